@@ -1,0 +1,24 @@
+"""Sparse statistics with certificates, in scikit-learn's own conventions.
+
+Subpackages load at first use: ``import sparsestat`` itself imports no other package.
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+_SUBPACKAGES = ("datasets", "linear_model", "metrics", "optim", "plotting", "utils")
+
+__all__ = ["__version__", "show_versions", *_SUBPACKAGES]
+
+
+def __getattr__(name):
+    if name in _SUBPACKAGES:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name == "show_versions":
+        return importlib.import_module(f"{__name__}.utils._show_versions").show_versions
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})
