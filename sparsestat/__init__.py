@@ -4,10 +4,13 @@ Subpackages load at first use: ``import sparsestat`` itself imports no other pac
 """
 
 import importlib
+import pkgutil
 
 __version__ = "0.1.0"
 
-_SUBPACKAGES = ("datasets", "linear_model", "metrics", "optim", "plotting", "utils")
+_SUBPACKAGES = tuple(
+    module.name for module in pkgutil.iter_modules(__path__) if module.ispkg
+)
 
 __all__ = ["__version__", "show_versions", *_SUBPACKAGES]
 
