@@ -1,19 +1,31 @@
 """Errors of estimated coefficients against the true ones."""
 
+from collections.abc import Callable
+from typing import Literal
+
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.utils import check_array
 
 from sparsestat.metrics._coefficients import check_pair
+from sparsestat.utils.validation import Boolean, OneOf, check_parameters
 
 _NORMS = {
     "l1": lambda d: np.abs(d).sum(),
-    "l2": lambda d: np.sqrt((np.abs(d) ** 2).sum()),
+    "l2": np.linalg.norm,
     "linf": lambda d: np.abs(d).max(),
 }
+_PARAMETERS = {"norm": OneOf(*_NORMS), "relative": Boolean}
 
 
-def estimation_error(coef_true, coef_pred, *, norm="l2", relative=False):
+def estimation_error(
+    coef_true: ArrayLike,
+    coef_pred: ArrayLike,
+    *,
+    norm: Literal["l2", "l1", "linf"] = "l2",
+    relative: bool = False,
+) -> float:
     r"""Distance between estimated and true coefficients.
 
     .. math:: \|\hat w - w\| \quad \text{or} \quad \|\hat w - w\| / \|w\|
@@ -64,14 +76,20 @@ def estimation_error(coef_true, coef_pred, *, norm="l2", relative=False):
     >>> estimation_error([3.0, 4.0, 0.0], [3.0, 1.0, 4.0], norm="linf")
     4.0
     """
-    if not isinstance(norm, str) or norm not in _NORMS:
-        raise ValueError(f"norm must be one of {sorted(_NORMS)}; got {norm!r}.")
+    check_parameters({"norm": norm, "relative": relative}, _PARAMETERS)
     true, pred = _as_numbers(coef_true, coef_pred)
     error = _NORMS[norm](pred - true)
     return _relative(error, _NORMS[norm](true)) if relative else float(error)
 
 
-def prediction_error(coef_true, coef_pred, *, covariance=None, X=None, relative=False):
+def prediction_error(
+    coef_true: ArrayLike,
+    coef_pred: ArrayLike,
+    *,
+    covariance: ArrayLike | Callable[[np.ndarray], np.ndarray] | None = None,
+    X: ArrayLike | None = None,
+    relative: bool = False,
+) -> float:
     r"""Squared error of the predictions, the noise left out.
 
     .. math:: (\hat w - w)^\top \Sigma (\hat w - w)
@@ -132,6 +150,7 @@ def prediction_error(coef_true, coef_pred, *, covariance=None, X=None, relative=
     >>> prediction_error([1.0, 0.0], [0.5, 0.5], X=[[1.0, 1.0], [1.0, -1.0]])
     0.5
     """
+    check_parameters({"relative": relative}, _PARAMETERS)
     if (covariance is None) == (X is None):
         given = "none" if X is None else "both"
         raise ValueError(f"Give exactly one of covariance and X; got {given}.")

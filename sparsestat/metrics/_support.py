@@ -6,14 +6,35 @@ recall, F1 and Matthews' correlation are then scikit-learn's, with its zero divi
 
 import warnings
 from numbers import Real
+from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.exceptions import UndefinedMetricWarning
 
 from sparsestat.metrics._coefficients import check_pair
+from sparsestat.utils.validation import Interval, Satisfies, check_parameters
+
+_PARAMETERS = {
+    "threshold": Interval(0, np.inf, closed="left"),
+    "zero_division": Satisfies(
+        lambda value: (
+            value == "warn"
+            if isinstance(value, str)
+            else isinstance(value, Real) and (value in (0, 1) or np.isnan(value))
+        ),
+        "'warn', 0.0, 1.0 or np.nan",
+    ),
+}
 
 
-def support_precision(coef_true, coef_pred, *, threshold=0.0, zero_division="warn"):
+def support_precision(
+    coef_true: ArrayLike,
+    coef_pred: ArrayLike,
+    *,
+    threshold: float = 0.0,
+    zero_division: float | Literal["warn"] = "warn",
+) -> float:
     r"""Share of the selected features that belong to the true support.
 
     .. math:: \frac{|S \cap \hat S|}{|\hat S|}, \qquad
@@ -69,7 +90,13 @@ def support_precision(coef_true, coef_pred, *, threshold=0.0, zero_division="war
     return _ratio(tp, tp + fp, "precision", "nothing is selected", zero_division)
 
 
-def support_recall(coef_true, coef_pred, *, threshold=0.0, zero_division="warn"):
+def support_recall(
+    coef_true: ArrayLike,
+    coef_pred: ArrayLike,
+    *,
+    threshold: float = 0.0,
+    zero_division: float | Literal["warn"] = "warn",
+) -> float:
     r"""Share of the true support that is selected.
 
     .. math:: \frac{|S \cap \hat S|}{|S|}, \qquad
@@ -125,7 +152,13 @@ def support_recall(coef_true, coef_pred, *, threshold=0.0, zero_division="warn")
     return _ratio(tp, tp + fn, "recall", "the true support is empty", zero_division)
 
 
-def support_f1(coef_true, coef_pred, *, threshold=0.0, zero_division="warn"):
+def support_f1(
+    coef_true: ArrayLike,
+    coef_pred: ArrayLike,
+    *,
+    threshold: float = 0.0,
+    zero_division: float | Literal["warn"] = "warn",
+) -> float:
     r"""Harmonic mean of the precision and the recall of the support.
 
     .. math:: \frac{2 |S \cap \hat S|}{|S| + |\hat S|}, \qquad
@@ -181,7 +214,9 @@ def support_f1(coef_true, coef_pred, *, threshold=0.0, zero_division="warn"):
     )
 
 
-def support_mcc(coef_true, coef_pred, *, threshold=0.0):
+def support_mcc(
+    coef_true: ArrayLike, coef_pred: ArrayLike, *, threshold: float = 0.0
+) -> float:
     r"""Matthews' correlation of the true and the selected support.
 
     .. math:: \frac{TP \cdot TN - FP \cdot FN}
@@ -241,10 +276,7 @@ def support_mcc(coef_true, coef_pred, *, threshold=0.0):
 
 def _confusion(coef_true, coef_pred, threshold):
     """Return the counts of true and false positives, false and true negatives."""
-    if isinstance(threshold, bool) or not isinstance(threshold, Real):
-        raise TypeError(f"threshold must be a real number; got {threshold!r}.")
-    if not 0 <= threshold < np.inf:
-        raise ValueError(f"threshold must be in [0, inf); got {threshold!r}.")
+    check_parameters({"threshold": threshold}, _PARAMETERS)
     true, pred = (
         coef if coef.dtype.kind == "b" else np.abs(coef) > threshold
         for coef in check_pair(coef_true, coef_pred)
@@ -257,17 +289,10 @@ def _confusion(coef_true, coef_pred, threshold):
 
 def _ratio(numerator, denominator, score, reason, zero_division):
     """Divide, or return what `zero_division` asks for when there is nothing to."""
-    warn = isinstance(zero_division, str) and zero_division == "warn"
-    if not warn and not (
-        isinstance(zero_division, Real)
-        and (zero_division in (0, 1) or np.isnan(zero_division))
-    ):
-        raise ValueError(
-            f"zero_division must be 'warn', 0.0, 1.0 or np.nan; got {zero_division!r}."
-        )
+    check_parameters({"zero_division": zero_division}, _PARAMETERS)
     if denominator:
         return numerator / denominator
-    if not warn:
+    if zero_division != "warn":
         return float(zero_division)
     warnings.warn(
         f"The {score} of the support is undefined and set to 0.0, because {reason}; "

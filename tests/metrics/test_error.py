@@ -123,5 +123,7 @@ def test_bad_metric_is_named(kwargs, message):
 
 @pytest.mark.parametrize("norm", ["l3", None, 2])
 def test_unknown_norm_is_named(norm):
-    with pytest.raises(ValueError, match=f"norm must be one of .*; got {norm!r}"):
+    with pytest.raises(
+        ValueError, match=f"norm must be 'l1', 'l2' or 'linf'; got {norm!r}"
+    ):
         estimation_error(TRUE, PRED, norm=norm)
