@@ -130,7 +130,8 @@ def check_sample_weight(sample_weight: object, X: object) -> np.ndarray | None:
     weights = _vector(sample_weight, "sample_weight", n_samples, "row of X")
     _refuse(weights, ~np.isfinite(weights), "sample_weight must be finite")
     _refuse(weights, weights < 0, "sample_weight must be >= 0")
-    total = np.add.reduce(weights / n_samples)
+    with np.errstate(over="ignore"):
+        total = weights.sum()
     if not 0 < total < inf:
         raise ValueError(
             "sample_weight must have a positive, finite sum; got weights from "
