@@ -110,8 +110,8 @@ def check_sample_weight(sample_weight: object, X: object) -> np.ndarray | None:
     Raises
     ------
     ValueError
-        If the shape is wrong, an entry is negative, NaN or infinite, or the sum is
-        zero or overflows.
+        If the shape is wrong, an entry is negative, NaN or infinite, all are zero
+        or their sum overflows.
 
     See Also
     --------
@@ -130,13 +130,16 @@ def check_sample_weight(sample_weight: object, X: object) -> np.ndarray | None:
     weights = _vector(sample_weight, "sample_weight", n_samples, "row of X")
     _refuse(weights, ~np.isfinite(weights), "sample_weight must be finite")
     _refuse(weights, weights < 0, "sample_weight must be >= 0")
-    with np.errstate(over="ignore"):
-        total = weights.sum()
-    if not 0 < total < inf:
+    if not weights.any():
         raise ValueError(
-            "sample_weight must have a positive, finite sum; got weights from "
-            f"{weights.min()} to {weights.max()}."
+            f"sample_weight must not be all zero; got {n_samples} weights of 0."
         )
+    with np.errstate(over="ignore"):
+        if np.isinf(weights.sum()):
+            raise ValueError(
+                "sample_weight must have a finite sum; got weights up to "
+                f"{weights.max()}."
+            )
     return weights
 
 
