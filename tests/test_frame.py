@@ -37,9 +37,8 @@ def loaded_by(statement, folder):
     """Top-level packages that a fresh interpreter holds after a statement."""
     code = f"import sys; {statement}; print(*{{m.split('.')[0] for m in sys.modules}})"
     command = [sys.executable, "-c", code]
-    run = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, check=True
-    )
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
     return set(run.stdout.split())
 
 
