@@ -1,0 +1,185 @@
+"""Coordinate descent on the residual, accelerated by Anderson extrapolation.
+
+Serves where a Gram matrix would cost more than it saves: columns with few entries, and
+working sets beyond its cap.  It needs no more of a penalty than value and prox.
+After Bertrand and Massias (2021), arXiv:2011.10065.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from sparsestat.optim.certificate import penalty_sums, penalty_value, scaled_gap
+from sparsestat.optim.certificate import stationarity as violation
+from sparsestat.optim.design import column_add, column_dot, predict
+from sparsestat.optim.penalties import kind, prox, restrict
+from sparsestat.optim.problem import LeastSquares
+from sparsestat.utils.dispatch import kernel
+
+__all__ = ["ResidualWorkingSet"]
+
+# Epochs between two extrapolations: the last five differences are combined.
+_EPOCHS = 6
+
+
+class ResidualWorkingSet:
+    """Features under consideration and a residual that follows their coefficients.
+
+    Parameters
+    ----------
+    problem : LeastSquares
+        With known norms of the columns.
+
+    Attributes
+    ----------
+    features : ndarray of shape (size,)
+        Feature indices.
+    w, q : ndarray of shape (size,)
+        Coefficients and correlations with the residual.
+    inside : ndarray of shape (n_features,), bool
+        Members of the set.
+    gap : float
+        Duality gap on the set, or the violated stationarity of a penalty without dual.
+    """
+
+    def __init__(self, problem: LeastSquares) -> None:
+        self.problem = problem
+        self.inside = np.zeros(len(problem.excluded), bool)
+        self.features = np.empty(0, np.int64)
+        self.w, self.q = np.empty(0), np.empty(0)
+        self.gap = np.inf
+        weight = problem.root**2
+        self._weight = None if (weight == weight[0]).all() else weight
+        self._residual = problem.target / problem.root
+        self._shift = 0.0
+
+    @property
+    def size(self) -> int:
+        return len(self.features)
+
+    def add(self, new: np.ndarray, correlations: np.ndarray) -> None:
+        """Add features whose correlations with the current residual are known."""
+        self.features = np.concatenate([self.features, new])
+        self.w = np.concatenate([self.w, np.zeros(len(new))])
+        self.q = np.concatenate([self.q, correlations])
+        self.inside[new] = True
+
+    def minimise(self, penalty: NamedTuple, target: float, max_rounds: int) -> int:
+        """Solve on the set to `target` (of `gap`); returns the rounds taken."""
+        local = restrict(penalty, self.features)
+        lipschitz = self.problem.design.norm[self.features] ** 2
+        everyone = np.arange(self.size)
+        for n_rounds in range(1, max_rounds + 1):
+            self._epochs(local, lipschitz, everyone, 1)
+            self._accelerate(local, lipschitz)
+            self._certify(local, lipschitz)
+            if self.gap <= target:
+                break
+        return n_rounds
+
+    def support(self) -> tuple[np.ndarray, np.ndarray]:
+        """Features with nonzero coefficients, and these."""
+        nonzero = np.flatnonzero(self.w)
+        return self.features[nonzero], self.w[nonzero]
+
+    def residual(self) -> np.ndarray:
+        """target - root * X~ w."""
+        return self.problem.root * (self._residual + self._shift)
+
+    def warm_start(self, features: np.ndarray, coef: np.ndarray) -> None:
+        """Set coefficients of features that are in the set."""
+        position = np.empty(len(self.inside), np.int64)
+        position[self.features] = np.arange(self.size)
+        self.w[position[features]] = coef
+        self._synchronise(self.w)
+
+    def _epochs(self, local, lipschitz, order, n_epochs) -> np.ndarray:
+        history = np.empty((n_epochs, len(order)))
+        self._shift = coordinate_epochs(
+            self.problem.design,
+            self._weight,
+            local,
+            self.features,
+            order,
+            lipschitz,
+            self.w,
+            self._residual,
+            self._shift,
+            history,
+        )
+        return history
+
+    def _accelerate(self, local, lipschitz) -> None:
+        """Epochs on the support, and the best combination of them if it is better."""
+        order = np.flatnonzero(self.w)
+        if len(order) == 0:
+            return
+        history = np.vstack(
+            [self.w[order], self._epochs(local, lipschitz, order, _EPOCHS)]
+        )
+        steps = np.diff(history, axis=0)
+        products = steps @ steps.T
+        products.flat[:: _EPOCHS + 1] += 1e-12 * np.trace(products) + 1e-300
+        mix = np.linalg.solve(products, np.ones(_EPOCHS))
+        candidate = self.w.copy()
+        candidate[order] = (mix / mix.sum()) @ history[1:]
+        before = self._objective(local)
+        state = self.w, self._residual, self._shift
+        self._synchronise(candidate)
+        if not self._objective(local) < before:
+            self.w, self._residual, self._shift = state
+
+    def _synchronise(self, w: np.ndarray) -> None:
+        """Take coefficients and compute their residual afresh."""
+        self.w = w
+        problem = self.problem
+        nonzero = np.flatnonzero(w)
+        self._residual = problem.target / problem.root
+        self._shift = 0.0
+        if len(nonzero):
+            self._residual -= predict(
+                problem.design, self.features[nonzero], w[nonzero]
+            )
+
+    def _objective(self, local) -> float:
+        u = self.residual()
+        return 0.5 * float(u @ u) + penalty_value(local, self.w)
+
+    def _certify(self, local, lipschitz) -> None:
+        u = self.residual()
+        problem = self.problem
+        self.q = problem.correlations(u, self.features)
+        if kind(local) == "general":
+            self.gap = violation(local, self.w, self.q, lipschitz)
+            return
+        sums = penalty_sums(local, self.w, self.q)
+        self.gap = scaled_gap(u @ u, problem.target @ u, *sums)
+
+
+@kernel
+def coordinate_epochs(
+    design, weight, penalty, features, order, lipschitz, w, residual, shift, history
+):
+    """Passes over the features in `order`, forward and backward by turns.
+
+    `residual` is on the scale of y and lacks the constant `shift`, through which
+    centred columns act.  Row e of `history` receives the coefficients after epoch e.
+    """
+    for epoch in range(len(history)):
+        for i in range(len(order)):
+            k = order[len(order) - 1 - i] if epoch % 2 else order[i]
+            if lipschitz[k] > 0.0:
+                j = features[k]
+                scale, mean = design.scale[j], design.mean[j]
+                g = (column_dot(design, j, weight, residual) + shift * mean) / scale
+                step = 1.0 / lipschitz[k]
+                old = w[k]
+                new = prox(penalty, old + step * g, step, k)
+                if new != old:
+                    change = (new - old) / scale
+                    column_add(design, j, -change, residual)
+                    shift += change * mean
+                    w[k] = new
+        for i in range(len(order)):
+            history[epoch, i] = w[order[i]]
+    return shift

@@ -1,0 +1,133 @@
+"""Correlations of all features with a moving residual, without reading all of X.
+
+Along a path the residual moves little, mostly within the span of earlier ones.  With an
+orthonormal basis V of directions whose products X~.T V are known, a new residual
+u = V a + e has correlations (X~.T V) a up to |x~_j| |e|.  Only features that this bound
+cannot place below their threshold are computed; when too many are left, one pass over X
+adds e to the basis.
+"""
+
+import numpy as np
+
+from sparsestat.optim.certificate import fill_gauges
+from sparsestat.optim.design import Dense
+from sparsestat.optim.problem import LeastSquares
+
+__all__ = ["Correlations"]
+
+# A pass over X costs n products a feature; this many keep the bound much cheaper.
+_MAX_DIRECTIONS = 16
+# Share of the features above which one pass over X serves better.
+_MOST_UNSURE = 0.2
+_ROUNDING = 1e-13
+
+
+class Correlations:
+    """x~_j.T u of all features for residuals u, with a bound on their errors.
+
+    Parameters
+    ----------
+    problem : LeastSquares
+        With known norms of the columns; without, every call is a pass over X.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_features,)
+        Correlations with the last residual, exact where it matters.
+    n_passes : float
+        Passes over X so far.
+    """
+
+    def __init__(self, problem: LeastSquares) -> None:
+        self._problem = problem
+        n, p = len(problem.root), len(problem.excluded)
+        self.values = np.zeros(p)
+        self.n_passes = 0.0
+        self._gauges = np.empty(p)
+        norm = problem.design.norm
+        dense = isinstance(problem.design, Dense)
+        self._most = min(_MAX_DIRECTIONS, n // 8) if dense else 0
+        if np.isnan(norm).any():
+            self._most = 0
+        self._slack = np.zeros(p)
+        self._basis = np.empty((self._most, n))
+        self._products = np.empty((self._most, p))
+        self._size = self._next = 0
+
+    def gauges(self, u: np.ndarray, penalty, skip: np.ndarray) -> np.ndarray:
+        """Gauges of the features outside `skip`, exact where they are not below one.
+
+        Parameters
+        ----------
+        u : ndarray of shape (n_samples,)
+            Residual on the scale of the problem's target.
+        penalty : NamedTuple
+        skip : ndarray of shape (n_features,), bool
+            Features of no interest; their gauge is zero.
+
+        Returns
+        -------
+        gauges : ndarray of shape (n_features,)
+            Valid until the next call.
+        """
+        if self._most == 0:
+            self.values[:] = self._problem.correlations(u)
+            self.n_passes += 1.0
+            self._slack[:] = 0.0
+            fill_gauges(penalty, self.values, self._slack, skip, self._gauges)
+            return self._gauges
+        error = self._predict(u)
+        np.multiply(self._problem.design.norm, error, out=self._slack)
+        fill_gauges(penalty, self.values, self._slack, skip, self._gauges)
+        unsure = np.flatnonzero(self._gauges >= 1.0)
+        if len(unsure) > _MOST_UNSURE * (len(skip) - np.count_nonzero(skip)):
+            self._learn(u)
+            self._slack[:] = 0.0
+            fill_gauges(penalty, self.values, self._slack, skip, self._gauges)
+        elif len(unsure):
+            self.values[unsure] = self._problem.correlations(u, unsure)
+            self.n_passes += len(unsure) / len(skip)
+            self._slack[unsure] = 0.0
+            fill_gauges(penalty, self.values, self._slack, skip, self._gauges)
+        return self._gauges
+
+    def refresh(self, u: np.ndarray) -> None:
+        """Make all values exact, in one pass."""
+        if self._most == 0:
+            self.values[:] = self._problem.correlations(u)
+            self.n_passes += 1.0
+        else:
+            self._predict(u)
+            self._learn(u)
+
+    def last_gauges(self, penalty, skip: np.ndarray) -> np.ndarray:
+        """Gauges of the last values for another penalty, without any bound."""
+        self._slack[:] = 0.0
+        fill_gauges(penalty, self.values, self._slack, skip, self._gauges)
+        return self._gauges
+
+    def _predict(self, u: np.ndarray) -> float:
+        """Correlations from known products; returns the norm of what they miss."""
+        basis = self._basis[: self._size]
+        first = basis @ u
+        rest = u - first @ basis
+        second = basis @ rest  # orthogonal to working precision after two rounds
+        rest -= second @ basis
+        np.dot(first + second, self._products[: self._size], out=self.values)
+        self._rest = rest
+        size = np.linalg.norm(u)
+        return np.linalg.norm(rest) + _ROUNDING * size
+
+    def _learn(self, u: np.ndarray) -> None:
+        """Spend a pass over X on what the basis misses of u, and keep it."""
+        size = np.linalg.norm(self._rest)
+        if size == 0.0:
+            return
+        direction = self._rest / size
+        products = self._problem.correlations(direction)
+        self.n_passes += 1.0
+        self.values += size * products
+        self._basis[self._next] = direction
+        self._products[self._next] = products
+        self._size = max(self._size, self._next + 1)
+        self._next = (self._next + 1) % self._most

@@ -1,0 +1,212 @@
+"""Penalised least squares on a Gram matrix: coordinate descent and face Newton steps.
+
+minimise w.T G w / 2 - c.T w + sum_j pen_j(w_j) for separable penalties that are
+quadratic on each face (a fixed set of nonzero coefficients with fixed signs).
+Coordinate descent finds the face, Newton steps with a ratio test solve it exactly, and
+one Cholesky factor of the active block follows by bordering and downdating.
+"""
+
+import numpy as np
+
+from sparsestat.optim.certificate import restricted_gap, unpenalised_stationary
+from sparsestat.optim.cholesky import append, delete, solve
+from sparsestat.optim.penalties import curvature, prox, slope
+from sparsestat.optim.vector import axpy
+from sparsestat.utils.dispatch import kernel
+
+__all__ = ["minimise_on_gram"]
+
+# New columns of the factor taken at once: each row of it is read once for all.
+_BLOCK = 32
+
+
+def minimise_on_gram(
+    penalty,
+    unpenalised,
+    gram,
+    c,
+    w,
+    q,
+    active,
+    n_active,
+    factor,
+    ridge,
+    y2,
+    target,
+    max_rounds,
+):
+    """Minimise in place until the duality gap on these features is below `target`.
+
+    Parameters
+    ----------
+    penalty : NamedTuple
+        Restricted to the m features.
+    unpenalised : ndarray of int64
+        Which of them have weight zero.
+    gram : ndarray of shape (capacity, capacity)
+        G in its leading (m, m) block.
+    c, w, q : ndarray of shape (m,)
+        Linear term, coefficients and gradient q = c - G w; w and q change.
+    active : ndarray of int64, shape (capacity,)
+        Features in the factor, in its order; changes.
+    n_active : int
+        How many of them.
+    factor : ndarray of shape (capacity, capacity)
+        Cholesky factor of G + diag(ridge) on the active features; changes.
+    ridge : ndarray of shape (m,)
+        Penalty curvatures that the factor was built with; changes.
+    y2 : float
+        Weighted square norm of the target, so that the least squares term is
+        (y2 - 2 c.T w + w.T G w) / 2.
+    target : float
+        Duality gap at which to stop.
+    max_rounds : int
+        Rounds of Newton and coordinate steps at most.
+
+    Returns
+    -------
+    n_active, n_rounds : int
+    gap : float
+        Duality gap on these features.
+    """
+    m = len(w)
+    free, skipped = np.empty(m, np.bool_), np.zeros(m, np.bool_)
+    if not start_face(penalty, active, n_active, ridge, free):
+        n_active = 0
+    gap = np.inf
+    for n_round in range(1, max_rounds + 1):
+        n_active = border_factor(
+            gram, w, free, skipped, active, n_active, factor, ridge
+        )
+        n_active = newton(penalty, gram, w, q, free, active, n_active, factor)
+        gap = restricted_gap(penalty, c, w, q, y2)
+        if gap <= target and unpenalised_stationary(
+            penalty, unpenalised, w, q, gram, y2
+        ):
+            break
+        if not coordinate_pass(penalty, gram, w, q, skipped, True):
+            skipped[:] = False
+            if not coordinate_pass(penalty, gram, w, q, skipped, False):
+                break
+    return n_active, n_round, gap
+
+
+@kernel
+def start_face(penalty, active, n_active, ridge, free):
+    """Note which coefficients have no kink at zero, and the penalty's curvatures.
+
+    Returns whether the factor still holds, that is, was built with these curvatures.
+    """
+    same = True
+    for k in range(n_active):
+        same = same and ridge[active[k]] == curvature(penalty, 1.0, active[k])
+    for j in range(len(ridge)):
+        ridge[j] = curvature(penalty, 1.0, j)
+        free[j] = prox(penalty, -1e-300, 1.0, j) != 0.0
+    return same
+
+
+@kernel
+def border_factor(gram, w, free, skipped, active, n_active, factor, ridge):
+    """Bring the features that became nonzero into the factor, unless collinear."""
+    m = len(w)
+    inside = np.empty(m, np.bool_)
+    for j in range(m):
+        inside[j] = False
+    for k in range(n_active):
+        inside[active[k]] = True
+    new = np.empty(m, np.int64)
+    n_new = 0
+    for j in range(m):
+        if (w[j] != 0.0 or free[j]) and not inside[j] and not skipped[j]:
+            new[n_new] = j
+            n_new += 1
+    start = 0
+    while start < n_new:
+        n_block = min(_BLOCK, n_new - start)
+        rows = np.empty((n_block, n_active))
+        block = np.empty((n_block, n_block))
+        added = np.empty(n_block, np.bool_)
+        for k in range(n_block):
+            source = gram[new[start + k]]
+            for i in range(n_active):
+                rows[k, i] = source[active[i]]
+            for i in range(n_block):
+                block[k, i] = source[new[start + i]]
+            block[k, k] += ridge[new[start + k]]
+        append(factor, n_active, rows, block, added)
+        for k in range(n_block):
+            if added[k]:
+                active[n_active] = new[start + k]
+                n_active += 1
+            else:
+                skipped[new[start + k]] = True
+        start += n_block
+    return n_active
+
+
+@kernel
+def newton(penalty, gram, w, q, free, active, n_active, factor):
+    """Newton steps on the face, dropping coefficients as they reach zero."""
+    m = len(w)
+    n_touched = n_active
+    touched, start = np.empty(n_active, np.int64), np.empty(n_active)
+    rhs, step = np.empty(n_active), np.empty(n_active)
+    for k in range(n_active):
+        j = active[k]
+        touched[k], start[k] = j, w[j]
+        rhs[k] = q[j]
+        if w[j] != 0.0:
+            rhs[k] -= slope(penalty, w[j], j)
+    while True:
+        theta, hit = 1.0, -1
+        for k in range(n_active):
+            step[k] = rhs[k]
+            if w[active[k]] == 0.0 and not free[active[k]]:
+                theta, hit = 0.0, np.int64(k)
+        if hit < 0:
+            solve(factor, n_active, step)
+            for k in range(n_active):
+                j = active[k]
+                if not free[j] and w[j] * (w[j] + step[k]) <= 0.0:
+                    ratio = -w[j] / step[k]
+                    if ratio < theta:
+                        theta, hit = ratio, np.int64(k)
+            for k in range(n_active):
+                w[active[k]] += theta * step[k]
+            if hit < 0:
+                break
+        w[active[hit]] = 0.0
+        delete(factor, n_active, hit)
+        n_active -= 1
+        for k in range(hit, n_active):
+            active[k] = active[k + 1]
+            rhs[k] = rhs[k + 1]
+        # The residual of the Newton system shrinks along the step.
+        for k in range(n_active):
+            rhs[k] *= 1.0 - theta
+    for k in range(n_touched):
+        change = w[touched[k]] - start[k]
+        if change != 0.0:
+            axpy(-change, gram[touched[k], :m], q)
+    return n_active
+
+
+@kernel
+def coordinate_pass(penalty, gram, w, q, skipped, only_new):
+    """One pass of coordinate descent, over all or only outside the factor."""
+    m = len(w)
+    moved = False
+    for j in range(m):
+        if only_new and w[j] != 0.0 and not skipped[j]:
+            continue
+        diagonal = gram[j, j]
+        if diagonal <= 0.0:
+            continue
+        old = w[j]
+        new = prox(penalty, old + q[j] / diagonal, 1.0 / diagonal, j)
+        if new != old:
+            w[j] = new
+            axpy(old - new, gram[j, :m], q)
+            moved = True
+    return moved

@@ -1,0 +1,116 @@
+"""Penalised least squares as the solvers see it: weighted, centred, ready to solve."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from scipy.optimize import nnls
+
+from sparsestat.optim.design import Design, columns, correlate, n_samples, predict
+from sparsestat.optim.penalties import prox
+
+__all__ = ["LeastSquares", "fit_unpenalised", "least_squares"]
+
+
+class LeastSquares(NamedTuple):
+    """minimise |root * (target - X~ w)|^2 / 2 + penalty(w).
+
+    Parameters
+    ----------
+    design : Dense or CSC
+    root : ndarray of shape (n_samples,)
+        Square roots of the sample weights, which sum to one.
+    target : ndarray of shape (n_samples,)
+        root * (y - mean(y)), so that norms and products are plain ones.
+    y2 : float
+        Square norm of the target.
+    y_mean : float
+        Weighted mean of y, or 0 without intercept.
+    excluded : ndarray of shape (n_features,), bool
+        Features that stay at zero: infinite weight or a constant column.
+    unpenalised : ndarray of int64
+        Features of weight zero that are not excluded.
+    """
+
+    design: Design
+    root: Any
+    target: Any
+    y2: float
+    y_mean: float
+    excluded: Any
+    unpenalised: Any
+
+    def correlations(self, u: np.ndarray, features: np.ndarray | None = None):
+        """x~_j.T u in the weighted inner product, for u on the target's scale."""
+        return correlate(self.design, self.root * u, features)
+
+    def residual(self, features: np.ndarray, coef: np.ndarray) -> np.ndarray:
+        """target - root * X~ w for the given nonzero coefficients."""
+        if len(features) == 0:
+            return self.target.copy()
+        return self.target - self.root * predict(self.design, features, coef)
+
+
+def least_squares(
+    design: Design,
+    y: np.ndarray,
+    penalty: NamedTuple,
+    sample_weight: np.ndarray | None,
+    fit_intercept: bool,
+) -> LeastSquares:
+    """Bring y, weights and penalty to the form of the solvers.
+
+    Parameters
+    ----------
+    design : Dense or CSC
+        Made with the same weights and intercept.
+    y : ndarray of shape (n_samples,)
+    penalty : NamedTuple
+        Prepared for the number of features.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Summing to one.
+    fit_intercept : bool
+
+    Returns
+    -------
+    problem : LeastSquares
+    """
+    n, p = n_samples(design), len(design.mean)
+    weights = np.full(n, 1.0 / n) if sample_weight is None else sample_weight
+    y = y.astype(np.float64, copy=False)
+    y_mean = 0.0
+    if fit_intercept:
+        y_mean = float(weights @ y)
+        y_mean += float(weights @ (y - y_mean))  # removes the first sum's rounding
+    root = np.sqrt(weights)
+    target = root * (y - y_mean)
+    feature_weights = getattr(penalty, "weights", np.ones(p))
+    excluded = np.isinf(feature_weights) | (design.norm == 0.0)
+    unpenalised = np.flatnonzero((feature_weights == 0.0) & ~excluded)
+    return LeastSquares(
+        design, root, target, float(target @ target), y_mean, excluded, unpenalised
+    )
+
+
+
+def fit_unpenalised(
+    problem: LeastSquares, penalty: NamedTuple
+) -> tuple[np.ndarray, np.ndarray]:
+    """Least squares on the unpenalised features: the null model.
+
+    Returns
+    -------
+    coef : ndarray of shape (n_unpenalised,)
+        Of least norm, or non-negative where the penalty asks for it.
+    residual : ndarray of shape (n_samples,)
+        On the scale of the target.
+    """
+    free = problem.unpenalised
+    if len(free) == 0:
+        return np.empty(0), problem.target.copy()
+    matrix = (columns(problem.design, free, slice(None)) * problem.root).T
+    if prox(penalty, -1.0, 1.0, free[0]) < 0.0:
+        coef = np.linalg.lstsq(matrix, problem.target)[0]
+    else:
+        coef = nnls(matrix, problem.target)[0]
+    return coef, problem.target - matrix @ coef

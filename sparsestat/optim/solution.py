@@ -1,0 +1,66 @@
+"""What solvers return."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+
+__all__ = ["PathSolution", "Solution"]
+
+
+class Solution(NamedTuple):
+    """Solution of one problem.
+
+    Parameters
+    ----------
+    coef : ndarray of shape (n_features,)
+        On the scale of the given X.
+    intercept : float
+    dual : ndarray of shape (n_samples,)
+        Residual y - X w - b, scaled into the feasible set of the dual where the
+        penalty has a gauge.
+    objective : float
+    gap : float
+        Duality gap, in units of the objective; inf where the penalty has no dual.
+    stationarity : float
+        Largest violation of the optimality conditions, in units of a gradient.
+    n_iter : int
+    converged : bool
+    """
+
+    coef: np.ndarray
+    intercept: float
+    dual: np.ndarray
+    objective: float
+    gap: float
+    stationarity: float
+    n_iter: int
+    converged: bool
+
+
+class PathSolution(NamedTuple):
+    """Solutions along a grid of strengths.
+
+    Parameters
+    ----------
+    alphas : ndarray of shape (n_alphas,)
+        Decreasing.
+    coefs : csc_array of shape (n_features, n_alphas)
+    intercepts, objectives, gaps : ndarray of shape (n_alphas,)
+    gap_tol : float
+        The gap that was asked for: tol times the null model's objective.
+    n_iters : ndarray of shape (n_alphas,)
+    n_passes : float
+        Passes over X that correlations took.
+    converged : ndarray of shape (n_alphas,), bool
+    """
+
+    alphas: np.ndarray
+    coefs: sparse.csc_array
+    intercepts: np.ndarray
+    objectives: np.ndarray
+    gaps: np.ndarray
+    gap_tol: float
+    n_iters: np.ndarray
+    n_passes: float
+    converged: np.ndarray
