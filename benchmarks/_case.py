@@ -1,0 +1,215 @@
+"""A benchmark case and the settings it is run with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from benchmarks import _peers, _runner
+from benchmarks._problem import Problem
+from benchmarks._sweep import Run, closest
+
+GIVE_UP = 3.0
+"""A setting this many times slower than the peer's best so far is not pursued."""
+
+
+class Skip(Exception):
+    """Raised by a case that cannot run here; its text is the reason reported."""
+
+
+class Settings(NamedTuple):
+    """How a benchmark is run.
+
+    Attributes
+    ----------
+    peers : tuple of str
+        Names of the modules in ``benchmarks._peers``.
+    repeat : int
+        Timed calls of a setting after its sweep.
+    threads : int
+        Threads of every solver.
+    time_limit : float
+        Seconds after which a call ends the sweep that it is part of.
+    quick : bool
+        Whether problems shrink to a size that shows that everything runs.
+    """
+
+    peers: tuple[str, ...]
+    repeat: int = 5
+    threads: int = 1
+    time_limit: float = 60.0
+    quick: bool = False
+
+
+class Case(NamedTuple):
+    """A case of a family.
+
+    Attributes
+    ----------
+    name : str
+        Letter, with a suffix after a dot when a letter has several problems.
+    title : str
+        What is measured, one line.
+    run : callable
+        ``run(settings) -> dict``, the case's part of the report.
+    """
+
+    name: str
+    title: str
+    run: Callable[[Settings], dict]
+
+
+def facts(problem: Problem) -> dict[str, Any]:
+    """Size of a problem, for the report."""
+    X = problem.X
+    held = X.data.nbytes + X.indices.nbytes if problem.is_sparse else X.nbytes
+    out = {
+        "n_samples": X.shape[0],
+        "n_features": X.shape[1],
+        "n_alphas": len(problem.alphas),
+        "alpha_ratio": float(problem.alphas[-1] / problem.alphas[0]),
+        "dtype": str(X.dtype),
+        "bytes": held,
+    }
+    if problem.is_sparse:
+        out["nnz"] = X.nnz
+    return out
+
+
+def run_peer(
+    peer: str,
+    task: str,
+    call: str,
+    problem: Problem,
+    targets: Sequence[float],
+    settings: Settings,
+    **extra: Any,
+) -> dict:
+    """Measure one peer at every setting it has; keep the fastest for each target.
+
+    Parameters
+    ----------
+    peer : str
+        Module in ``benchmarks._peers``.
+    task : str
+        Function of that module; a peer without it is reported as such.
+    call : str
+        Generator to run in the child, see `_runner.measure`.
+    problem : Problem
+        Stored problem.
+    targets : sequence of float
+        Certified gaps, from loose to tight.
+    settings : Settings
+        How to run.
+    **extra
+        Further keyword arguments of `call`.
+
+    Returns
+    -------
+    dict
+        ``name, status, reason, versions, results, sweep, memory``.
+    """
+    module = _peers.load(peer)
+    record: dict[str, Any] = {"name": module.NAME, "status": "ok"}
+    if not hasattr(module, task):
+        return {**record, "status": "missing", "reason": f"has no {task}"}
+    try:
+        interpreter = getattr(module, "interpreter", lambda: None)()
+    except ImportError as error:
+        return {**record, "status": "missing", "reason": str(error)}
+
+    sweeps: list[dict] = []
+    results: dict[float, dict] = {}
+    memory: list[dict] = []
+    failures: list[dict] = []
+    limit = settings.time_limit
+    choices = module.options(task, *problem.X.shape, problem.is_sparse)
+    for label, options in choices.items():
+        events = _runner.measure(
+            call,
+            {
+                "peer": peer,
+                "options": options,
+                "folder": problem.folder,
+                "targets": list(targets),
+                "repeat": settings.repeat,
+                "time_limit": limit,
+                **extra,
+            },
+            interpreter=interpreter,
+            threads=settings.threads,
+            timeout=10 * settings.time_limit,
+        )
+        for event in events:
+            kind = event.pop("event")
+            if kind == "versions":
+                record["versions"] = event["versions"]
+            elif kind == "memory":
+                memory.append({"options": label, **event})
+            elif kind == "run":
+                sweeps.append({"options": label, **event})
+            elif kind == "timed":
+                _keep_fastest(results, label, event)
+            else:
+                failures.append({"status": kind, "options": label, **event})
+        if failures and failures[-1]["status"] == "missing":
+            return {**record, **failures[-1]}
+        tightest = results.get(min(targets))
+        if tightest is not None:
+            limit = min(limit, max(1.0, GIVE_UP * tightest["best"]))
+    if not results and failures:
+        record.update(status=failures[0]["status"], reason=failures[0]["reason"])
+    record.update(results=_complete(results, targets, sweeps), sweep=sweeps)
+    if memory:
+        record["memory"] = memory
+    if failures:
+        record["failures"] = failures
+    return record
+
+
+def _keep_fastest(results: dict[float, dict], label: str, event: dict) -> None:
+    seconds = sorted(event["seconds"])
+    row = {
+        "target": event["target"],
+        "met": True,
+        "options": label,
+        "tol": event["tol"],
+        "gap": event["gap"],
+        "best": seconds[0],
+        "median": seconds[len(seconds) // 2],
+        "seconds": event["seconds"],
+    }
+    target = event["target"]
+    if target not in results or row["best"] < results[target]["best"]:
+        results[target] = row
+
+
+def _complete(
+    results: dict[float, dict], targets: Sequence[float], sweeps: Sequence[dict]
+) -> list[dict]:
+    """Rows for all targets; a missed one shows the most accurate run instead."""
+    runs = [
+        (Run(s["tol"], s["seconds"], s["gap"]), s["options"])
+        for s in sweeps
+        if s["gap"] is not None
+    ]
+    nearest = closest(run for run, _ in runs)
+    rows = []
+    for target in targets:
+        if target in results:
+            rows.append(results[target])
+        elif nearest is not None:
+            label = next(label for run, label in runs if run == nearest)
+            rows.append(
+                {
+                    "target": target,
+                    "met": False,
+                    "options": label,
+                    "tol": nearest.tol,
+                    "gap": nearest.gap,
+                    "best": nearest.seconds,
+                    "median": nearest.seconds,
+                    "seconds": [nearest.seconds],
+                }
+            )
+    return rows

@@ -1,0 +1,158 @@
+"""What runs inside a child process: sweep, time, certify, weigh.
+
+Each public function is a generator of events for `_runner.measure`.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+import resource
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import _peers, _problem
+from benchmarks._certify import worst_gap
+from benchmarks._sweep import Run, fastest, sweep
+
+
+def timed(function: Callable, *args, **kwargs) -> tuple[float, Any]:
+    """Call `function`; return wall seconds and result.
+
+    A peer that runs elsewhere measures itself and returns `_peers.Timed`.
+    """
+    gc.collect()
+    start = time.perf_counter()
+    result = function(*args, **kwargs)
+    seconds = time.perf_counter() - start
+    if isinstance(result, _peers.Timed):
+        return result.seconds, result.value
+    return seconds, result
+
+
+def certified(problem: _problem.Problem, coefs: Any) -> float:
+    """Worst relative gap of a path, with the solver's own dual points if any."""
+    duals = None
+    if isinstance(coefs, _peers.WithDuals):
+        coefs, duals = coefs
+    return worst_gap(problem.X, problem.y, coefs, problem.alphas, duals=duals)
+
+
+def repeat_timed(function: Callable, repeat: int, budget: float) -> list[float]:
+    """Time up to `repeat` calls, fewer once `budget` seconds are spent."""
+    seconds: list[float] = []
+    while len(seconds) < repeat and sum(seconds) < budget:
+        seconds.append(timed(function)[0])
+    return seconds
+
+
+def path(
+    peer: str,
+    options: dict,
+    folder: str,
+    targets: Sequence[float],
+    repeat: int,
+    time_limit: float,
+    l1_ratio: float = 1.0,
+) -> Iterator[dict]:
+    """Sweep the tolerance of one peer on a Lasso path, then time its best settings.
+
+    Yields ``versions``, ``memory``, a ``run`` for each tolerance and a ``timed``
+    for each target that was met.
+    """
+    module = _peers.load(peer)
+    yield {"event": "versions", "versions": module.versions()}
+    problem = _problem.load(folder)
+
+    def solve(tol: float, problem: _problem.Problem = problem):
+        return module.lasso_path(problem, tol, **options)
+
+    solve(module.TOLERANCES[0], _problem.tiny(problem))
+    memory = PeakMemory()
+
+    def run(tol: float) -> Run:
+        seconds, coefs = timed(solve, tol)
+        memory.close()
+        return Run(tol, seconds, certified(problem, coefs))
+
+    runs: list[Run] = []
+    for latest in sweep(run, module.TOLERANCES, targets, time_limit=time_limit):
+        if not runs and memory.extra is not None:
+            yield {"event": "memory", "extra": memory.extra, "peak": memory.peak}
+        runs.append(latest)
+        yield {"event": "run", **latest._asdict()}
+    yield from time_targets(runs, targets, solve, repeat, time_limit)
+
+
+def time_targets(
+    runs: Sequence[Run],
+    targets: Sequence[float],
+    solve: Callable[[float], Any],
+    repeat: int,
+    time_limit: float,
+) -> Iterator[dict]:
+    """Repeat the fastest setting of each target; one tolerance is timed once."""
+    times: dict[float, list[float]] = {}
+    for target in targets:
+        best = fastest(runs, target)
+        if best is None:
+            continue
+        tol = best.tol
+        if tol not in times:
+            times[tol] = repeat_timed(lambda tol=tol: solve(tol), repeat, time_limit)
+        yield {
+            "event": "timed",
+            "target": target,
+            "tol": tol,
+            "gap": best.gap,
+            "seconds": times[tol],
+        }
+
+
+class PeakMemory:
+    """Peak resident memory above what the process held when this was made.
+
+    Reads ``/proc``; where there is none, `extra` stays None and `peak` is the
+    highest that the process ever held.
+    """
+
+    def __init__(self) -> None:
+        self.extra: int | None = None
+        self.peak: int | None = None
+        gc.collect()
+        try:
+            Path("/proc/self/clear_refs").write_text("5")
+            self._start = _status("VmRSS")
+        except (OSError, KeyError):
+            self._start = None
+
+    def close(self) -> None:
+        """Read the peak; only the first call counts."""
+        if self.peak is not None:
+            return
+        if self._start is None:
+            self.peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+            return
+        self.peak = _status("VmHWM")
+        self.extra = max(0, self.peak - self._start)
+
+
+def _status(field: str) -> int:
+    """Bytes in a field of ``/proc/self/status``."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1]) * 1024
+    raise KeyError(field)
+
+
+def geometric_mean(values: Sequence[float]) -> float:
+    """Geometric mean of positive numbers.
+
+    Examples
+    --------
+    >>> geometric_mean([1.0, 4.0])
+    2.0
+    """
+    return math.exp(sum(math.log(v) for v in values) / len(values))

@@ -1,0 +1,58 @@
+"""The solvers that are measured, a file each.
+
+A peer is a module with
+
+- ``NAME``: how it is written in tables;
+- ``TOLERANCES``: its own tolerances worth trying, from loose to tight;
+- ``versions()``: ``{name: version}`` of what ran; raises ImportError if absent;
+- ``options(task, n_samples, n_features, sparse)``: ``{label: keyword arguments}``,
+  the settings worth trying for a task;
+- a function for each task that it can do, named as the task, e.g.
+  ``lasso_path(problem, tol, **options) -> coefs``;
+- optionally ``interpreter()``: the Python to run it with.
+
+Modules import their library inside functions, so that the absence of one is a row
+in a table and not an error.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from types import ModuleType
+from typing import Any, NamedTuple
+
+
+class Timed(NamedTuple):
+    """Result of a peer that runs elsewhere and measures itself."""
+
+    seconds: float
+    value: Any
+
+
+class WithDuals(NamedTuple):
+    """Coefficients together with the solver's own dual points."""
+
+    coefs: Any
+    duals: Any
+
+
+def load(name: str) -> ModuleType:
+    """Return the module of a peer."""
+    return importlib.import_module(f"benchmarks._peers.{name}")
+
+
+def distribution_versions(*names: str) -> dict[str, str]:
+    """Versions of installed distributions; ImportError if one is absent."""
+    return {name: importlib.metadata.version(name) for name in names}
+
+
+def decades(first: int, last: int, factor: float = 1.0) -> list[float]:
+    """Powers of ten ``factor * 1e-first, ..., factor * 1e-last``.
+
+    Examples
+    --------
+    >>> decades(2, 4)
+    [0.01, 0.001, 0.0001]
+    """
+    return [float(f"{factor}e-{k}") for k in range(first, last + 1)]

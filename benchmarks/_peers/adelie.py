@@ -1,0 +1,87 @@
+"""adelie: group elastic net with pivot screening, in C++.
+
+It needs numpy < 2, so it lives in a virtual environment of its own: the one whose
+Python the variable ``SPARSESTAT_ADELIE_PYTHON`` names, else ``.venv/bench-adelie``,
+which is made on first use.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from benchmarks._peers import decades, distribution_versions
+
+NAME = "adelie"
+TOLERANCES = decades(6, 18)
+
+_REQUIREMENTS = ("adelie==1.1.52", "numpy<2", "scipy", "threadpoolctl")
+
+
+def interpreter() -> str:
+    """Python of adelie's environment; makes it if need be, ImportError if it fails."""
+    named = os.environ.get("SPARSESTAT_ADELIE_PYTHON")
+    if named:
+        return named
+    from benchmarks._runner import ROOT
+
+    home = ROOT / ".venv" / "bench-adelie"
+    python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if not python.exists():
+        _run([sys.executable, "-m", "venv", str(home)])
+    if _run([str(python), "-c", "import adelie"], check=False) != 0:
+        _run([str(python), "-m", "pip", "install", "--quiet", *_REQUIREMENTS])
+    return str(python)
+
+
+def _run(command: list[str], check: bool = True) -> int:
+    code = subprocess.run(command, capture_output=True).returncode
+    if check and code != 0:
+        raise ImportError(f"could not make the environment of {NAME}")
+    return code
+
+
+def versions() -> dict[str, str]:
+    """Versions of what runs."""
+    return distribution_versions("adelie", "numpy", "scipy")
+
+
+def options(task: str, n_samples: int, n_features: int, sparse: bool) -> dict:
+    """Both screening rules; with n > p also its covariance method."""
+    choices = {
+        "pivot": {"screen_rule": "pivot"},
+        "strong": {"screen_rule": "strong"},
+    }
+    if n_samples > n_features and not sparse:
+        choices["covariance"] = {"screen_rule": "pivot", "covariance": True}
+    return choices
+
+
+def lasso_path(problem, tol: float, screen_rule: str, covariance: bool = False):
+    """Lasso path on the given grid, all of it."""
+    import adelie
+    import numpy as np
+
+    X, y = problem.X, problem.y
+    common = {
+        "lmda_path": problem.alphas.astype(X.dtype),
+        "tol": tol,
+        "screen_rule": screen_rule,
+        "early_exit": False,
+        "max_iters": 10_000_000,
+        "progress_bar": False,
+    }
+    if covariance:
+        gram = np.asfortranarray(X.T @ X / len(y))
+        state = adelie.solver.gaussian_cov(gram, X.T @ y / len(y), **common)
+    else:
+        wrap = adelie.matrix.sparse if problem.is_sparse else adelie.matrix.dense
+        state = adelie.grpnet(
+            wrap(X),
+            adelie.glm.gaussian(y=y, dtype=X.dtype.type),
+            intercept=False,
+            adev_tol=1.0,
+            **common,
+        )
+    return state.betas.T

@@ -1,0 +1,56 @@
+"""celer: working sets with dual extrapolation."""
+
+from __future__ import annotations
+
+from benchmarks._peers import WithDuals, decades, distribution_versions
+
+NAME = "celer"
+# its tol is relative to ||y||^2 / n, twice the null objective: these meet the
+# decades of the certified gap without a margin
+TOLERANCES = decades(3, 13, factor=4.99)
+
+_MAX_ITER = 1000
+_MAX_EPOCHS = 1_000_000
+
+
+def versions() -> dict[str, str]:
+    """Versions of what runs."""
+    return distribution_versions("celer", "scikit-learn", "numpy", "scipy")
+
+
+def options(task: str, n_samples: int, n_features: int, sparse: bool) -> dict:
+    """Working sets that grow (its default for paths) or are pruned."""
+    return {"growing": {"prune": 0}, "pruned": {"prune": 1}}
+
+
+def lasso_path(problem, tol: float, prune: int):
+    """Lasso path; its dual points, extrapolated ones included, cost nothing more."""
+    from celer import celer_path
+
+    _, coefs, _, thetas = celer_path(
+        problem.X,
+        problem.y,
+        pb="lasso",
+        alphas=problem.alphas,
+        prune=prune,
+        tol=tol,
+        max_iter=_MAX_ITER,
+        max_epochs=_MAX_EPOCHS,
+        return_thetas=True,
+    )
+    return WithDuals(coefs, thetas.T)
+
+
+def lasso(problem, alpha: float, tol: float, prune: int):
+    """One Lasso fit."""
+    from celer import Lasso
+
+    model = Lasso(
+        alpha,
+        fit_intercept=False,
+        prune=bool(prune),
+        tol=tol,
+        max_iter=_MAX_ITER,
+        max_epochs=_MAX_EPOCHS,
+    )
+    return model.fit(problem.X, problem.y).coef_

@@ -1,0 +1,52 @@
+# Serves Lasso paths of one stored problem: a request "thresh update file" a line
+# on standard input, the answer "seconds s" on standard output, coefficients as
+# three binary files (values, row indices, column pointers).
+suppressPackageStartupMessages({library(methods); library(Matrix); library(glmnet)})
+folder <- commandArgs(trailingOnly = TRUE)[1]
+
+read_npy <- function(name) {
+  con <- file(file.path(folder, paste0(name, ".npy")), "rb")
+  on.exit(close(con))
+  head <- readBin(con, "raw", 10)
+  bytes <- as.integer(head[9]) + 256L * as.integer(head[10])
+  text <- rawToChar(readBin(con, "raw", bytes))
+  kind <- sub(".*'descr': *'([^']*)'.*", "\\1", text)
+  shape <- sub(".*'shape': *\\(([^)]*)\\).*", "\\1", text)
+  shape <- as.numeric(strsplit(gsub(" ", "", shape), ",")[[1]])
+  size <- as.integer(substr(kind, 3, 3))
+  what <- if (substr(kind, 2, 2) == "f") "double" else "integer"
+  values <- readBin(con, what, prod(shape), size = size, endian = "little")
+  if (length(shape) == 2) dim(values) <- shape
+  values
+}
+
+if (file.exists(file.path(folder, "X.npy"))) {
+  X <- read_npy("X")
+} else {
+  json <- readLines(file.path(folder, "problem.json"), warn = FALSE)
+  shape <- sub('.*"shape": *\\[([^]]*)\\].*', "\\1", json)
+  shape <- as.integer(strsplit(gsub(" ", "", shape), ",")[[1]])
+  X <- sparseMatrix(i = read_npy("indices"), p = read_npy("indptr"),
+                    x = read_npy("data"), dims = shape, index1 = FALSE)
+}
+y <- as.double(read_npy("y"))
+alphas <- as.double(read_npy("alphas"))
+
+requests <- file("stdin", open = "r")
+while (length(line <- readLines(requests, n = 1)) == 1) {
+  words <- strsplit(line, " ")[[1]]
+  invisible(gc())
+  start <- as.numeric(Sys.time())
+  fit <- glmnet(X, y, lambda = alphas, standardize = FALSE, intercept = FALSE,
+                thresh = as.double(words[1]), type.gaussian = words[2],
+                maxit = 1e9)
+  seconds <- as.numeric(Sys.time()) - start
+  beta <- as(fit$beta, "CsparseMatrix")
+  for (part in c("x", "i", "p")) {
+    con <- file(paste0(words[3], ".", part), "wb")
+    writeBin(slot(beta, part), con)
+    close(con)
+  }
+  cat("seconds", format(seconds, digits = 15), "\n")
+  flush(stdout())
+}

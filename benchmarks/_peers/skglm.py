@@ -1,0 +1,67 @@
+"""skglm: working sets with Anderson-accelerated coordinate descent."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from benchmarks._peers import decades, distribution_versions
+
+NAME = "skglm"
+TOLERANCES = decades(3, 14)
+
+_MAX_ITER = 1000
+
+
+def versions() -> dict[str, str]:
+    """Versions of what runs."""
+    return distribution_versions("skglm", "scikit-learn", "numba", "numpy", "scipy")
+
+
+def options(task: str, n_samples: int, n_features: int, sparse: bool) -> dict:
+    """Both scores of its working sets; on paths with n > p also its Gram form."""
+    choices = {
+        "subdiff": {"ws_strategy": "subdiff"},
+        "fixpoint": {"ws_strategy": "fixpoint"},
+    }
+    if task == "lasso_path" and n_samples > n_features and not sparse:
+        choices["Gram"] = {"ws_strategy": "subdiff", "gram": True}
+    return choices
+
+
+@cache
+def _compiled(gram: bool):
+    """Datafit and penalty; compiled once in a process, as its users would."""
+    from skglm.datafits import Quadratic, QuadraticHessian
+    from skglm.penalties import L1
+    from skglm.utils.jit_compilation import compiled_clone
+
+    datafit = QuadraticHessian() if gram else Quadratic()
+    return compiled_clone(datafit), compiled_clone(L1(1.0))
+
+
+def lasso_path(problem, tol: float, ws_strategy: str, gram: bool = False):
+    """Warm-started Lasso path."""
+    from skglm.solvers import AndersonCD
+
+    datafit, penalty = _compiled(gram)
+    solver = AndersonCD(
+        max_iter=_MAX_ITER, tol=tol, ws_strategy=ws_strategy, fit_intercept=False
+    )
+    X, y = problem.X, problem.y
+    if gram:
+        X, y = X.T @ X / len(y), -(X.T @ y) / len(y)
+    return solver.path(X, y, datafit, penalty, alphas=problem.alphas)[1]
+
+
+def lasso(problem, alpha: float, tol: float, ws_strategy: str):
+    """One Lasso fit."""
+    from skglm import Lasso
+
+    model = Lasso(
+        alpha,
+        fit_intercept=False,
+        ws_strategy=ws_strategy,
+        tol=tol,
+        max_iter=_MAX_ITER,
+    )
+    return model.fit(problem.X, problem.y).coef_

@@ -1,0 +1,75 @@
+"""scikit-learn: cyclic coordinate descent with gap-safe screening."""
+
+from __future__ import annotations
+
+from benchmarks._peers import decades, distribution_versions
+
+NAME = "scikit-learn"
+# its tol is relative to ||y||^2 / n, twice the null objective: these meet the
+# decades of the certified gap without a margin
+TOLERANCES = decades(3, 13, factor=4.99)
+
+_MAX_ITER = 1_000_000
+_LARGEST_GRAM = 2**30
+
+
+def versions() -> dict[str, str]:
+    """Versions of what runs."""
+    return distribution_versions("scikit-learn", "numpy", "scipy")
+
+
+def options(task: str, n_samples: int, n_features: int, sparse: bool) -> dict:
+    """With and without Gram matrix; ``precompute="auto"`` is one of these two.
+
+    It makes none for sparse designs.
+    """
+    choices = {"no Gram": {"precompute": False}}
+    if not sparse and 8 * n_features**2 <= _LARGEST_GRAM:
+        choices["Gram"] = {"precompute": True}
+    return choices
+
+
+def lasso_path(problem, tol: float, precompute: bool):
+    """Lasso path, without the copy of X."""
+    from sklearn.linear_model import lasso_path
+
+    return lasso_path(
+        problem.X,
+        problem.y,
+        alphas=problem.alphas,
+        precompute=precompute,
+        copy_X=False,
+        tol=tol,
+        max_iter=_MAX_ITER,
+    )[1]
+
+
+def lasso(problem, alpha: float, tol: float, precompute: bool):
+    """One Lasso fit."""
+    from sklearn.linear_model import Lasso
+
+    model = Lasso(
+        alpha,
+        fit_intercept=False,
+        precompute=precompute,
+        copy_X=False,
+        tol=tol,
+        max_iter=_MAX_ITER,
+    )
+    return model.fit(problem.X, problem.y).coef_
+
+
+def lasso_cv(problem, folds: int, tol: float, threads: int, precompute: bool):
+    """Cross-validated Lasso; returns the fitted estimator."""
+    from sklearn.linear_model import LassoCV
+
+    model = LassoCV(
+        alphas=problem.alphas,
+        cv=folds,
+        precompute=precompute,
+        copy_X=False,
+        tol=tol,
+        max_iter=_MAX_ITER,
+        n_jobs=threads,
+    )
+    return model.fit(problem.X, problem.y)

@@ -1,0 +1,45 @@
+"""sparsestat itself, through its public interface."""
+
+from __future__ import annotations
+
+from benchmarks._peers import distribution_versions
+
+NAME = "sparsestat"
+TOLERANCES = [1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9]
+
+
+def versions() -> dict[str, str]:
+    """Versions of what runs."""
+    import sparsestat
+
+    own = {"sparsestat": sparsestat.__version__}
+    return own | distribution_versions("scikit-learn", "numba", "numpy", "scipy")
+
+
+def options(task: str, n_samples: int, n_features: int, sparse: bool) -> dict:
+    """Its defaults: the solver is left to choose by itself."""
+    return {"default": {}}
+
+
+def lasso_path(problem, tol: float):
+    """Lasso path."""
+    from sparsestat.linear_model import lasso_path
+
+    return lasso_path(
+        problem.X, problem.y, alphas=problem.alphas, fit_intercept=False, tol=tol
+    )[1]
+
+
+def lasso(problem, alpha: float, tol: float):
+    """One Lasso fit."""
+    from sparsestat.linear_model import Lasso
+
+    return Lasso(alpha, fit_intercept=False, tol=tol).fit(problem.X, problem.y).coef_
+
+
+def lasso_cv(problem, folds: int, tol: float, threads: int):
+    """Cross-validated Lasso; returns the fitted estimator."""
+    from sparsestat.linear_model import LassoCV
+
+    model = LassoCV(alphas=problem.alphas, cv=folds, tol=tol, n_jobs=threads)
+    return model.fit(problem.X, problem.y)

@@ -1,0 +1,89 @@
+"""Lasso: paths, cross-validation, single fits, cold start, memory.
+
+==== =========================================================================
+A    path, n=500, p=5000, correlation 0.5, 50 spikes
+B    path, n=1000, p=10000, correlation 0.9, 100 spikes
+C    path, n=5000, p=1000, correlation 0.5, 50 spikes
+D    path, sparse, n=2000, p=20000, density 0.005, 50 spikes
+G    cross-validation, n=400, p=2000, 5 folds
+H    cold start: imports and first fits
+I    big float32 designs, tall and wide, with peak memory
+M    microarrays golub and gravier
+S    single fits, shapes from 200 x 200 to 20000 x 2000, three strengths each
+==== =========================================================================
+"""
+
+from functools import partial
+
+import numpy as np
+
+from benchmarks.linear_model._cold_start import cold_start_case
+from benchmarks.linear_model._cross_validation import cross_validation_case
+from benchmarks.linear_model._generate import ar1, sparse_gaussian
+from benchmarks.linear_model._microarray import microarray
+from benchmarks.linear_model._paths import path_case
+from benchmarks.linear_model._single_fits import single_fits_case
+
+TITLE = "Linear models"
+
+_float32 = {"dtype": np.float32}
+_quick_wide = partial(ar1, 60, 300, n_spikes=5, n_alphas=20)
+_quick_tall = partial(ar1, 400, 60, n_spikes=5, n_alphas=20)
+# a certificate of float32 coefficients cannot be expected below 1e-5
+_float32_targets = (1e-3, 1e-4, 1e-5)
+_largest_gram = 2**29
+
+CASES = [
+    path_case("A", "Wide, 500 x 5000", partial(ar1, 500, 5_000), _quick_wide),
+    path_case(
+        "B",
+        "Wide, strongly correlated, 1000 x 10000",
+        partial(ar1, 1_000, 10_000, rho=0.9, n_spikes=100),
+        partial(_quick_wide, rho=0.9),
+    ),
+    path_case("C", "Tall, 5000 x 1000", partial(ar1, 5_000, 1_000), _quick_tall),
+    path_case(
+        "D",
+        "Sparse, 2000 x 20000, density 0.005",
+        partial(sparse_gaussian, 2_000, 20_000),
+        partial(
+            sparse_gaussian, 200, 500, density=0.05, n_spikes=5, n_alphas=20, seed=0
+        ),
+    ),
+    cross_validation_case(
+        "G",
+        "Cross-validation, 400 x 2000, 5 folds x 100 strengths",
+        partial(ar1, 400, 2_000),
+        _quick_wide,
+    ),
+    cold_start_case("H", "Cold start"),
+    path_case(
+        "I.tall",
+        "Big and tall, float32, 200000 x 300",
+        partial(ar1, 200_000, 300, **_float32),
+        partial(_quick_tall, **_float32),
+        targets=_float32_targets,
+        gram_cap=8 * 300**2,
+    ),
+    path_case(
+        "I.wide",
+        "Big and wide, float32, 300 x 200000",
+        partial(ar1, 300, 200_000, **_float32),
+        partial(_quick_wide, **_float32),
+        targets=_float32_targets,
+        gram_cap=_largest_gram,
+    ),
+    path_case(
+        "M.golub",
+        "Microarray golub, 72 x 7129",
+        partial(microarray, "golub"),
+        partial(microarray, "golub", n_alphas=20, max_features=300),
+    ),
+    path_case(
+        "M.gravier",
+        "Microarray gravier, 168 x 2905",
+        partial(microarray, "gravier"),
+        partial(microarray, "gravier", n_alphas=20, max_features=300),
+    ),
+    single_fits_case("S", "Single fits over shapes and strengths"),
+]

@@ -1,0 +1,111 @@
+"""Designs of the linear-model benchmarks, NumPy only and reproducible to the bit."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks._problem import Problem, alpha_grid
+
+
+def ar1(
+    n_samples: int,
+    n_features: int,
+    *,
+    rho: float = 0.5,
+    n_spikes: int = 50,
+    snr: float = 3.0,
+    n_alphas: int = 100,
+    eps: float = 1e-2,
+    dtype: type = np.float64,
+    seed: int = 0,
+) -> Problem:
+    """Gaussian rows with correlation ``rho**|i - j|`` and spikes of size one.
+
+    Parameters
+    ----------
+    n_samples, n_features : int
+        Shape of the design.
+    rho : float, default=0.5
+        Correlation of neighbouring columns.
+    n_spikes : int, default=50
+        Nonzero coefficients, +1 or -1 at random places.
+    snr : float, default=3.0
+        Variance of the signal over that of the noise.
+    n_alphas, eps : int and float
+        Grid, from ``alpha_max`` to ``eps * alpha_max``.
+    dtype : type, default=numpy.float64
+        Dtype of the design and the target.
+    seed : int, default=0
+        Seed of ``numpy.random.default_rng``.
+
+    Returns
+    -------
+    Problem
+        Columns centred and scaled by their population standard deviation, in
+        Fortran order; target centred and scaled likewise.
+    """
+    rng = np.random.default_rng(seed)
+    X = np.empty((n_samples, n_features), dtype=dtype, order="F")
+    column = rng.standard_normal(n_samples)
+    X[:, 0] = column
+    innovation = (1 - rho**2) ** 0.5
+    for j in range(1, n_features):
+        column = rho * column + innovation * rng.standard_normal(n_samples)
+        X[:, j] = column
+    coef = _spikes(rng, n_features, n_spikes, 1.0)
+    support = np.flatnonzero(coef)
+    signal = X[:, support].astype(np.float64) @ coef[support]
+    y = signal + signal.std() / snr**0.5 * rng.standard_normal(n_samples)
+    return standardised(X, y, n_alphas=n_alphas, eps=eps)
+
+
+def sparse_gaussian(
+    n_samples: int,
+    n_features: int,
+    *,
+    density: float = 0.005,
+    n_spikes: int = 50,
+    spike: float = 3.0,
+    snr: float = 3.0,
+    n_alphas: int = 50,
+    eps: float = 1e-2,
+    seed: int = 0,
+) -> Problem:
+    """Return sparse columns of normal entries at random rows; target as in `ar1`."""
+    from scipy.sparse import csc_matrix
+
+    rng = np.random.default_rng(seed)
+    counts = rng.binomial(n_samples, density, size=n_features)
+    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    rows = [
+        np.sort(rng.choice(n_samples, size=count, replace=False)) for count in counts
+    ]
+    indices = np.concatenate(rows).astype(np.int32)
+    data = rng.standard_normal(len(indices))
+    X = csc_matrix((data, indices, indptr), shape=(n_samples, n_features))
+    signal = X @ _spikes(rng, n_features, n_spikes, spike)
+    y = signal + signal.std() / snr**0.5 * rng.standard_normal(n_samples)
+    y = (y - y.mean()) / y.std()
+    return Problem(X, y, alpha_grid(X, y, n_alphas=n_alphas, eps=eps))
+
+
+def standardised(
+    X: np.ndarray, y: np.ndarray, *, n_alphas: int = 100, eps: float = 1e-2
+) -> Problem:
+    """Centre and scale `X` (in place, column by column) and `y`; add the grid."""
+    for j in range(X.shape[1]):
+        column = X[:, j].astype(np.float64)
+        column -= column.mean()
+        scale = column.std()
+        X[:, j] = column / scale if scale > 0 else 0.0
+    y = ((y - y.mean()) / y.std()).astype(X.dtype)
+    return Problem(X, y, alpha_grid(X, y, n_alphas=n_alphas, eps=eps))
+
+
+def _spikes(
+    rng: np.random.Generator, n_features: int, n_spikes: int, size: float
+) -> np.ndarray:
+    coef = np.zeros(n_features)
+    support = rng.choice(n_features, size=n_spikes, replace=False)
+    coef[support] = size * rng.choice([-1.0, 1.0], size=n_spikes)
+    return coef
