@@ -73,8 +73,12 @@ class Toeplitz(NamedTuple):
 
     def draw(self, rng, n_samples, dtype):
         """Embed the sequence into a circle, whose covariance the FFT diagonalises."""
-        half = max(self.n_features, np.size(self.correlation) + 1)
-        size = fft.next_fast_len(2 * half)
+        given, needed = np.size(self.correlation), self.n_features - 1
+        if np.ndim(self.correlation) > 0 and given >= needed:
+            # The smallest circle: nothing that was not given enters it.
+            size = max(2 * needed, 1)
+        else:
+            size = fft.next_fast_len(2 * (max(needed, given) + 1))
         lags = np.arange(size)
         lags = np.minimum(lags, size - lags)
         spectrum = fft.fft(self.autocorrelation(lags)).real

@@ -330,7 +330,6 @@ def _standardize(X):
         mean = X.mean(axis=0, dtype=np.float64)
         square = X.multiply(X).mean(axis=0, dtype=np.float64)
         scale = np.sqrt(np.maximum(square - mean**2, 0.0))
-        scale[scale == 0.0] = 1.0
         X.data /= np.repeat(scale, np.diff(X.indptr)).astype(X.dtype)
         return X
     for start in range(0, X.shape[1], 256):
