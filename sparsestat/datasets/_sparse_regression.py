@@ -117,16 +117,24 @@ def make_sparse_regression(
         Share of nonzero entries: a CSC array is returned, whose nonzero entries are
         standard normal. For the design "independent" only.
 
-    support : {"random", "spaced", "first", "clustered", "groups"} or array-like, \
-            default="random"
-        Which coefficients are not zero: some at random, evenly spaced ones, the first
-        ones, consecutive ones at a random place, or whole groups at random (the last
-        may be partial). An array holds their indices or is a boolean mask.
+    support : str or array-like, default="random"
+        Which coefficients are not zero. An array holds their indices or is a boolean
+        mask; a name stands for
 
-    coef_values : {"sign", "ones", "normal", "decay"} or array-like, default="sign"
-        Values of the nonzero coefficients: -1 or 1 at random, 1, standard normal, or
-        random signs with sizes that fall geometrically from 1 to 0.1. An array holds
-        one value for each, in the order of the features.
+        - "random": some at random;
+        - "spaced": evenly spaced ones;
+        - "first": the first ones;
+        - "clustered": consecutive ones, at a random place;
+        - "groups": whole groups at random, the last of which may be partial.
+
+    coef_values : str or array-like, default="sign"
+        Values of the nonzero coefficients. An array holds one for each, in the order
+        of the features; a name stands for
+
+        - "sign": -1 or 1 at random;
+        - "ones": 1;
+        - "normal": standard normal;
+        - "decay": random signs, sizes that fall geometrically from 1 to 0.1.
 
     bias : float, default=0.0
         The intercept :math:`b`.
@@ -153,7 +161,7 @@ def make_sparse_regression(
     standardize_target : bool, default=False
         Centre the target and scale it to variance 1, and the truth along with it.
 
-    dtype : {np.float32, np.float64}, default=np.float64
+    dtype : {np.float32, np.float64}, default=float64
         Type of `data` and `target`. The truth is always in double precision.
 
     random_state : int, RandomState instance or None, default=None

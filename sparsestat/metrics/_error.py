@@ -32,11 +32,11 @@ def estimation_error(
 
     Parameters
     ----------
-    coef_true : array-like or sparse array of shape (n_features,) or \
-            (n_targets, n_features)
-        True coefficients. The norm of a two-dimensional array is over all entries.
+    coef_true : array-like of shape (n_features,) or (n_targets, n_features)
+        True coefficients; may be sparse. The norm of a two-dimensional array is over
+        all entries.
 
-    coef_pred : array-like or sparse array of the same shape
+    coef_pred : array-like of the same shape
         Estimated coefficients.
 
     norm : {"l2", "l1", "linf"}, default="l2"
@@ -99,11 +99,10 @@ def prediction_error(
 
     Parameters
     ----------
-    coef_true : array-like or sparse array of shape (n_features,) or \
-            (n_targets, n_features)
-        True coefficients. Targets are summed.
+    coef_true : array-like of shape (n_features,) or (n_targets, n_features)
+        True coefficients; may be sparse. Targets are summed.
 
-    coef_pred : array-like or sparse array of the same shape
+    coef_pred : array-like of the same shape
         Estimated coefficients.
 
     covariance : array-like of shape (n_features, n_features) or callable, default=None

@@ -44,12 +44,11 @@ def support_precision(
 
     Parameters
     ----------
-    coef_true : array-like or sparse array of shape (n_features,) or \
-            (n_targets, n_features)
-        True coefficients, or a boolean mask of the true support. The entries of a
-        two-dimensional array are counted one by one.
+    coef_true : array-like of shape (n_features,) or (n_targets, n_features)
+        True coefficients, or a boolean mask of the true support; may be sparse. The
+        entries of a two-dimensional array are counted one by one.
 
-    coef_pred : array-like or sparse array of the same shape
+    coef_pred : array-like of the same shape
         Estimated coefficients, or a boolean mask.
 
     threshold : float, default=0.0
@@ -106,12 +105,11 @@ def support_recall(
 
     Parameters
     ----------
-    coef_true : array-like or sparse array of shape (n_features,) or \
-            (n_targets, n_features)
-        True coefficients, or a boolean mask of the true support. The entries of a
-        two-dimensional array are counted one by one.
+    coef_true : array-like of shape (n_features,) or (n_targets, n_features)
+        True coefficients, or a boolean mask of the true support; may be sparse. The
+        entries of a two-dimensional array are counted one by one.
 
-    coef_pred : array-like or sparse array of the same shape
+    coef_pred : array-like of the same shape
         Estimated coefficients, or a boolean mask.
 
     threshold : float, default=0.0
@@ -166,12 +164,11 @@ def support_f1(
 
     Parameters
     ----------
-    coef_true : array-like or sparse array of shape (n_features,) or \
-            (n_targets, n_features)
-        True coefficients, or a boolean mask of the true support. The entries of a
-        two-dimensional array are counted one by one.
+    coef_true : array-like of shape (n_features,) or (n_targets, n_features)
+        True coefficients, or a boolean mask of the true support; may be sparse. The
+        entries of a two-dimensional array are counted one by one.
 
-    coef_pred : array-like or sparse array of the same shape
+    coef_pred : array-like of the same shape
         Estimated coefficients, or a boolean mask.
 
     threshold : float, default=0.0
@@ -227,12 +224,11 @@ def support_mcc(
 
     Parameters
     ----------
-    coef_true : array-like or sparse array of shape (n_features,) or \
-            (n_targets, n_features)
-        True coefficients, or a boolean mask of the true support. The entries of a
-        two-dimensional array are counted one by one.
+    coef_true : array-like of shape (n_features,) or (n_targets, n_features)
+        True coefficients, or a boolean mask of the true support; may be sparse. The
+        entries of a two-dimensional array are counted one by one.
 
-    coef_pred : array-like or sparse array of the same shape
+    coef_pred : array-like of the same shape
         Estimated coefficients, or a boolean mask.
 
     threshold : float, default=0.0
