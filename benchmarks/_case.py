@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from benchmarks import _peers, _runner
 from benchmarks._problem import Problem
-from benchmarks._sweep import Run, closest
 
 GIVE_UP = 3.0
 """A setting this many times slower than the peer's best so far is not pursued."""
@@ -119,7 +119,7 @@ def run_peer(
         return {**record, "status": "missing", "reason": str(error)}
 
     sweeps: list[dict] = []
-    results: dict[float, dict] = {}
+    timings: list[dict] = []
     memory: list[dict] = []
     failures: list[dict] = []
     limit = settings.time_limit
@@ -149,17 +149,17 @@ def run_peer(
             elif kind == "run":
                 sweeps.append({"options": label, **event})
             elif kind == "timed":
-                _keep_fastest(results, label, event)
+                timings.append(_row(label, event))
             else:
                 failures.append({"status": kind, "options": label, **event})
         if failures and failures[-1]["status"] == "missing":
             return {**record, **failures[-1]}
-        tightest = results.get(min(targets))
-        if tightest is not None:
-            limit = min(limit, max(1.0, GIVE_UP * tightest["best"]))
-    if not results and failures:
+        for row in timings:
+            if row["target"] == min(targets):
+                limit = min(limit, max(1.0, GIVE_UP * row["best"]))
+    if not sweeps and failures:
         record.update(status=failures[0]["status"], reason=failures[0]["reason"])
-    record.update(results=_complete(results, targets, sweeps), sweep=sweeps)
+    record.update(results=best_rows(timings, sweeps, targets), sweep=sweeps)
     if memory:
         record["memory"] = memory
     if failures:
@@ -167,49 +167,39 @@ def run_peer(
     return record
 
 
-def _keep_fastest(results: dict[float, dict], label: str, event: dict) -> None:
-    seconds = sorted(event["seconds"])
-    row = {
+def _row(label: str, event: dict) -> dict:
+    """Summary of the repeated calls of one setting."""
+    seconds = event["seconds"]
+    best = min(range(len(seconds)), key=seconds.__getitem__)
+    return {
         "target": event["target"],
         "met": True,
         "options": label,
         "tol": event["tol"],
         "gap": event["gap"],
-        "best": seconds[0],
-        "median": seconds[len(seconds) // 2],
-        "seconds": event["seconds"],
+        "best": seconds[best],
+        "median": statistics.median(seconds),
+        "seconds": seconds,
+        "cpu_of_best": event["cpu"][best],
     }
-    target = event["target"]
-    if target not in results or row["best"] < results[target]["best"]:
-        results[target] = row
 
 
-def _complete(
-    results: dict[float, dict], targets: Sequence[float], sweeps: Sequence[dict]
+def best_rows(
+    timings: Sequence[dict], sweeps: Sequence[dict], targets: Sequence[float]
 ) -> list[dict]:
-    """Rows for all targets; a missed one shows the most accurate run instead."""
-    runs = [
-        (Run(s["tol"], s["seconds"], s["gap"]), s["options"])
-        for s in sweeps
-        if s["gap"] is not None
-    ]
-    nearest = closest(run for run, _ in runs)
+    """Fastest row for each target; where all missed, the most accurate run.
+
+    A setting that was chosen for a tighter target may serve a looser one.
+    """
+    runs = [s for s in sweeps if s["gap"] is not None]
     rows = []
     for target in targets:
-        if target in results:
-            rows.append(results[target])
-        elif nearest is not None:
-            label = next(label for run, label in runs if run == nearest)
-            rows.append(
-                {
-                    "target": target,
-                    "met": False,
-                    "options": label,
-                    "tol": nearest.tol,
-                    "gap": nearest.gap,
-                    "best": nearest.seconds,
-                    "median": nearest.seconds,
-                    "seconds": [nearest.seconds],
-                }
-            )
+        hits = [t for t in timings if t["gap"] <= target]
+        if hits:
+            rows.append({**min(hits, key=lambda t: t["best"]), "target": target})
+        elif runs:
+            nearest = min(runs, key=lambda s: s["gap"])
+            once = {"seconds": [nearest["seconds"]], "cpu": [None]}
+            row = _row(nearest["options"], {**nearest, **once, "target": target})
+            rows.append({**row, "met": False})
     return rows

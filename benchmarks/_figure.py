@@ -69,6 +69,8 @@ def draw(report: dict, path: Path, columns: int = 3) -> bool:
         for ax in axes[len(panels) :]:
             ax.set_axis_off()
         heading = f"{report['title']}: time to an equal, independently certified gap"
+        if any(case["settings"]["quick"] for case in report["cases"].values()):
+            heading += " (quick run, small problems)"
         figure.suptitle(heading, fontsize=13, fontweight="bold", x=0.01, ha="left")
         figure.legend(
             handles=_legend(), loc="outside lower left", ncols=4, frameon=False

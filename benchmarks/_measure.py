@@ -11,25 +11,43 @@ import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks import _peers, _problem
 from benchmarks._certify import worst_gap
 from benchmarks._sweep import Run, fastest, sweep
 
 
-def timed(function: Callable, *args, **kwargs) -> tuple[float, Any]:
-    """Call `function`; return wall seconds and result.
+class Timing(NamedTuple):
+    """A timed call.
 
-    A peer that runs elsewhere measures itself and returns `_peers.Timed`.
+    Attributes
+    ----------
+    seconds : float
+        Wall-clock time.
+    cpu : float or None
+        Processor time of this process; less than `seconds` when the machine was
+        busy with something else. None for a peer that measured itself elsewhere.
+    value : object
+        What the call returned.
     """
+
+    seconds: float
+    cpu: float | None
+    value: Any
+
+
+def timed(function: Callable, *args, **kwargs) -> Timing:
+    """Call `function` and time it; a peer that runs elsewhere times itself."""
     gc.collect()
+    cpu = time.process_time()
     start = time.perf_counter()
-    result = function(*args, **kwargs)
+    value = function(*args, **kwargs)
     seconds = time.perf_counter() - start
-    if isinstance(result, _peers.Timed):
-        return result.seconds, result.value
-    return seconds, result
+    cpu = time.process_time() - cpu
+    if isinstance(value, _peers.Timed):
+        return Timing(value.seconds, None, value.value)
+    return Timing(seconds, cpu, value)
 
 
 def certified(problem: _problem.Problem, coefs: Any) -> float:
@@ -40,12 +58,12 @@ def certified(problem: _problem.Problem, coefs: Any) -> float:
     return worst_gap(problem.X, problem.y, coefs, problem.alphas, duals=duals)
 
 
-def repeat_timed(function: Callable, repeat: int, budget: float) -> list[float]:
+def repeat_timed(function: Callable, repeat: int, budget: float) -> list[Timing]:
     """Time up to `repeat` calls, fewer once `budget` seconds are spent."""
-    seconds: list[float] = []
-    while len(seconds) < repeat and sum(seconds) < budget:
-        seconds.append(timed(function)[0])
-    return seconds
+    done: list[Timing] = []
+    while len(done) < repeat and sum(t.seconds for t in done) < budget:
+        done.append(timed(function)._replace(value=None))
+    return done
 
 
 def path(
@@ -73,7 +91,7 @@ def path(
     memory = PeakMemory()
 
     def run(tol: float) -> Run:
-        seconds, coefs = timed(solve, tol)
+        seconds, _, coefs = timed(solve, tol)
         memory.close()
         return Run(tol, seconds, certified(problem, coefs))
 
@@ -94,7 +112,7 @@ def time_targets(
     time_limit: float,
 ) -> Iterator[dict]:
     """Repeat the fastest setting of each target; one tolerance is timed once."""
-    times: dict[float, list[float]] = {}
+    times: dict[float, list[Timing]] = {}
     for target in targets:
         best = fastest(runs, target)
         if best is None:
@@ -107,7 +125,8 @@ def time_targets(
             "target": target,
             "tol": tol,
             "gap": best.gap,
-            "seconds": times[tol],
+            "seconds": [t.seconds for t in times[tol]],
+            "cpu": [t.cpu for t in times[tol]],
         }
 
 

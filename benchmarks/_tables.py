@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 OURS = "sparsestat"
+DISTURBED = 1.1
+"""Wall over processor time above which a measurement is called disturbed."""
 
 
 def document(report: dict) -> str:
@@ -135,6 +137,17 @@ def _path(record: dict) -> list[str]:
             "Largest relative difference between the reported cross-validation errors "
             f"and those of the certified coefficients: {', '.join(deviations)}.",
         ]
+    disturbed = [
+        peer["name"]
+        for peer in peers.values()
+        if (row := result_at(peer, main)) and row.get("cpu_of_best")
+        if row["best"] > DISTURBED * row["cpu_of_best"]
+    ]
+    if disturbed:
+        notes.append(
+            "The machine was busy with something else: even the best call waited for "
+            f"a processor, of {', '.join(disturbed)}."
+        )
     if notes:
         out += ["", *notes]
     return out + _versions(peers)
@@ -153,7 +166,7 @@ def _by_time(peers: dict[str, dict], target: float) -> list[dict]:
 def _absence(peer: dict) -> str:
     words = {"missing": "not installed", "timeout": "out of time", "error": "failed"}
     reason = peer.get("reason", "no result")
-    return f"{peer['name']}: {words.get(peer['status'], peer['status'])} ({reason}). "
+    return f"{peer['name']}: {words.get(peer['status'], peer['status'])} ({reason})."
 
 
 def _memory(peer: dict, options: str) -> str:

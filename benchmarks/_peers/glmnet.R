@@ -1,6 +1,8 @@
-# Serves Lasso paths of one stored problem: a request "thresh update file" a line
-# on standard input, the answer "seconds s" on standard output, coefficients as
-# three binary files (values, row indices, column pointers).
+# Serves one stored problem. A line of standard input is a request,
+# "thresh update file folds"; the answer is "seconds s" on standard output. With no
+# folds: a path without intercept, coefficients as three binary files (values, row
+# indices, column pointers). Else: cross-validation with an intercept over
+# consecutive folds, the mean squared errors as one binary file.
 suppressPackageStartupMessages({library(methods); library(Matrix); library(glmnet)})
 folder <- commandArgs(trailingOnly = TRUE)[1]
 
@@ -36,15 +38,28 @@ requests <- file("stdin", open = "r")
 while (length(line <- readLines(requests, n = 1)) == 1) {
   words <- strsplit(line, " ")[[1]]
   invisible(gc())
+  folds <- as.integer(words[4])
+  settings <- list(x = X, y = y, lambda = alphas, standardize = FALSE,
+                   intercept = folds > 0, thresh = as.double(words[1]),
+                   type.gaussian = words[2], maxit = 1e9)
+  if (folds > 0) {
+    n <- length(y)
+    sizes <- n %/% folds + (seq_len(folds) <= n %% folds)
+    settings$foldid <- rep(seq_len(folds), sizes)
+  }
+  solve <- if (folds > 0) cv.glmnet else glmnet
   start <- as.numeric(Sys.time())
-  fit <- glmnet(X, y, lambda = alphas, standardize = FALSE, intercept = FALSE,
-                thresh = as.double(words[1]), type.gaussian = words[2],
-                maxit = 1e9)
+  fit <- do.call(solve, settings)
   seconds <- as.numeric(Sys.time()) - start
-  beta <- as(fit$beta, "CsparseMatrix")
-  for (part in c("x", "i", "p")) {
+  if (folds > 0) {
+    parts <- list(cvm = fit$cvm)
+  } else {
+    beta <- as(fit$beta, "CsparseMatrix")
+    parts <- list(x = beta@x, i = beta@i, p = beta@p)
+  }
+  for (part in names(parts)) {
     con <- file(paste0(words[3], ".", part), "wb")
-    writeBin(slot(beta, part), con)
+    writeBin(parts[[part]], con)
     close(con)
   }
   cat("seconds", format(seconds, digits = 15), "\n")

@@ -39,6 +39,11 @@ def lasso_path(problem, tol: float, update: str) -> Timed:
     return _session(problem).lasso_path(tol, update)
 
 
+def lasso_cv(problem, folds: int, tol: float, threads: int, update: str) -> Timed:
+    """Mean squared errors of ``cv.glmnet`` over unshuffled folds."""
+    return _session(problem).lasso_cv(tol, update, folds)
+
+
 class _Session:
     """An R process that holds one problem and answers one line at a time."""
 
@@ -62,22 +67,30 @@ class _Session:
         import numpy as np
         from scipy.sparse import csc_matrix
 
-        print(f"{tol!r} {update} {self._answer}", file=self._process.stdin, flush=True)
+        seconds = self._ask(tol, update, 0)
+        values, rows, starts = map(self._read, "xip", ("<f8", "<i4", "<i4"))
+        n_features, n_alphas = self._shape
+        fitted = len(starts) - 1
+        coefs = csc_matrix((values, rows, starts), shape=(n_features, fitted))
+        # alphas that glmnet did not reach count as not solved
+        rest = np.full((n_features, n_alphas - fitted), np.nan)
+        return Timed(seconds, np.hstack([coefs.toarray(), rest]))
+
+    def lasso_cv(self, tol: float, update: str, folds: int) -> Timed:
+        return Timed(self._ask(tol, update, folds), self._read("cvm", "<f8"))
+
+    def _ask(self, tol: float, update: str, folds: int) -> float:
+        request = f"{tol!r} {update} {self._answer} {folds}"
+        print(request, file=self._process.stdin, flush=True)
         line = self._process.stdout.readline()
         if not line.startswith("seconds "):
             raise RuntimeError(f"glmnet gave no answer: {line.strip() or 'R ended'}")
-        parts = {
-            name: np.fromfile(f"{self._answer}.{name}", dtype=kind)
-            for name, kind in (("x", "<f8"), ("i", "<i4"), ("p", "<i4"))
-        }
-        n_features, n_alphas = self._shape
-        fitted = len(parts["p"]) - 1
-        coefs = csc_matrix(
-            (parts["x"], parts["i"], parts["p"]), shape=(n_features, fitted)
-        ).toarray()
-        # alphas that glmnet did not reach count as not solved
-        rest = np.full((n_features, n_alphas - fitted), np.nan)
-        return Timed(float(line.split()[1]), np.hstack([coefs, rest]))
+        return float(line.split()[1])
+
+    def _read(self, part: str, dtype: str):
+        import numpy as np
+
+        return np.fromfile(f"{self._answer}.{part}", dtype=dtype)
 
     def close(self) -> None:
         self._process.stdin.close()

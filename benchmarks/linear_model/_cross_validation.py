@@ -82,10 +82,10 @@ def measure(
     deviations = {}
 
     def run(tol: float) -> Run:
-        seconds, errors = timed(solve, tol)
+        seconds, _, errors = timed(solve, tol)
         gap, expected = 0.0, []
         for training, X, y in parts:
-            _, coefs = timed(module.lasso_path, training, tol, **options)
+            coefs = timed(module.lasso_path, training, tol, **options).value
             gap = max(gap, certified(training, coefs))
             coefs = coefs.coefs if isinstance(coefs, _peers.WithDuals) else coefs
             residual = y[:, None] - X @ np.asarray(coefs)

@@ -140,8 +140,8 @@ def measure(
                 module, choices = present[peer]
                 label, run, _ = calibrated[peer]
                 options = choices[label]
-                taken, _ = timed(module.lasso, problem, alpha, run.tol, **options)
-                seconds[peer].append(taken)
+                taken = timed(module.lasso, problem, alpha, run.tol, **options)
+                seconds[peer].append(taken.seconds)
             order = order[1:] + order[:1]
         yield {
             "event": "cell",
@@ -174,7 +174,7 @@ def _calibrate(
 
         def run(tol: float, options: dict = options) -> Run:
             nonlocal support
-            seconds, coef = timed(module.lasso, problem, alpha, tol, **options)
+            seconds, _, coef = timed(module.lasso, problem, alpha, tol, **options)
             support = int((coef != 0).sum())
             return Run(tol, seconds, certified(single, coef[:, None]))
 
