@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from benchmarks import _peers, _runner
 from benchmarks._problem import Problem
 
-GIVE_UP = 3.0
+GIVE_UP = 2.0
 """A setting this many times slower than the peer's best so far is not pursued."""
 
 
@@ -134,6 +134,7 @@ def run_peer(
                 "targets": list(targets),
                 "repeat": settings.repeat,
                 "time_limit": limit,
+                "best": [_best(timings, target) for target in targets],
                 **extra,
             },
             interpreter=interpreter,
@@ -154,9 +155,9 @@ def run_peer(
                 failures.append({"status": kind, "options": label, **event})
         if failures and failures[-1]["status"] == "missing":
             return {**record, **failures[-1]}
-        for row in timings:
-            if row["target"] == min(targets):
-                limit = min(limit, max(1.0, GIVE_UP * row["best"]))
+        tightest = _best(timings, min(targets))
+        if tightest is not None:
+            limit = min(limit, max(1.0, GIVE_UP * tightest))
     if not sweeps and failures:
         record.update(status=failures[0]["status"], reason=failures[0]["reason"])
     record.update(results=best_rows(timings, sweeps, targets), sweep=sweeps)
@@ -182,6 +183,11 @@ def _row(label: str, event: dict) -> dict:
         "seconds": seconds,
         "cpu_of_best": event["cpu"][best],
     }
+
+
+def _best(timings: Sequence[dict], target: float) -> float | None:
+    """Seconds of the fastest setting timed so far that meets `target`."""
+    return min((t["best"] for t in timings if t["gap"] <= target), default=None)
 
 
 def best_rows(

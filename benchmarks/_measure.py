@@ -17,6 +17,8 @@ from benchmarks import _peers, _problem
 from benchmarks._certify import worst_gap
 from benchmarks._sweep import Run, fastest, sweep
 
+CLEARLY_SLOWER = 1.5
+
 
 class Timing(NamedTuple):
     """A timed call.
@@ -73,9 +75,11 @@ def path(
     targets: Sequence[float],
     repeat: int,
     time_limit: float,
-    l1_ratio: float = 1.0,
+    best: Sequence[float | None],
 ) -> Iterator[dict]:
     """Sweep the tolerance of one peer on a Lasso path, then time its best settings.
+
+    `best` holds, for each target, the seconds of the fastest setting timed before.
 
     Yields ``versions``, ``memory``, a ``run`` for each tolerance and a ``timed``
     for each target that was met.
@@ -101,30 +105,34 @@ def path(
             yield {"event": "memory", "extra": memory.extra, "peak": memory.peak}
         runs.append(latest)
         yield {"event": "run", **latest._asdict()}
-    yield from time_targets(runs, targets, solve, repeat, time_limit)
+    yield from time_targets(runs, targets, best, solve, repeat, time_limit)
 
 
 def time_targets(
     runs: Sequence[Run],
     targets: Sequence[float],
+    best: Sequence[float | None],
     solve: Callable[[float], Any],
     repeat: int,
     time_limit: float,
 ) -> Iterator[dict]:
-    """Repeat the fastest setting of each target; one tolerance is timed once."""
+    """Repeat the fastest setting of each target; one tolerance is timed once.
+
+    Not worth repeating is what took `CLEARLY_SLOWER` times the `best` before.
+    """
     times: dict[float, list[Timing]] = {}
-    for target in targets:
-        best = fastest(runs, target)
-        if best is None:
+    for target, before in zip(targets, best, strict=True):
+        found = fastest(runs, target)
+        if found is None or (before and found.seconds > CLEARLY_SLOWER * before):
             continue
-        tol = best.tol
+        tol = found.tol
         if tol not in times:
             times[tol] = repeat_timed(lambda tol=tol: solve(tol), repeat, time_limit)
         yield {
             "event": "timed",
             "target": target,
             "tol": tol,
-            "gap": best.gap,
+            "gap": found.gap,
             "seconds": [t.seconds for t in times[tol]],
             "cpu": [t.cpu for t in times[tol]],
         }

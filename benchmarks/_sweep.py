@@ -44,7 +44,8 @@ def sweep(
     time_limit : float, default=inf
         A run longer than this many seconds ends the sweep.
     n_refinements : int, default=2
-        Bisections (geometric) of the tolerance around each target.
+        Bisections (geometric) of the tolerance around the tightest target; around
+        the others, which are there for context, at most one.
 
     Yields
     ------
@@ -68,7 +69,8 @@ def sweep(
         if since_best >= STALL:
             break
     for target in targets:
-        for _ in range(n_refinements):
+        rounds = n_refinements if target == min(targets) else min(1, n_refinements)
+        for _ in range(rounds):
             hits = [r.tol for r in done if r.gap <= target]
             if not hits:
                 break

@@ -47,7 +47,7 @@ def _preface(report: dict) -> list[str]:
         "the fastest whose gap meets the target, best and median of "
         f"{_join(repeats)} calls after a warm-up, in a fresh process. A gap in italics "
         "misses the target: it is the best that was reached. Settings that took over "
-        "three times as long as the solver's best were not pursued.",
+        "twice as long as the solver's best were not pursued.",
     ]
     if quick:
         text += ["", "**Quick run: small problems, times mean nothing.**"]

@@ -6,7 +6,7 @@ A peer is a module with
 - ``TOLERANCES``: its own tolerances worth trying, from loose to tight;
 - ``versions()``: ``{name: version}`` of what ran; raises ImportError if absent;
 - ``options(task, n_samples, n_features, sparse)``: ``{label: keyword arguments}``,
-  the settings worth trying for a task;
+  the settings worth trying for a task, the likeliest to win first;
 - a function for each task that it can do, named as the task, e.g.
   ``lasso_path(problem, tol, **options) -> coefs``;
 - optionally ``interpreter()``: the Python to run it with.

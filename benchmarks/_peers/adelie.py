@@ -49,12 +49,11 @@ def versions() -> dict[str, str]:
 
 def options(task: str, n_samples: int, n_features: int, sparse: bool) -> dict:
     """Both screening rules; with n > p also its covariance method."""
-    choices = {
-        "pivot": {"screen_rule": "pivot"},
-        "strong": {"screen_rule": "strong"},
-    }
+    choices = {}
     if n_samples > n_features and not sparse:
         choices["covariance"] = {"screen_rule": "pivot", "covariance": True}
+    choices["pivot"] = {"screen_rule": "pivot"}
+    choices["strong"] = {"screen_rule": "strong"}
     return choices
 
 

@@ -19,12 +19,11 @@ def versions() -> dict[str, str]:
 
 def options(task: str, n_samples: int, n_features: int, sparse: bool) -> dict:
     """Both scores of its working sets; on paths with n > p also its Gram form."""
-    choices = {
-        "subdiff": {"ws_strategy": "subdiff"},
-        "fixpoint": {"ws_strategy": "fixpoint"},
-    }
+    choices = {}
     if task == "lasso_path" and n_samples > n_features and not sparse:
         choices["Gram"] = {"ws_strategy": "subdiff", "gram": True}
+    choices["subdiff"] = {"ws_strategy": "subdiff"}
+    choices["fixpoint"] = {"ws_strategy": "fixpoint"}
     return choices
 
 

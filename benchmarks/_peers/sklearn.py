@@ -23,9 +23,11 @@ def options(task: str, n_samples: int, n_features: int, sparse: bool) -> dict:
 
     It makes none for sparse designs.
     """
-    choices = {"no Gram": {"precompute": False}}
-    if not sparse and 8 * n_features**2 <= _LARGEST_GRAM:
-        choices["Gram"] = {"precompute": True}
+    choices = {"Gram": {"precompute": True}, "no Gram": {"precompute": False}}
+    if sparse or 8 * n_features**2 > _LARGEST_GRAM:
+        del choices["Gram"]
+    elif n_features > n_samples:
+        choices = dict(reversed(choices.items()))
     return choices
 
 

@@ -59,6 +59,7 @@ def measure(
     targets: Sequence[float],
     repeat: int,
     time_limit: float,
+    best: Sequence[float | None],
     folds: int,
     threads: int,
 ) -> Iterator[dict]:
@@ -99,7 +100,7 @@ def measure(
         runs.append(latest)
         event = {**latest._asdict(), "deviation": deviations[latest.tol]}
         yield {"event": "run", **event}
-    yield from time_targets(runs, targets, solve, repeat, time_limit)
+    yield from time_targets(runs, targets, best, solve, repeat, time_limit)
 
 
 def _folds(problem: Problem, folds: int) -> Iterator[tuple]:
