@@ -1,0 +1,6 @@
+"""Displays of fitted models, in scikit-learn's style; they need matplotlib."""
+
+from sparsestat.plotting._coefficient_path import CoefficientPathDisplay
+from sparsestat.plotting._cross_validation import CrossValidationDisplay
+
+__all__ = ["CoefficientPathDisplay", "CrossValidationDisplay"]

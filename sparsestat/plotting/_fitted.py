@@ -1,0 +1,50 @@
+"""Reading fitted estimators, alone or at the end of a pipeline or a search."""
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+
+def unwrap(estimator):
+    """Return the last step and the pipeline before it, or None."""
+    estimator = getattr(estimator, "best_estimator_", estimator)
+    if isinstance(estimator, Pipeline):
+        before = estimator[:-1] if len(estimator) > 1 else None
+        return estimator[-1], before
+    return estimator, None
+
+
+def check_attributes(caller, estimator, attributes, example):
+    """Refuse an estimator that is not fitted or of another kind."""
+    check_is_fitted(estimator)
+    missing = [name for name in attributes if not hasattr(estimator, name)]
+    if missing:
+        raise TypeError(
+            f"{caller} needs an estimator with {' and '.join(missing)}, such as "
+            f"{example}; got {estimator!r}."
+        )
+
+
+def names_of_features(estimator, before, n_features):
+    """Return the names seen in fit, those a pipeline makes, or x0, x1, ..."""
+    if hasattr(estimator, "feature_names_in_"):
+        return estimator.feature_names_in_
+    default = np.array([f"x{j}" for j in range(n_features)], dtype=object)
+    if before is None:
+        return default
+    try:
+        return before.get_feature_names_out()
+    except (AttributeError, ValueError):  # a step that does not name its output
+        return default
+
+
+def path_of(estimator):
+    """Return the alphas that belong to the columns of ``path_coef_``."""
+    alphas = np.asarray(estimator.alphas_)
+    return alphas[best_row(estimator)] if alphas.ndim == 2 else alphas
+
+
+def best_row(estimator):
+    """Return the row of the chosen ``l1_ratio_`` where several were tried."""
+    ratios = np.atleast_1d(estimator.l1_ratio)
+    return int(np.abs(ratios - estimator.l1_ratio_).argmin())
