@@ -1,13 +1,21 @@
 """Coefficients against the strength of the penalty."""
 
 from math import inf
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import sparse
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length
 
 from sparsestat.plotting import _fitted, _style
 from sparsestat.utils.validation import Interval, OneOf, check_parameters
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_XAxis = Literal["alpha", "l1_norm", "deviance_ratio"]
 
 _PARAMETERS = {
     "x_axis": OneOf("alpha", "l1_norm", "deviance_ratio"),
@@ -35,8 +43,8 @@ class CoefficientPathDisplay:
     alphas : array-like of shape (n_alphas,)
         Strengths of the penalty.
 
-    coefs : array-like or sparse array of shape (n_features, n_alphas)
-        A column of coefficients for each of them.
+    coefs : array-like of shape (n_features, n_alphas)
+        A column of coefficients for each of them; may be sparse.
 
     alpha : float, default=None
         The chosen strength.
@@ -90,15 +98,25 @@ class CoefficientPathDisplay:
     >>> diabetes = load_diabetes()
     >>> alphas, coefs, _ = lasso_path(diabetes.data, diabetes.target)
     >>> display = CoefficientPathDisplay.from_path(
-    ...     alphas, coefs, feature_names=diabetes.feature_names, n_labels=3
+    ...     alphas,
+    ...     coefs,
+    ...     alpha=0.1,
+    ...     feature_names=diabetes.feature_names,
+    ...     n_labels=3,
     ... )
     >>> [label.get_text() for label in display.labels_]
-    ['s1', 's5', 'bmi']
+    ['bmi', 's5', 'bp']
     >>> plt.close(display.figure_)
     """
 
     def __init__(
-        self, *, alphas, coefs, alpha=None, deviance_ratio=None, feature_names=None
+        self,
+        *,
+        alphas: ArrayLike,
+        coefs: ArrayLike,
+        alpha: float | None = None,
+        deviance_ratio: ArrayLike | None = None,
+        feature_names: ArrayLike | None = None,
     ):
         self.alphas = alphas
         self.coefs = coefs
@@ -109,16 +127,16 @@ class CoefficientPathDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X=None,
-        y=None,
+        estimator: BaseEstimator,
+        X: ArrayLike | None = None,
+        y: ArrayLike | None = None,
         *,
-        feature_names=None,
-        x_axis="alpha",
-        n_labels=10,
-        ax=None,
-        line_kw=None,
-    ):
+        feature_names: ArrayLike | None = None,
+        x_axis: _XAxis = "alpha",
+        n_labels: int = 10,
+        ax: "Axes | None" = None,
+        line_kw: dict | None = None,
+    ) -> "CoefficientPathDisplay":
         """Draw the path of a fitted estimator.
 
         Parameters
@@ -176,17 +194,17 @@ class CoefficientPathDisplay:
     @classmethod
     def from_path(
         cls,
-        alphas,
-        coefs,
+        alphas: ArrayLike,
+        coefs: ArrayLike,
         *,
-        alpha=None,
-        deviance_ratio=None,
-        feature_names=None,
-        x_axis="alpha",
-        n_labels=10,
-        ax=None,
-        line_kw=None,
-    ):
+        alpha: float | None = None,
+        deviance_ratio: ArrayLike | None = None,
+        feature_names: ArrayLike | None = None,
+        x_axis: _XAxis = "alpha",
+        n_labels: int = 10,
+        ax: "Axes | None" = None,
+        line_kw: dict | None = None,
+    ) -> "CoefficientPathDisplay":
         """Draw a path, such as that of ``lasso_path``.
 
         Parameters
@@ -194,8 +212,8 @@ class CoefficientPathDisplay:
         alphas : array-like of shape (n_alphas,)
             Strengths of the penalty.
 
-        coefs : array-like or sparse array of shape (n_features, n_alphas)
-            A column of coefficients for each of them.
+        coefs : array-like of shape (n_features, n_alphas)
+            A column of coefficients for each of them; may be sparse.
 
         alpha : float, default=None
             The chosen strength.
@@ -231,7 +249,14 @@ class CoefficientPathDisplay:
             feature_names=feature_names,
         ).plot(ax, x_axis=x_axis, n_labels=n_labels, line_kw=line_kw)
 
-    def plot(self, ax=None, *, x_axis="alpha", n_labels=10, line_kw=None):
+    def plot(
+        self,
+        ax: "Axes | None" = None,
+        *,
+        x_axis: _XAxis = "alpha",
+        n_labels: int = 10,
+        line_kw: dict | None = None,
+    ) -> "CoefficientPathDisplay":
         """Draw the path.
 
         Parameters
@@ -299,10 +324,10 @@ class CoefficientPathDisplay:
         return self
 
     def _checked(self):
-        alphas = np.asarray(self.alphas, dtype=np.float64)
+        alphas = _style.check_alphas(self.alphas)
         coefs = self.coefs
         coefs = coefs.toarray() if sparse.issparse(coefs) else np.asarray(coefs)
-        if alphas.ndim != 1 or coefs.ndim != 2 or coefs.shape[1] != alphas.size:
+        if coefs.ndim != 2 or coefs.shape[1] != alphas.size:
             raise ValueError(
                 "coefs must have shape (n_features, n_alphas) and alphas (n_alphas,); "
                 f"got {coefs.shape} and {alphas.shape}."

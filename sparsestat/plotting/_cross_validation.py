@@ -1,10 +1,17 @@
 """Scores of cross-validation against the strength of the penalty."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import sparse
+from sklearn.base import BaseEstimator
 
 from sparsestat.plotting import _fitted, _style
 from sparsestat.utils.validation import Boolean, check_parameters
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _PARAMETERS = {"show_folds": Boolean}
 
@@ -93,12 +100,12 @@ class CrossValidationDisplay:
     def __init__(
         self,
         *,
-        alphas,
-        scores,
-        alpha=None,
-        n_nonzero=None,
-        score_name="mean squared error",
-        greater_is_better=False,
+        alphas: ArrayLike,
+        scores: ArrayLike,
+        alpha: float | None = None,
+        n_nonzero: ArrayLike | None = None,
+        score_name: str = "mean squared error",
+        greater_is_better: bool = False,
     ):
         self.alphas = alphas
         self.scores = scores
@@ -110,14 +117,14 @@ class CrossValidationDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
+        estimator: BaseEstimator,
         *,
-        l1_ratio=None,
-        show_folds=False,
-        ax=None,
-        line_kw=None,
-        fill_between_kw=None,
-    ):
+        l1_ratio: float | None = None,
+        show_folds: bool = False,
+        ax: "Axes | None" = None,
+        line_kw: dict | None = None,
+        fill_between_kw: dict | None = None,
+    ) -> "CrossValidationDisplay":
         """Draw the scores of a fitted estimator.
 
         Parameters
@@ -177,7 +184,14 @@ class CrossValidationDisplay:
             ax, show_folds=show_folds, line_kw=line_kw, fill_between_kw=fill_between_kw
         )
 
-    def plot(self, ax=None, *, show_folds=False, line_kw=None, fill_between_kw=None):
+    def plot(
+        self,
+        ax: "Axes | None" = None,
+        *,
+        show_folds: bool = False,
+        line_kw: dict | None = None,
+        fill_between_kw: dict | None = None,
+    ) -> "CrossValidationDisplay":
         """Draw the scores.
 
         Parameters
@@ -237,9 +251,9 @@ class CrossValidationDisplay:
         return self
 
     def _checked(self):
-        alphas = np.asarray(self.alphas, dtype=np.float64)
+        alphas = _style.check_alphas(self.alphas)
         scores = np.asarray(self.scores, dtype=np.float64)
-        if alphas.ndim != 1 or scores.ndim != 2 or len(scores) != alphas.size:
+        if scores.ndim != 2 or len(scores) != alphas.size or not scores.size:
             raise ValueError(
                 "scores must have shape (n_alphas, n_folds) and alphas (n_alphas,); "
                 f"got {scores.shape} and {alphas.shape}."
@@ -322,7 +336,7 @@ def _standard_error(scores):
 def _choose(alphas, mean, error, greater_is_better):
     """Return the index of the best mean and of the strongest within its error."""
     loss = -mean if greater_is_better else mean
-    best = int(loss.argmin())
+    best = int(np.lexsort((-alphas, loss))[0])  # the stronger of two as good
     within = np.flatnonzero(loss <= loss[best] + error[best])
     return best, int(within[alphas[within].argmax()])
 

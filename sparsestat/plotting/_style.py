@@ -37,6 +37,18 @@ def new_axes(caller, ax):
     return ax
 
 
+def check_alphas(alphas):
+    """Return strengths as a float64 vector."""
+    alphas = np.asarray(alphas, dtype=np.float64)
+    if alphas.ndim != 1 or not alphas.size:
+        raise ValueError(
+            f"alphas must have shape (n_alphas,), not empty; got {alphas.shape}."
+        )
+    if not (np.isfinite(alphas) & (alphas >= 0)).all():
+        raise ValueError(f"alphas must be finite and >= 0; got {alphas}.")
+    return alphas
+
+
 def alpha_scale(alphas):
     """Return the options of a logarithmic scale, with a place for 0 where needed."""
     positive = alphas[alphas > 0]
