@@ -250,6 +250,7 @@ def make_sparse_regression(
     design_rng, support_rng, values_rng, noise_rng, outlier_rng = map(
         np.random.default_rng, seeds.spawn(5)
     )
+    given["dtype"] = np.dtype(dtype).name
     dtype = np.dtype(dtype).type
 
     model = _make_design(

@@ -355,6 +355,7 @@ def test_bunch():
     assert dataset.feature_groups.tolist() == [0] * 5 + [1] * 5 + [2] * 2
     assert dataset.feature_names == [f"x{j}" for j in range(12)]
     assert "correlation: 0.5" in dataset.DESCR
+    assert "dtype: 'float64'" in dataset.DESCR
     copy = pickle.loads(pickle.dumps(dataset))
     np.testing.assert_array_equal(copy.covariance([1, 3]), dataset.covariance([1, 3]))
     X, y = make_sparse_regression(6, 12, group_size=5, random_state=0, return_X_y=True)
