@@ -9,10 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sparsestat.optim.certificate import penalty_sums, penalty_value, scaled_gap
-from sparsestat.optim.certificate import stationarity as violation
+from sparsestat.optim.certificate import (
+    penalty_sums,
+    penalty_value,
+    scaled_gap,
+    stationarity,
+)
 from sparsestat.optim.design import column_add, column_dot, predict
-from sparsestat.optim.penalties import kind, prox, restrict
+from sparsestat.optim.penalties import curvature, kind, prox, restrict, slope
 from sparsestat.optim.problem import LeastSquares
 from sparsestat.utils.dispatch import kernel
 
@@ -20,6 +24,10 @@ __all__ = ["ResidualWorkingSet"]
 
 # Epochs between two extrapolations: the last five differences are combined.
 _EPOCHS = 6
+# Errors of a Newton step may add this share of the gap that is asked for.
+_SHARE_OF_GAP = 1.0
+_MOST_GRADIENTS = 200
+_FORCING = 0.1
 
 
 class ResidualWorkingSet:
@@ -50,7 +58,7 @@ class ResidualWorkingSet:
         self.gap = np.inf
         weight = problem.root**2
         self._weight = None if (weight == weight[0]).all() else weight
-        self._residual = problem.target / problem.root
+        self._residual = problem.centred.copy()
         self._shift = 0.0
 
     @property
@@ -69,9 +77,13 @@ class ResidualWorkingSet:
         local = restrict(penalty, self.features)
         lipschitz = self.problem.design.norm[self.features] ** 2
         everyone = np.arange(self.size)
+        has_faces = kind(local) == "convex"
         for n_rounds in range(1, max_rounds + 1):
+            if has_faces:
+                self._newton(local, lipschitz, target)
+            else:
+                self._accelerate(local, lipschitz)
             self._epochs(local, lipschitz, everyone, 1)
-            self._accelerate(local, lipschitz)
             self._certify(local, lipschitz)
             if self.gap <= target:
                 break
@@ -81,6 +93,15 @@ class ResidualWorkingSet:
         """Features with nonzero coefficients, and these."""
         nonzero = np.flatnonzero(self.w)
         return self.features[nonzero], self.w[nonzero]
+
+    def objective(self, penalty: NamedTuple) -> float:
+        """Objective of the current coefficients."""
+        return self._objective(restrict(penalty, self.features))
+
+    def violation(self, penalty: NamedTuple) -> float:
+        """Largest violated optimality condition on the set."""
+        lipschitz = self.problem.design.norm[self.features] ** 2
+        return stationarity(restrict(penalty, self.features), self.w, self.q, lipschitz)
 
     def residual(self) -> np.ndarray:
         """target - root * X~ w."""
@@ -129,12 +150,50 @@ class ResidualWorkingSet:
         if not self._objective(local) < before:
             self.w, self._residual, self._shift = state
 
+    def _newton(self, local, lipschitz, target) -> None:
+        """A Newton step on the face by conjugate gradients, to where it is left.
+
+        Coefficients that the step would take through zero stop there.  Where that
+        does not lower the objective, the step ends at the first of them.
+        """
+        order = np.flatnonzero(self.w)
+        if len(order) == 0:
+            return
+        design, size = self.problem.design, np.abs(self.w).sum()
+        features = self.features[order]
+        step = newton_step(
+            design,
+            self._weight,
+            restrict(local, order),
+            features,
+            lipschitz[order],
+            self.w[order],
+            self._residual,
+            self._shift,
+            _SHARE_OF_GAP * target / size,
+        )
+        w = self.w[order]
+        with np.errstate(divide="ignore"):
+            reach = np.where(w * (w + step) < 0.0, -w / step, 1.0)
+        candidate = self.w.copy()
+        candidate[order] = np.where(reach < 1.0, 0.0, w + step)
+        state = self.w, self._residual, self._shift
+        if reach.min() < 1.0:
+            before = self._objective(local)
+            self._synchronise(candidate)
+            if self._objective(local) <= before:
+                return
+            candidate = state[0].copy()
+            candidate[order] = w + reach.min() * step
+            candidate[order[reach.argmin()]] = 0.0
+        self._synchronise(candidate)
+
     def _synchronise(self, w: np.ndarray) -> None:
         """Take coefficients and compute their residual afresh."""
         self.w = w
         problem = self.problem
         nonzero = np.flatnonzero(w)
-        self._residual = problem.target / problem.root
+        self._residual = problem.centred.copy()
         self._shift = 0.0
         if len(nonzero):
             self._residual -= predict(
@@ -150,7 +209,7 @@ class ResidualWorkingSet:
         problem = self.problem
         self.q = problem.correlations(u, self.features)
         if kind(local) == "general":
-            self.gap = violation(local, self.w, self.q, lipschitz)
+            self.gap = stationarity(local, self.w, self.q, lipschitz)
             return
         sums = penalty_sums(local, self.w, self.q)
         self.gap = scaled_gap(u @ u, problem.target @ u, *sums)
@@ -183,3 +242,57 @@ def coordinate_epochs(
         for i in range(len(order)):
             history[epoch, i] = w[order[i]]
     return shift
+
+
+@kernel
+def newton_step(
+    design, weight, penalty, features, norm2, w, residual, shift, tolerance
+):
+    """Newton step on the face of nonzero w, by preconditioned conjugate gradients.
+
+    Stops when no gradient on the face exceeds `tolerance`.  All arrays but those of
+    the design belong to the face.
+    """
+    m = len(features)
+    x, g, d, h = np.zeros(m), np.empty(m), np.zeros(m), np.empty(m)
+    ridge, inverse, centre = np.empty(m), np.empty(m), np.empty(m)
+    preconditioner = np.empty(m)
+    fitted = np.empty(len(residual))
+    for k in range(m):
+        j = features[k]
+        inverse[k] = 1.0 / design.scale[j]
+        centre[k] = design.mean[j] * inverse[k]
+        ridge[k] = curvature(penalty, w[k], k)
+        preconditioner[k] = 1.0 / (norm2[k] + ridge[k])
+        dot = column_dot(design, j, weight, residual)
+        g[k] = dot * inverse[k] + shift * centre[k] - slope(penalty, w[k], k)
+        tolerance = max(tolerance, _FORCING * abs(g[k]))
+    rho_old = np.inf
+    for _ in range(_MOST_GRADIENTS):
+        rho, largest = 0.0, 0.0
+        for k in range(m):
+            rho += g[k] * g[k] * preconditioner[k]
+            largest = max(largest, abs(g[k]))
+        if largest <= tolerance:
+            break
+        beta = rho / rho_old
+        rho_old = rho
+        offset = 0.0
+        for i in range(len(fitted)):
+            fitted[i] = 0.0
+        for k in range(m):
+            d[k] = g[k] * preconditioner[k] + beta * d[k]
+            column_add(design, features[k], d[k] * inverse[k], fitted)
+            offset -= d[k] * centre[k]
+        energy = 0.0
+        for k in range(m):
+            dot = column_dot(design, features[k], weight, fitted)
+            h[k] = dot * inverse[k] + offset * centre[k] + ridge[k] * d[k]
+            energy += d[k] * h[k]
+        if energy <= 0.0:
+            break
+        length = rho / energy
+        for k in range(m):
+            x[k] += length * d[k]
+            g[k] -= length * h[k]
+    return x

@@ -4,21 +4,84 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import sparse
 
-from sparsestat.optim.datafits import Quadratic
-from sparsestat.optim.design import CSC, Dense, Design, make_design, with_norms
-from sparsestat.optim.penalties import kind, prepare
-from sparsestat.optim.problem import LeastSquares, least_squares
-from sparsestat.optim.quadratic_path import PathSolver, Step
+from sparsestat.optim.quadratic_path import Step
+from sparsestat.optim.run import Run
 from sparsestat.optim.solution import PathSolution, Solution
 
 __all__ = ["path", "solve"]
 
-# A whole Gram matrix is formed up to this many features.
-_WHOLE_GRAM = 4000
-# Below this share of y's mean square the null model is exact up to rounding.
-_NOTHING_LEFT = (64 * np.finfo(np.float64).eps) ** 2
+# Paths on a default grid stop where this share of the variance is left.
+_INTERPOLATION = 1e-9
+
+
+def solve(
+    X,
+    y: np.ndarray,
+    datafit: NamedTuple,
+    penalty: NamedTuple,
+    *,
+    sample_weight: np.ndarray | None = None,
+    fit_intercept: bool = True,
+    standardize: bool = False,
+    coef0: np.ndarray | None = None,
+    tol: float = 1e-6,
+    max_iter: int = 100,
+    solver: str = "auto",
+    precompute: bool | str = "auto",
+) -> Solution:
+    """Minimise sum_i s_i f(y_i, x_i w + b) + sum_j pen_j(w_j) over w and b.
+
+    Parameters
+    ----------
+    X : ndarray or sparse matrix of shape (n_samples, n_features)
+        float32 or float64, finite.
+    y : ndarray of shape (n_samples,)
+    datafit : NamedTuple
+        From `optim.datafits`.
+    penalty : NamedTuple
+        From `optim.penalties`, or a class of your own with value and prox.
+    sample_weight : ndarray of shape (n_samples,), default=None
+        Non-negative weights; the s_i are these over their sum.
+    fit_intercept : bool, default=True
+        Fit b, which is never penalised.
+    standardize : bool, default=False
+        Penalise the coefficients of columns scaled to unit variance.
+    coef0 : ndarray of shape (n_features,), default=None
+        Where to start, on the scale of X.
+    tol : float, default=1e-6
+        Bound of the duality gap, relative to the objective of the null model.  For
+        penalties without dual, bound of the stationarity relative to the largest
+        gradient of the null model.
+    max_iter : int, default=100
+        Outer rounds at most.
+    solver : {"auto", "face_newton", "cd"}, default="auto"
+        Newton steps on the face with a Gram matrix of a working set, or coordinate
+        descent on the residual.
+    precompute : {"auto", True, False}, default="auto"
+        Whether face_newton forms the Gram matrix of all features first.
+
+    Returns
+    -------
+    solution : Solution
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsestat.optim import datafits, penalties, solve
+    >>> X = np.array([[0.0], [1.0], [2.0]])
+    >>> y = np.array([0.0, 2.0, 4.0])
+    >>> solve(X, y, datafits.Quadratic(), penalties.L1(0.5)).coef
+    array([1.25])
+    """
+    run = Run(
+        X, y, datafit, penalty, sample_weight, fit_intercept, standardize, tol,
+        max_iter, solver, precompute, n_alphas=1,
+    )  # fmt: skip
+    if coef0 is not None:
+        run.start(coef0)
+    step = run.step(run.penalty.alpha)
+    return run.solution(step)
 
 
 def path(
@@ -38,77 +101,67 @@ def path(
     solver: str = "auto",
     precompute: bool | str = "auto",
     early_stopping: bool = False,
-    on_step: Callable[[int, float], Any] | None = None,
+    on_step: Callable[[int, Step], Any] | None = None,
 ) -> PathSolution:
-    fit = _Fit(
-        X, y, datafit, penalty, sample_weight, fit_intercept, standardize, solver,
-        precompute, tol, max_iter, n_alphas=alphas if np.isscalar(alphas) else len(alphas),
+    """Solve for a decreasing grid of strengths, each from the solution before.
+
+    Parameters
+    ----------
+    X, y, datafit, penalty
+        As for :func:`solve`; the penalty's own alpha does not matter.
+    alphas : int or array-like of shape (n_alphas,), default=100
+        The strengths, or how many between the smallest that leaves only unpenalised
+        coefficients and `eps` times it, equally spaced in the logarithm.
+    eps : float, default=None
+        Length of the default grid; None is 1e-4 if n_samples > n_features else 1e-3.
+    sample_weight, fit_intercept, standardize, coef0, tol, max_iter, solver, precompute
+        As for :func:`solve`.
+    early_stopping : bool, default=False
+        Stop once 99.9 % of the variance is explained, or five strengths together
+        explain less than 1e-5 of it.
+    on_step : callable, default=None
+        Called with the number and the result of each strength.
+
+    Returns
+    -------
+    solution : PathSolution
+        Grids given by number may end early, where the fit interpolates y.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsestat.optim import datafits, path, penalties
+    >>> X = np.array([[0.0], [1.0], [2.0]])
+    >>> y = np.array([0.0, 2.0, 4.0])
+    >>> found = path(X, y, datafits.Quadratic(), penalties.L1(1.0), alphas=[1.0, 0.5])
+    >>> found.coefs.toarray()
+    array([[0.5 , 1.25]])
+    """
+    given = not np.isscalar(alphas)
+    run = Run(
+        X, y, datafit, penalty, sample_weight, fit_intercept, standardize, tol,
+        max_iter, solver, precompute, n_alphas=len(alphas) if given else alphas,
     )  # fmt: skip
-    if np.isscalar(alphas):
-        n, p = X.shape
-        if eps is None:
-            eps = 1e-4 if n > p else 1e-3
-        alphas = fit.alpha_max * np.logspace(0.0, np.log10(eps), int(alphas))
+    if coef0 is not None:
+        run.start(coef0)
+    if given:
+        grid = np.sort(np.asarray(alphas, dtype=np.float64))[::-1]
     else:
-        alphas = np.sort(np.asarray(alphas, dtype=np.float64))[::-1]
-    steps = []
-    for k, alpha in enumerate(alphas):
-        steps.append(fit.step(alpha))
+        grid = run.default_grid(int(alphas), eps)
+    steps, explained = [], []
+    for k, alpha in enumerate(grid):
+        steps.append(run.step(alpha))
         if on_step is not None:
-            on_step(k, alpha)
-    return fit.collect(alphas[: len(steps)], steps)
+            on_step(k, steps[-1])
+        explained.append(run.explained_share(steps[-1]))
+        if not given and explained[-1] > 1.0 - _INTERPOLATION:
+            break
+        if early_stopping and _saturated(explained):
+            break
+    return run.path_solution(grid[: len(steps)], steps)
 
 
-class _Fit:
-    def __init__(
-        self, X, y, datafit, penalty, sample_weight, fit_intercept, standardize, solver,
-        precompute, tol, max_iter, n_alphas,
-    ):  # fmt: skip
-        design = make_design(
-            X,
-            sample_weight=sample_weight,
-            fit_intercept=fit_intercept,
-            standardize=standardize,
-        )
-        if n_alphas > 4:
-            n = X.shape[0]
-            weights = np.full(n, 1.0 / n) if sample_weight is None else sample_weight
-            design = with_norms(design, weights)
-        n, p = X.shape
-        self.penalty = prepare(penalty, p)
-        self.problem = least_squares(
-            design, y, self.penalty, sample_weight, fit_intercept
-        )
-        everything = n_alphas > 4 and p <= min(n, _WHOLE_GRAM)
-        if solver == "auto":
-            solver = "whole_gram" if everything else "face_newton"
-        self.solver = PathSolver(self.problem, solver)
-        self.tol, self.max_iter = tol, max_iter
-        null_objective, gauges = self.solver.null(self.penalty._replace(alpha=1.0))
-        self.gap_tol = tol * null_objective
-        self.alpha_max = gauges.max(initial=0.0)
-
-    def step(self, alpha):
-        return self.solver.solve(
-            self.penalty._replace(alpha=float(alpha)), self.gap_tol, self.max_iter
-        )
-
-    def collect(self, alphas, steps):
-        design = self.problem.design
-        p = len(design.mean)
-        indices = np.concatenate([s.features for s in steps])
-        values = np.concatenate([s.coef / design.scale[s.features] for s in steps])
-        indptr = np.concatenate([[0], np.cumsum([len(s.features) for s in steps])])
-        coefs = sparse.csc_array((values, indices, indptr), shape=(p, len(steps)))
-        coefs.sort_indices()
-        return PathSolution(
-            alphas,
-            coefs,
-            self.problem.y_mean - design.mean @ coefs,
-            np.array([s.objective for s in steps]),
-            np.array([s.gap for s in steps]),
-            self.gap_tol,
-            np.array([s.n_iter for s in steps]),
-            self.solver.n_passes,
-            np.array([s.converged for s in steps]),
-        )
+def _saturated(explained: list[float]) -> bool:
+    if explained[-1] > 0.999:
+        return True
+    return len(explained) > 5 and explained[-1] - explained[-6] < 1e-5 * explained[-1]

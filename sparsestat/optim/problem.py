@@ -3,13 +3,15 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-
 from scipy.optimize import nnls
 
 from sparsestat.optim.design import Design, columns, correlate, n_samples, predict
 from sparsestat.optim.penalties import prox
 
 __all__ = ["LeastSquares", "fit_unpenalised", "least_squares"]
+
+# Deviations of y below this share of its size are rounding error.
+_ROUNDING = 64 * np.finfo(np.float64).eps
 
 
 class LeastSquares(NamedTuple):
@@ -22,6 +24,8 @@ class LeastSquares(NamedTuple):
         Square roots of the sample weights, which sum to one.
     target : ndarray of shape (n_samples,)
         root * (y - mean(y)), so that norms and products are plain ones.
+    centred : ndarray of shape (n_samples,)
+        y - mean(y).
     y2 : float
         Square norm of the target.
     y_mean : float
@@ -35,10 +39,17 @@ class LeastSquares(NamedTuple):
     design: Design
     root: Any
     target: Any
+    centred: Any
     y2: float
     y_mean: float
     excluded: Any
     unpenalised: Any
+
+    @property
+    def null_is_exact(self) -> bool:
+        """Whether y is constant up to rounding: nothing is left to explain."""
+        mean_square = self.y2 + self.y_mean**2
+        return self.y2 <= _ROUNDING**2 * mean_square
 
     def correlations(self, u: np.ndarray, features: np.ndarray | None = None):
         """x~_j.T u in the weighted inner product, for u on the target's scale."""
@@ -46,9 +57,13 @@ class LeastSquares(NamedTuple):
 
     def residual(self, features: np.ndarray, coef: np.ndarray) -> np.ndarray:
         """target - root * X~ w for the given nonzero coefficients."""
+        return self.root * self.residual_of_y(features, coef)
+
+    def residual_of_y(self, features: np.ndarray, coef: np.ndarray) -> np.ndarray:
+        """y - mean(y) - X~ w for the given nonzero coefficients."""
         if len(features) == 0:
-            return self.target.copy()
-        return self.target - self.root * predict(self.design, features, coef)
+            return self.centred.copy()
+        return self.centred - predict(self.design, features, coef)
 
 
 def least_squares(
@@ -83,14 +98,21 @@ def least_squares(
         y_mean = float(weights @ y)
         y_mean += float(weights @ (y - y_mean))  # removes the first sum's rounding
     root = np.sqrt(weights)
-    target = root * (y - y_mean)
+    centred = y - y_mean
+    target = root * centred
     feature_weights = getattr(penalty, "weights", np.ones(p))
     excluded = np.isinf(feature_weights) | (design.norm == 0.0)
     unpenalised = np.flatnonzero((feature_weights == 0.0) & ~excluded)
     return LeastSquares(
-        design, root, target, float(target @ target), y_mean, excluded, unpenalised
+        design,
+        root,
+        target,
+        centred,
+        float(target @ target),
+        y_mean,
+        excluded,
+        unpenalised,
     )
-
 
 
 def fit_unpenalised(
@@ -109,8 +131,17 @@ def fit_unpenalised(
     if len(free) == 0:
         return np.empty(0), problem.target.copy()
     matrix = (columns(problem.design, free, slice(None)) * problem.root).T
-    if prox(penalty, -1.0, 1.0, free[0]) < 0.0:
-        coef = np.linalg.lstsq(matrix, problem.target)[0]
-    else:
-        coef = nnls(matrix, problem.target)[0]
+    coef = ordinary_least_squares(matrix, problem.target, allows_negative(penalty))
     return coef, problem.target - matrix @ coef
+
+
+def allows_negative(penalty: NamedTuple) -> bool:
+    """Whether an unpenalised coefficient may be negative."""
+    return prox(penalty._replace(alpha=0.0), -1.0, 1.0, 0) < 0.0
+
+
+def ordinary_least_squares(matrix, target, negative: bool) -> np.ndarray:
+    """Coefficients of least norm, or non-negative ones."""
+    if negative:
+        return np.linalg.lstsq(matrix, target)[0]
+    return nnls(matrix, target)[0]

@@ -13,25 +13,49 @@ import numpy as np
 from sparsestat.optim.certificate import penalty_sums, scaled_gap
 from sparsestat.optim.coordinate_descent import ResidualWorkingSet
 from sparsestat.optim.correlations import Correlations
+from sparsestat.optim.design import with_norms
 from sparsestat.optim.penalties import restrict
 from sparsestat.optim.problem import LeastSquares, fit_unpenalised
 from sparsestat.optim.working_set import GramWorkingSet
 
 __all__ = ["PathSolver", "Step"]
 
-_INNER_SHARE = 0.3
+_INNER_SHARE = 0.8
 _INNER_ROUNDS = 500
 _SMALLEST_ADDITION = 64
+# Ridge penalties never reach zero: where their paths begin, in units of the gauge.
+_MOST_ALPHA = 1e3
+# Cap of a Gram matrix: 512 MiB.
+_MOST_GRAM_FEATURES = 8192
 
 
 class Step(NamedTuple):
-    """Solution at one strength, on the scale of the centred and scaled features."""
+    """Solution at one strength, on the scale of the centred and scaled features.
+
+    Parameters
+    ----------
+    features, coef : ndarray of shape (n_nonzero,)
+        Nonzero coefficients.
+    objective, loss : float
+        With and without the penalty.
+    gap : float
+        Duality gap; the violated stationarity of a penalty without dual.
+    shrink : float
+        Factor that makes the residual feasible in the dual.
+    stationarity : float
+        Largest violated optimality condition.
+    n_iter : int
+        Outer rounds.
+    converged : bool
+    """
 
     features: np.ndarray
     coef: np.ndarray
-    residual: np.ndarray | None
     objective: float
+    loss: float
     gap: float
+    shrink: float
+    stationarity: float
     n_iter: int
     converged: bool
 
@@ -61,25 +85,32 @@ class PathSolver:
     def n_passes(self) -> float:
         return self._correlations.n_passes
 
-    def null(self, penalty: NamedTuple) -> tuple[float, np.ndarray]:
-        """Fit the unpenalised features alone.
+    def null(self, penalty: NamedTuple) -> tuple[float, float, float]:
+        """Fit the unpenalised features alone, as the first step of a path.
 
         Returns
         -------
-        objective : float
-            Half the mean square that they leave.
-        gauges : ndarray of shape (n_features,)
-            Of all other features, for `penalty`.
+        scale : float
+            What `tol` is relative to: the null model's objective.
+        alpha_max : float
+            Smallest strength at which all other coefficients are zero.
+        loss : float
+            Half the mean square that the null model leaves.
         """
         problem = self.problem
         coef, u = fit_unpenalised(problem, penalty)
         if len(coef):
             self.start(problem.unpenalised, coef)
-        self._correlations.refresh(u)
+        if self._everything and len(coef) == 0:
+            self._correlations.values[self._set.features] = self._set.q
+        else:
+            self._correlations.refresh(u)
         skip = problem.excluded.copy()
         skip[problem.unpenalised] = True
-        gauges = self._correlations.last_gauges(penalty, skip).copy()
-        return 0.5 * float(u @ u), gauges
+        unit = penalty._replace(alpha=1.0)
+        alpha_max = self._correlations.last_gauges(unit, skip).max(initial=0.0)
+        loss = 0.5 * float(u @ u)
+        return loss, min(alpha_max, _MOST_ALPHA), loss
 
     def start(self, features: np.ndarray, coef: np.ndarray) -> None:
         """Take coefficients of an earlier fit as the starting point."""
@@ -95,7 +126,7 @@ class PathSolver:
         penalty : NamedTuple
             Prepared; along a path only its alpha changes.
         target : float
-            Absolute duality gap.
+            Absolute duality gap, or stationarity for a penalty without dual.
         max_iter : int
             Outer rounds.
 
@@ -104,19 +135,21 @@ class PathSolver:
         step : Step
         """
         if self._everything:
-            return self._solve_everything(penalty, target, max_iter)
+            n_iter = self._set.minimise(penalty, target, max_iter * _INNER_ROUNDS)
+            return self._step(penalty, target, n_iter)
         working, problem = self._set, self.problem
         missing = self._propose(penalty)
         inner = _INNER_SHARE * target
         for n_iter in range(1, max_iter + 1):
-            working.add(missing, self._correlations.values[missing])
+            self._add(missing)
+            working = self._set
             working.minimise(penalty, inner, _INNER_ROUNDS)
             u = working.residual()
             gauges = self._correlations.gauges(
                 u, penalty, working.inside | problem.excluded
             )
-            gap, objective = self._certify(penalty, u, gauges)
-            if gap <= target:
+            step = self._step(penalty, target, n_iter, u, gauges)
+            if step.converged:
                 break
             missing = self._violators(gauges)
             if len(missing) == 0:
@@ -124,36 +157,53 @@ class PathSolver:
                     break
                 inner *= 0.1
         self._previous_alpha = penalty.alpha
-        features, coef = working.support()
-        return Step(features, coef, u, objective, gap, n_iter, gap <= target)
+        return step
 
-    def _solve_everything(self, penalty, target, max_iter) -> Step:
+    def _add(self, missing: np.ndarray) -> None:
+        """Add features; beyond the cap of a Gram matrix, leave it for the residual."""
+        working, problem = self._set, self.problem
+        size = working.size + len(missing)
+        most = min(_MOST_GRAM_FEATURES, 4 * len(problem.root) + _SMALLEST_ADDITION)
+        if size > most and isinstance(working, GramWorkingSet):
+            design = with_norms(problem.design, problem.root**2)
+            self.problem = problem._replace(design=design)
+            self._set = ResidualWorkingSet(self.problem)
+            self._set.add(working.features, working.q)
+            self._set.warm_start(*working.support())
+        self._set.add(missing, self._correlations.values[missing])
+
+    def _step(self, penalty, target, n_iter, u=None, gauges=None) -> Step:
+        """Certify the current coefficients, by all features outside the set too."""
         working = self._set
-        n_iter = working.minimise(penalty, target, max_iter * _INNER_ROUNDS)
-        features, coef = working.support()
-        residual2 = self.problem.y2 - working.explained()
         local = restrict(penalty, working.features)
-        objective = 0.5 * residual2 + penalty_sums(local, working.w, working.q)[0]
-        gap = working.gap
-        return Step(features, coef, None, objective, gap, n_iter, gap <= target)
-
-    def _certify(self, penalty, u, gauges) -> tuple[float, float]:
-        working = self._set
-        value_sum, augmented2, largest, conjugates = penalty_sums(
-            restrict(penalty, working.features), working.w, working.q
-        )
-        outside = np.flatnonzero(gauges > 1.0)
-        if len(outside):
-            largest = max(largest, gauges[outside].max())
-            conjugates += penalty_sums(
-                restrict(penalty, outside),
-                np.zeros(len(outside)),
-                self._correlations.values[outside],
-            )[3]
-        residual2 = float(u @ u)
-        y_dot = float(self.problem.target @ u)
+        sums = penalty_sums(local, working.w, working.q)
+        value_sum, augmented2, largest, conjugates = sums
+        if u is None:
+            residual2 = self.problem.y2 - working.explained()
+            y_dot = self.problem.y2 - working.fitted()
+        else:
+            residual2, y_dot = float(u @ u), float(self.problem.target @ u)
+            outside = np.flatnonzero(gauges > 1.0)
+            if len(outside):
+                largest = max(largest, gauges[outside].max())
+                conjugates += penalty_sums(
+                    restrict(penalty, outside),
+                    np.zeros(len(outside)),
+                    self._correlations.values[outside],
+                )[3]
         gap = scaled_gap(residual2, y_dot, value_sum, augmented2, largest, conjugates)
-        return gap, 0.5 * residual2 + value_sum
+        features, coef = working.support()
+        return Step(
+            features,
+            coef,
+            0.5 * residual2 + value_sum,
+            0.5 * residual2,
+            gap,
+            1.0 / max(largest, 1.0),
+            working.violation(penalty),
+            n_iter,
+            gap <= target,
+        )
 
     def _propose(self, penalty) -> np.ndarray:
         """Features to consider at a new strength."""

@@ -4,16 +4,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sparsestat.optim.certificate import stationarity
 from sparsestat.optim.design import columns
 from sparsestat.optim.face_newton import minimise_on_gram
 from sparsestat.optim.moments import gram_block, gram_matrix
 from sparsestat.optim.penalties import restrict
 from sparsestat.optim.problem import LeastSquares
 
-__all__ = ["GRAM_BYTES", "GramWorkingSet"]
+__all__ = ["GramWorkingSet"]
 
-# Cap of one Gram matrix: 8192 features in float64.
-GRAM_BYTES = 1 << 29
 # Columns are kept beside their Gram matrix while they are this small.
 _COLUMN_BYTES = 1 << 26
 _FIRST_CAPACITY = 128
@@ -134,9 +133,14 @@ class GramWorkingSet:
         """Part of the target's square norm that the fit removes."""
         return float((self._c[: self.size] + self.q) @ self.w)
 
-    def diagonal(self) -> np.ndarray:
-        """Square norms of the features in the set."""
-        return self._gram.diagonal()[: self.size]
+    def fitted(self) -> float:
+        """Product of the target and the fit."""
+        return float(self._c[: self.size] @ self.w)
+
+    def violation(self, penalty: NamedTuple) -> float:
+        """Largest violated optimality condition on the set."""
+        diagonal = self._gram.diagonal()[: self.size]
+        return stationarity(restrict(penalty, self.features), self.w, self.q, diagonal)
 
     def warm_start(self, features: np.ndarray, coef: np.ndarray) -> None:
         """Set coefficients of features that are in the set."""

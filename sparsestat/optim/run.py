@@ -1,0 +1,192 @@
+"""One fit of the engine: choose a solver, set the tolerance, collect the solutions."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+
+from sparsestat.optim.datafits import Quadratic
+from sparsestat.optim.design import CSC, Design, columns, make_design, with_norms
+from sparsestat.optim.general import GeneralSolver
+from sparsestat.optim.penalties import kind, prepare
+from sparsestat.optim.problem import (
+    allows_negative,
+    least_squares,
+    ordinary_least_squares,
+)
+from sparsestat.optim.quadratic_path import PathSolver, Step
+from sparsestat.optim.solution import PathSolution, Solution
+
+__all__ = ["Run"]
+
+# Paths of more strengths than this take up-front costs that single fits do not.
+_SHORT = 4
+# A whole Gram matrix is formed up to this many features.
+_WHOLE_GRAM = 4000
+# Below this density, products with columns beat rows of a Gram matrix.
+_SPARSE = 0.1
+# Product forms of sparse Gram matrices lose this much precision at most.
+_LARGEST_OFFSET = 1e6
+
+
+class Run:
+    """A problem, its solver and its tolerance; see :func:`sparsestat.optim.path`.
+
+    Attributes
+    ----------
+    penalty : NamedTuple
+        Prepared.
+    gap_tol : float
+        Absolute bound of each step's gap.
+    alpha_max : float
+        Smallest strength that leaves only unpenalised coefficients.
+    """
+
+    def __init__(
+        self, X, y, datafit, penalty, sample_weight, fit_intercept, standardize, tol,
+        max_iter, solver, precompute, n_alphas,
+    ):  # fmt: skip
+        if not isinstance(datafit, Quadratic):
+            raise TypeError(f"datafit must be Quadratic(); got {datafit!r}.")
+        weight = _shares(sample_weight)
+        design = make_design(
+            X,
+            sample_weight=weight,
+            fit_intercept=fit_intercept,
+            standardize=standardize,
+        )
+        self.penalty = prepare(penalty, X.shape[1])
+        method = self._method(design, X.shape[0], solver, precompute, n_alphas)
+        if method == "cd" or (method == "face_newton" and n_alphas > _SHORT):
+            design = with_norms(design, weight)
+        self.problem = least_squares(design, y, self.penalty, weight, fit_intercept)
+        if kind(self.penalty) == "general":
+            self.solver = GeneralSolver(self.problem)
+        else:
+            self.solver = PathSolver(self.problem, method)
+        self.max_iter = max_iter
+        scale, self.alpha_max, self.null_loss = self.solver.null(self.penalty)
+        self.gap_tol = tol * scale
+
+    def _method(self, design: Design, n, solver, precompute, n_alphas) -> str:
+        p = len(design.mean)
+        if kind(self.penalty) == "general":
+            return "cd"
+        if isinstance(design, CSC):
+            filled = len(design.data) < _SPARSE * n * p
+            if solver == "cd" or (solver == "auto" and filled) or _is_offset(design):
+                return "cd"
+        if solver == "cd":
+            return "cd"
+        worth = n_alphas > _SHORT and p <= min(n, _WHOLE_GRAM)
+        if precompute is True or (precompute == "auto" and worth):
+            return "whole_gram"
+        return "face_newton"
+
+    def start(self, coef: np.ndarray) -> None:
+        """Start from coefficients on the scale of X."""
+        features = np.flatnonzero((coef != 0.0) & ~self.problem.excluded)
+        scaled = coef[features] * self.problem.design.scale[features]
+        self.solver.start(features, scaled.astype(np.float64))
+
+    def default_grid(self, n_alphas: int, eps: float | None) -> np.ndarray:
+        """Strengths from alpha_max down, equally spaced in the logarithm."""
+        n, p = len(self.problem.root), len(self.problem.excluded)
+        if eps is None:
+            eps = 1e-4 if n > p else 1e-3
+        top = self.alpha_max
+        if top <= 0.0:
+            return np.full(n_alphas, np.finfo(np.float64).eps)
+        return top * np.logspace(0.0, np.log10(eps), n_alphas)
+
+    def step(self, alpha: float) -> Step:
+        """Solve for one strength."""
+        penalty = self.penalty._replace(alpha=float(alpha))
+        if self.problem.null_is_exact:
+            empty = np.empty(0)
+            return Step(np.empty(0, np.int64), empty, 0.0, 0.0, 0.0, 1.0, 0.0, 1, True)
+        if alpha == 0.0:
+            return self._unpenalised_step(penalty)
+        return self.solver.solve(penalty, self.gap_tol, self.max_iter)
+
+    def explained_share(self, step: Step) -> float:
+        """Share of the null model's loss that a step removes."""
+        return 1.0 - step.loss / self.null_loss if self.null_loss > 0.0 else 1.0
+
+    def solution(self, step: Step) -> Solution:
+        """The step on the scale of the data."""
+        problem = self.problem
+        design = problem.design
+        coef = np.zeros(len(problem.excluded))
+        coef[step.features] = step.coef / design.scale[step.features]
+        intercept = problem.y_mean - float(
+            design.mean[step.features] @ coef[step.features]
+        )
+        residual = problem.residual_of_y(step.features, step.coef)
+        general = kind(self.penalty) == "general"
+        return Solution(
+            coef,
+            intercept,
+            step.shrink * residual,
+            step.objective,
+            np.inf if general else step.gap,
+            step.stationarity,
+            step.n_iter,
+            step.converged,
+        )
+
+    def path_solution(self, alphas: np.ndarray, steps: list[Step]) -> PathSolution:
+        """All steps on the scale of the data."""
+        design = self.problem.design
+        indices = np.concatenate([step.features for step in steps])
+        values = np.concatenate([step.coef for step in steps]) / design.scale[indices]
+        indptr = np.concatenate([[0], np.cumsum([len(s.features) for s in steps])])
+        shape = len(design.mean), len(steps)
+        coefs = sparse.csc_array((values, indices, indptr), shape=shape)
+        coefs.sort_indices()
+        return PathSolution(
+            alphas,
+            coefs,
+            self.problem.y_mean - design.mean @ coefs,
+            np.array([step.objective for step in steps]),
+            np.array([step.gap for step in steps]),
+            self.gap_tol,
+            np.array([step.n_iter for step in steps]),
+            self.solver.n_passes,
+            np.array([step.converged for step in steps]),
+        )
+
+    def _unpenalised_step(self, penalty: NamedTuple) -> Step:
+        """Least squares: of least norm, or non-negative; certified by projection."""
+        problem = self.problem
+        features = np.flatnonzero(~problem.excluded)
+        matrix = (columns(problem.design, features, slice(None)) * problem.root).T
+        negative = allows_negative(penalty)
+        coef = ordinary_least_squares(matrix, problem.target, negative)
+        u = problem.target - matrix @ coef
+        if negative:
+            basis, singular, _ = np.linalg.svd(matrix, full_matrices=False)
+            rank = singular > singular.max(initial=0.0) * max(matrix.shape) * 1e-15
+            gap = 0.5 * float(np.sum((basis[:, rank].T @ u) ** 2))
+            worst = np.abs(matrix.T @ u).max(initial=0.0)
+        else:
+            correlations = matrix.T @ u
+            gap = max(0.0, -float(correlations @ coef))
+            worst = correlations.max(initial=0.0)
+        loss = 0.5 * float(u @ u)
+        return Step(features, coef, loss, loss, gap, 1.0, worst, 1, gap <= self.gap_tol)
+
+
+def _shares(sample_weight: np.ndarray | None) -> np.ndarray | None:
+    """Weights that sum to one; None where all are equal."""
+    if sample_weight is None or (sample_weight == sample_weight[0]).all():
+        return None
+    weight = np.asarray(sample_weight, dtype=np.float64)
+    return weight / weight.sum()
+
+
+def _is_offset(design: CSC) -> bool:
+    spread = design.norm * design.scale
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = (design.mean / spread) ** 2
+    return bool((ratio[spread > 0.0] > _LARGEST_OFFSET).any())
