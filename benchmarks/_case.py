@@ -161,6 +161,11 @@ def run_peer(
     if not sweeps and failures:
         record.update(status=failures[0]["status"], reason=failures[0]["reason"])
     record.update(results=best_rows(timings, sweeps, targets), sweep=sweeps)
+    for row in record["results"][-1:]:
+        print(
+            f"  {record['name']}: {row['best']:.3g} s at gap {row['gap']:.1e}",
+            flush=True,
+        )
     if memory:
         record["memory"] = memory
     if failures:

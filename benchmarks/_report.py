@@ -1,4 +1,16 @@
-"""The report: JSON for machines and the documentation, Markdown and PNG for people."""
+"""The report: JSON for machines and the documentation, Markdown and PNG for people.
+
+The JSON holds ``family, title, machine`` and ``cases``, a record for each case with
+``title, measured`` (date), ``settings`` and ``kind``:
+
+- ``path``: ``problem`` (sizes), ``targets`` (gaps, the last one counts), ``peers``;
+  a peer has ``name, status, versions, results`` (a row for each target with ``met,
+  options, tol, gap, best, median, seconds``), ``sweep`` (all calibrating runs) and
+  ``memory`` (peak beside X);
+- ``grid``: ``cells`` of shape and strength with times of all peers, ``summary``;
+- ``cold``: ``imports`` and ``fits``;
+- ``skipped``: ``reason``.
+"""
 
 from __future__ import annotations
 

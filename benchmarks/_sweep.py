@@ -64,7 +64,9 @@ def sweep(
         yield latest
         since_best = 0 if all(latest.gap < r.gap for r in done) else since_best + 1
         done.append(latest)
-        if latest.gap <= min(targets) or latest.seconds > time_limit:
+        if latest.seconds > time_limit:
+            return
+        if latest.gap <= min(targets):
             break
         if since_best >= STALL:
             break

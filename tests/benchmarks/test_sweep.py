@@ -45,9 +45,10 @@ def test_gives_up_on_a_solver_that_no_longer_improves():
     assert len(calls) == 3 + STALL
 
 
-def test_time_limit_ends_the_sweep():
+@pytest.mark.parametrize("target", [1e-4, 1e-9])
+def test_time_limit_ends_the_sweep_whether_the_target_was_met_or_not(target):
     run, _ = solver(lambda tol: tol)
-    runs = list(sweep(run, DECADES, [1e-9], time_limit=5e3))
+    runs = list(sweep(run, DECADES, [target], time_limit=5e3))
     assert [r.seconds > 5e3 for r in runs] == [False] * 3 + [True]
 
 
