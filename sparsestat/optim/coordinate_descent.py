@@ -15,9 +15,9 @@ from sparsestat.optim.certificate import (
     scaled_gap,
     stationarity,
 )
-from sparsestat.optim.design import column_add, column_dot, predict
+from sparsestat.optim.design import column_add, column_dot, columns, predict
 from sparsestat.optim.penalties import curvature, kind, prox, restrict, slope
-from sparsestat.optim.problem import LeastSquares
+from sparsestat.optim.problem import LeastSquares, allows_negative
 from sparsestat.utils.dispatch import kernel
 
 __all__ = ["ResidualWorkingSet"]
@@ -57,6 +57,8 @@ class ResidualWorkingSet:
         self.w, self.q = np.empty(0), np.empty(0)
         self.gap = np.inf
         weight = problem.root**2
+        self._free = problem.unpenalised
+        self._free_columns = None
         self._weight = None if (weight == weight[0]).all() else weight
         self._residual = problem.centred.copy()
         self._shift = 0.0
@@ -78,7 +80,9 @@ class ResidualWorkingSet:
         lipschitz = self.problem.design.norm[self.features] ** 2
         everyone = np.arange(self.size)
         has_faces = kind(local) == "convex"
-        for n_rounds in range(1, max_rounds + 1):
+        n_rounds = 0
+        while n_rounds < max_rounds:
+            n_rounds += 1
             if has_faces:
                 self._newton(local, lipschitz, target)
             else:
@@ -204,7 +208,22 @@ class ResidualWorkingSet:
         u = self.residual()
         return 0.5 * float(u @ u) + penalty_value(local, self.w)
 
+    def _refit_unpenalised(self, local) -> None:
+        """Fit the coefficients of weight zero exactly: a dual point needs that."""
+        free = np.arange(len(self._free))
+        if len(free) == 0 or not allows_negative(local, free):
+            return
+        problem = self.problem
+        if self._free_columns is None:
+            rows = columns(problem.design, self._free, slice(None))
+            self._free_columns = (rows * problem.root).T
+        change = np.linalg.lstsq(self._free_columns, self.residual())[0]
+        w = self.w.copy()
+        w[: len(change)] += change  # they enter first, in this order
+        self._synchronise(w)
+
     def _certify(self, local, lipschitz) -> None:
+        self._refit_unpenalised(local)
         u = self.residual()
         problem = self.problem
         self.q = problem.correlations(u, self.features)

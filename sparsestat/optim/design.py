@@ -236,9 +236,7 @@ def _(design, v, features=None):
 
 @columns.register(Dense)
 def _(design, features, rows):
-    # take() on the transpose copies whole columns of Fortran arrays.
-    block = np.take(design.X[rows].T, features, axis=0)
-    block = np.ascontiguousarray(block, dtype=np.float64)
+    block = np.ascontiguousarray(design.X.T[features, rows], dtype=np.float64)
     mean, scale = design.mean[features], design.scale[features]
     if mean.any():
         block -= mean[:, None]

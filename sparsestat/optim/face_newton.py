@@ -7,9 +7,10 @@ one Cholesky factor of the active block follows by bordering and downdating.
 """
 
 import numpy as np
+from scipy.linalg.lapack import dpotrf
 
 from sparsestat.optim.certificate import restricted_gap, unpenalised_stationary
-from sparsestat.optim.cholesky import append, delete, solve
+from sparsestat.optim.cholesky import PIVOT, append, delete, solve
 from sparsestat.optim.penalties import curvature, prox, slope
 from sparsestat.optim.vector import axpy
 from sparsestat.utils.dispatch import kernel
@@ -73,8 +74,13 @@ def minimise_on_gram(
     free, skipped = np.empty(m, np.bool_), np.zeros(m, np.bool_)
     if not start_face(penalty, active, n_active, ridge, free):
         n_active = 0
-    gap = np.inf
-    for n_round in range(1, max_rounds + 1):
+    gap, n_round = np.inf, 0
+    while n_round < max_rounds:
+        n_round += 1
+        skipped[:] = False  # what was collinear may not be since the last drops
+        new = np.flatnonzero((w != 0.0) | free)
+        if len(new) - n_active > max(_BLOCK, n_active // 4):
+            n_active = _refactor(gram, new, active, n_active, factor, ridge)
         n_active = border_factor(
             gram, w, free, skipped, active, n_active, factor, ridge
         )
@@ -84,11 +90,29 @@ def minimise_on_gram(
             penalty, unpenalised, w, q, gram, y2
         ):
             break
-        if not coordinate_pass(penalty, gram, w, q, skipped, True):
-            skipped[:] = False
-            if not coordinate_pass(penalty, gram, w, q, skipped, False):
-                break
+        if not coordinate_pass(
+            penalty, gram, w, q, skipped, True
+        ) and not coordinate_pass(penalty, gram, w, q, skipped, False):
+            break
     return n_active, n_round, gap
+
+
+def _refactor(gram, support, active, n_active, factor, ridge) -> int:
+    """Factor the Gram matrix of the support anew, by LAPACK; keep the old if singular.
+
+    Cheaper than bordering when much is new.
+    """
+    m = len(support)
+    block = gram[np.ix_(support, support)]
+    block.flat[:: m + 1] += ridge[support]
+    smallest = PIVOT * block.diagonal()
+    # A lower factor in Fortran order is an upper one in C order.
+    lower, info = dpotrf(block.T, lower=True, overwrite_a=True, clean=False)
+    if info != 0 or (lower.diagonal() ** 2 <= smallest).any():
+        return n_active
+    factor[:m, :m] = lower.T
+    active[:m] = support
+    return m
 
 
 @kernel

@@ -131,13 +131,18 @@ def fit_unpenalised(
     if len(free) == 0:
         return np.empty(0), problem.target.copy()
     matrix = (columns(problem.design, free, slice(None)) * problem.root).T
-    coef = ordinary_least_squares(matrix, problem.target, allows_negative(penalty))
+    negative = allows_negative(penalty, free)
+    coef = ordinary_least_squares(matrix, problem.target, negative)
     return coef, problem.target - matrix @ coef
 
 
-def allows_negative(penalty: NamedTuple) -> bool:
-    """Whether an unpenalised coefficient may be negative."""
-    return prox(penalty._replace(alpha=0.0), -1.0, 1.0, 0) < 0.0
+def allows_negative(penalty: NamedTuple, features: np.ndarray) -> bool:
+    """Whether these features may have negative coefficients without a penalty.
+
+    One of them speaks for all: features with infinite weight are not asked.
+    """
+    unpenalised = penalty._replace(alpha=0.0)
+    return all(prox(unpenalised, -1.0, 1.0, j) < 0.0 for j in features[:1])
 
 
 def ordinary_least_squares(matrix, target, negative: bool) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 from sparsestat.optim.certificate import penalty_sums, scaled_gap
 from sparsestat.optim.coordinate_descent import ResidualWorkingSet
 from sparsestat.optim.correlations import Correlations
-from sparsestat.optim.design import with_norms
+from sparsestat.optim.design import columns, with_norms
 from sparsestat.optim.penalties import restrict
 from sparsestat.optim.problem import LeastSquares, fit_unpenalised
 from sparsestat.optim.working_set import GramWorkingSet
@@ -22,7 +22,17 @@ __all__ = ["PathSolver", "Step"]
 
 _INNER_SHARE = 0.8
 _INNER_ROUNDS = 500
+# Ratios of strengths by which a single fit is approached: between passes over X, and
+# between solutions on the working set.
+_STAGE = 0.35
+_SMALL_STEP = 0.7
 _SMALLEST_ADDITION = 64
+# A whole Gram matrix pays for single fits with few features and small strengths, or
+# where alpha is below this multiple of correlations with pure noise.
+_SMALL_GRAM = 512
+_SMALL_SHARE = 1.0 / 30.0
+_WHOLE_GRAM = 4000
+_NOISE = 0.25
 # Ridge penalties never reach zero: where their paths begin, in units of the gauge.
 _MOST_ALPHA = 1e3
 # Cap of a Gram matrix: 512 MiB.
@@ -66,20 +76,23 @@ class PathSolver:
     Parameters
     ----------
     problem : LeastSquares
-    method : {"face_newton", "whole_gram", "cd"}
+    method : {"auto", "face_newton", "whole_gram", "cd"}
         Face Newton steps on the Gram matrix of a working set or of all features (then
-        no pass over X is needed later), or coordinate descent on the residual.
+        no pass over X is needed later), or coordinate descent on the residual;
+        "auto" is one of the first two, by the first strength.
     """
 
     def __init__(self, problem: LeastSquares, method: str) -> None:
         self.problem = problem
+        self._undecided = method == "auto"
         self._everything = method == "whole_gram"
         if method == "cd":
             self._set = ResidualWorkingSet(problem)
         else:
             self._set = GramWorkingSet(problem, self._everything)
         self._correlations = Correlations(problem)
-        self._previous_alpha = None
+        self._previous_alpha = np.nan
+        self._started = False
 
     @property
     def n_passes(self) -> float:
@@ -100,7 +113,7 @@ class PathSolver:
         problem = self.problem
         coef, u = fit_unpenalised(problem, penalty)
         if len(coef):
-            self.start(problem.unpenalised, coef)
+            self._take(problem.unpenalised, coef)
         if self._everything and len(coef) == 0:
             self._correlations.values[self._set.features] = self._set.q
         else:
@@ -108,12 +121,19 @@ class PathSolver:
         skip = problem.excluded.copy()
         skip[problem.unpenalised] = True
         unit = penalty._replace(alpha=1.0)
-        alpha_max = self._correlations.last_gauges(unit, skip).max(initial=0.0)
+        gauges = self._correlations.last_gauges(unit, skip)
+        alpha_max = min(gauges.max(initial=0.0), _MOST_ALPHA)
+        self._previous_alpha = self._alpha_max = alpha_max
         loss = 0.5 * float(u @ u)
-        return loss, min(alpha_max, _MOST_ALPHA), loss
+        return loss, alpha_max, loss
 
     def start(self, features: np.ndarray, coef: np.ndarray) -> None:
         """Take coefficients of an earlier fit as the starting point."""
+        self._take(features, coef)
+        self._correlations.refresh(self._set.residual())
+        self._started = True
+
+    def _take(self, features: np.ndarray, coef: np.ndarray) -> None:
         new = features[~self._set.inside[features]]
         self._set.add(new, self.problem.correlations(self.problem.target, new))
         self._set.warm_start(features, coef)
@@ -134,20 +154,21 @@ class PathSolver:
         -------
         step : Step
         """
+        if self._undecided:
+            self._decide(penalty)
         if self._everything:
-            n_iter = self._set.minimise(penalty, target, max_iter * _INNER_ROUNDS)
+            self._descend(penalty)
+            rounds = max_iter * _INNER_ROUNDS
+            n_iter = self._set.minimise(penalty, target, rounds)
             return self._step(penalty, target, n_iter)
-        working, problem = self._set, self.problem
-        missing = self._propose(penalty)
+        missing = self._approach(penalty)
         inner = _INNER_SHARE * target
         for n_iter in range(1, max_iter + 1):
             self._add(missing)
             working = self._set
             working.minimise(penalty, inner, _INNER_ROUNDS)
             u = working.residual()
-            gauges = self._correlations.gauges(
-                u, penalty, working.inside | problem.excluded
-            )
+            gauges = self._correlations.gauges(u, penalty, self._settled)
             step = self._step(penalty, target, n_iter, u, gauges)
             if step.converged:
                 break
@@ -156,14 +177,41 @@ class PathSolver:
                 if working.gap > inner:
                     break
                 inner *= 0.1
-        self._previous_alpha = penalty.alpha
         return step
+
+    @property
+    def _settled(self) -> np.ndarray:
+        return self._set.inside | self.problem.excluded
+
+    def _decide(self, penalty) -> None:
+        """Form the whole Gram matrix where most features will be needed anyway.
+
+        That is, at strengths below what noise alone would correlate.
+        """
+        self._undecided = False
+        n, p = len(self.problem.root), len(self._set.inside)
+        top = np.abs(self._correlations.values).argmax()
+        norm = np.linalg.norm(
+            self.problem.root * columns(self.problem.design, [top], slice(None))[0]
+        )
+        share = penalty.alpha / self._alpha_max
+        correlation = abs(self._correlations.values[top]) / (
+            norm * np.sqrt(self.problem.y2)
+        )
+        small = p <= min(n, _SMALL_GRAM) and share < _SMALL_SHARE
+        dense = p <= min(n, _WHOLE_GRAM) and share * correlation * np.sqrt(n) < _NOISE
+        if small or dense:
+            started = self._set.support()
+            self._everything = True
+            self._set = GramWorkingSet(self.problem, everything=True)
+            if len(started[0]):
+                self._set.warm_start(*started)
 
     def _add(self, missing: np.ndarray) -> None:
         """Add features; beyond the cap of a Gram matrix, leave it for the residual."""
         working, problem = self._set, self.problem
         size = working.size + len(missing)
-        most = min(_MOST_GRAM_FEATURES, 4 * len(problem.root) + _SMALLEST_ADDITION)
+        most = min(_MOST_GRAM_FEATURES, max(4 * len(problem.root), 4096))
         if size > most and isinstance(working, GramWorkingSet):
             design = with_norms(problem.design, problem.root**2)
             self.problem = problem._replace(design=design)
@@ -205,16 +253,38 @@ class PathSolver:
             gap <= target,
         )
 
-    def _propose(self, penalty) -> np.ndarray:
-        """Features to consider at a new strength."""
-        working, problem = self._set, self.problem
-        skip = working.inside | problem.excluded
-        if self._previous_alpha is None:
-            gauges = self._correlations.gauges(working.residual(), penalty, skip)
-            return self._violators(gauges)
-        ratio = self._previous_alpha / penalty.alpha
-        gauges = self._correlations.last_gauges(penalty, skip)
-        return np.flatnonzero((gauges >= 2.0 - ratio) & ~skip)
+    def _approach(self, penalty) -> np.ndarray:
+        """Come to a new strength; returns features that it may need.
+
+        A short way takes the sequential strong rule.  A long one goes by stages, each
+        with a pass over X for new features, without certificates.
+        """
+        previous, started = self._previous_alpha, self._started
+        if started or penalty.alpha > _SMALL_STEP * previous:
+            self._previous_alpha, self._started = penalty.alpha, False
+            gauges = self._correlations.last_gauges(penalty, self._settled)
+            if started:
+                return self._violators(gauges)
+            return np.flatnonzero(gauges >= max(2.0 - previous / penalty.alpha, 1e-12))
+        while self._previous_alpha > penalty.alpha:
+            stage = penalty._replace(
+                alpha=max(self._previous_alpha * _STAGE, penalty.alpha)
+            )
+            gauges = self._correlations.last_gauges(stage, self._settled)
+            self._add(self._violators(gauges))
+            self._descend(stage)
+            if stage.alpha > penalty.alpha:
+                self._correlations.refresh(self._set.residual())
+        return np.empty(0, np.int64)
+
+    def _descend(self, penalty) -> None:
+        """Lead the working set down in small steps: few coefficients change sign."""
+        alpha = self._previous_alpha
+        while alpha > penalty.alpha and not self._started:
+            alpha = max(alpha * _SMALL_STEP, penalty.alpha)
+            if alpha > penalty.alpha:
+                self._set.minimise(penalty._replace(alpha=alpha), 0.0, 2)
+        self._previous_alpha, self._started = penalty.alpha, False
 
     def _violators(self, gauges: np.ndarray) -> np.ndarray:
         """Features over their threshold: the largest ones when they are many."""

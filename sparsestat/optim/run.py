@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from sparsestat.optim.datafits import Quadratic
-from sparsestat.optim.design import CSC, Design, columns, make_design, with_norms
+from sparsestat.optim.design import CSC, Dense, Design, columns, make_design, with_norms
 from sparsestat.optim.general import GeneralSolver
 from sparsestat.optim.penalties import kind, prepare
 from sparsestat.optim.problem import (
@@ -81,7 +81,8 @@ class Run:
         worth = n_alphas > _SHORT and p <= min(n, _WHOLE_GRAM)
         if precompute is True or (precompute == "auto" and worth):
             return "whole_gram"
-        return "face_newton"
+        single = n_alphas <= _SHORT and isinstance(design, Dense)
+        return "auto" if precompute == "auto" and single else "face_newton"
 
     def start(self, coef: np.ndarray) -> None:
         """Start from coefficients on the scale of X."""
@@ -161,7 +162,7 @@ class Run:
         problem = self.problem
         features = np.flatnonzero(~problem.excluded)
         matrix = (columns(problem.design, features, slice(None)) * problem.root).T
-        negative = allows_negative(penalty)
+        negative = allows_negative(penalty, features)
         coef = ordinary_least_squares(matrix, problem.target, negative)
         u = problem.target - matrix @ coef
         if negative:
