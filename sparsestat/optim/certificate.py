@@ -52,7 +52,7 @@ def scaled_gap(residual2, y_dot, value_sum, augmented2, largest, conjugates):
         t = max(min(y_dot / norm2, bound), -bound)
     dual = t * y_dot - 0.5 * t * t * norm2
     dual = max(dual, y_dot - 0.5 * residual2 - conjugates)
-    return max(primal - dual, 0.0)
+    return abs(primal - dual)  # negative by rounding only, or of no worth
 
 
 @kernel

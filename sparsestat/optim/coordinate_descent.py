@@ -210,8 +210,7 @@ class ResidualWorkingSet:
 
     def _refit_unpenalised(self, local) -> None:
         """Fit the coefficients of weight zero exactly: a dual point needs that."""
-        free = np.arange(len(self._free))
-        if len(free) == 0 or not allows_negative(local, free):
+        if len(self._free) == 0 or not allows_negative(local):
             return
         problem = self.problem
         if self._free_columns is None:

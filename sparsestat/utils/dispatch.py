@@ -66,7 +66,13 @@ def kernel(function: Callable | None = None, **options: Any) -> Callable:
     """
     if function is None:
         return lambda f: kernel(f, **options)
-    settings = {"nogil": True, "error_model": "numpy", "fastmath": FASTMATH, "no_cfunc_wrapper":True, **options}
+    settings = {
+        "nogil": True,
+        "error_model": "numpy",
+        "fastmath": FASTMATH,
+        "no_cfunc_wrapper": True,
+        **options,
+    }
     dispatcher = numba.njit(**settings)(function)
     folder = cache_folder()
     if folder is not None and os.path.isfile(function.__code__.co_filename):
