@@ -17,7 +17,7 @@ from sparsestat.optim.certificate import (
 )
 from sparsestat.optim.design import column_add, column_dot, columns, predict
 from sparsestat.optim.penalties import curvature, kind, prox, restrict, slope
-from sparsestat.optim.problem import LeastSquares, allows_negative
+from sparsestat.optim.problem import LeastSquares
 from sparsestat.utils.dispatch import kernel
 
 __all__ = ["ResidualWorkingSet"]
@@ -210,7 +210,7 @@ class ResidualWorkingSet:
 
     def _refit_unpenalised(self, local) -> None:
         """Fit the coefficients of weight zero exactly: a dual point needs that."""
-        if len(self._free) == 0 or not allows_negative(local):
+        if len(self._free) == 0 or prox(local, -1.0, 1.0, 0) == 0.0:
             return
         problem = self.problem
         if self._free_columns is None:
@@ -247,15 +247,14 @@ def coordinate_epochs(
             k = order[len(order) - 1 - i] if epoch % 2 else order[i]
             if lipschitz[k] > 0.0:
                 j = features[k]
-                scale, mean = design.scale[j], design.mean[j]
-                g = (column_dot(design, j, weight, residual) + shift * mean) / scale
+                scale = design.scale[j]
+                g = column_dot(design, j, weight, residual, shift) / scale
                 step = 1.0 / lipschitz[k]
                 old = w[k]
                 new = prox(penalty, old + step * g, step, k)
                 if new != old:
                     change = (new - old) / scale
-                    column_add(design, j, -change, residual)
-                    shift += change * mean
+                    shift += column_add(design, j, -change, residual)
                     w[k] = new
         for i in range(len(order)):
             history[epoch, i] = w[order[i]]
@@ -273,17 +272,16 @@ def newton_step(
     """
     m = len(features)
     x, g, d, h = np.zeros(m), np.empty(m), np.zeros(m), np.empty(m)
-    ridge, inverse, centre = np.empty(m), np.empty(m), np.empty(m)
+    ridge, inverse = np.empty(m), np.empty(m)
     preconditioner = np.empty(m)
     fitted = np.empty(len(residual))
     for k in range(m):
         j = features[k]
         inverse[k] = 1.0 / design.scale[j]
-        centre[k] = design.mean[j] * inverse[k]
         ridge[k] = curvature(penalty, w[k], k)
         preconditioner[k] = 1.0 / (norm2[k] + ridge[k])
-        dot = column_dot(design, j, weight, residual)
-        g[k] = dot * inverse[k] + shift * centre[k] - slope(penalty, w[k], k)
+        dot = column_dot(design, j, weight, residual, shift)
+        g[k] = dot * inverse[k] - slope(penalty, w[k], k)
         tolerance = max(tolerance, _FORCING * abs(g[k]))
     rho_old = np.inf
     for _ in range(_MOST_GRADIENTS):
@@ -300,12 +298,11 @@ def newton_step(
             fitted[i] = 0.0
         for k in range(m):
             d[k] = g[k] * preconditioner[k] + beta * d[k]
-            column_add(design, features[k], d[k] * inverse[k], fitted)
-            offset -= d[k] * centre[k]
+            offset += column_add(design, features[k], d[k] * inverse[k], fitted)
         energy = 0.0
         for k in range(m):
-            dot = column_dot(design, features[k], weight, fitted)
-            h[k] = dot * inverse[k] + offset * centre[k] + ridge[k] * d[k]
+            dot = column_dot(design, features[k], weight, fitted, offset)
+            h[k] = dot * inverse[k] + ridge[k] * d[k]
             energy += d[k] * h[k]
         if energy <= 0.0:
             break

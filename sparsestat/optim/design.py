@@ -98,14 +98,17 @@ def column_moments(design: Design, sample_weight: np.ndarray | None, centred: bo
 
 
 @operation
-def column_dot(design: Design, j: int, weight: np.ndarray | None, v) -> float:
-    """Weighted mean of x_ij v_i for the raw column j; None is uniform weights."""
+def column_dot(design: Design, j: int, weight: np.ndarray | None, v, shift) -> float:
+    """Weighted mean of (x_ij - mean_j) (v_i + shift), for v + shift of mean zero.
+
+    Weights None are uniform.
+    """
     raise TypeError(_unknown(design))
 
 
 @operation
-def column_add(design: Design, j: int, step: float, out: np.ndarray) -> None:
-    """out += step * x_j for the raw column j."""
+def column_add(design: Design, j: int, step: float, out: np.ndarray) -> float:
+    """Add step * (x_j - mean_j) to `out`, up to a constant, which is returned."""
     raise TypeError(_unknown(design))
 
 
@@ -259,23 +262,24 @@ def _(design, sample_weight, centred):
 
 
 @column_dot.register(Dense)
-def _(design, j, weight, v):
-    x = design.X[:, j]
+def _(design, j, weight, v, shift):
+    x, mean = design.X[:, j], design.mean[j]
     total = 0.0
     if weight is None:
         for i in range(len(v)):
-            total += x[i] * v[i]
+            total += (x[i] - mean) * v[i]
         return total / len(v)
     for i in range(len(v)):
-        total += x[i] * v[i] * weight[i]
+        total += (x[i] - mean) * v[i] * weight[i]
     return total
 
 
 @column_add.register(Dense)
 def _(design, j, step, out):
-    x = design.X[:, j]
+    x, mean = design.X[:, j], design.mean[j]
     for i in range(len(out)):
-        out[i] += step * x[i]
+        out[i] += step * (x[i] - mean)
+    return 0.0
 
 
 @kernel
@@ -407,17 +411,17 @@ def _(design, sample_weight, centred):
 
 
 @column_dot.register(CSC)
-def _(design, j, weight, v):
+def _(design, j, weight, v, shift):
     start, stop = design.indptr[j], design.indptr[j + 1]
     data, indices = design.data[start:stop], design.indices[start:stop]
     total = 0.0
     if weight is None:
         for k in range(len(data)):
             total += data[k] * v[indices[k]]
-        return total / len(v)
+        return total / len(v) + shift * design.mean[j]
     for k in range(len(data)):
         total += data[k] * v[indices[k]] * weight[indices[k]]
-    return total
+    return total + shift * design.mean[j]
 
 
 @column_add.register(CSC)
@@ -426,6 +430,7 @@ def _(design, j, step, out):
     data, indices = design.data[start:stop], design.indices[start:stop]
     for k in range(len(data)):
         out[indices[k]] += step * data[k]
+    return -step * design.mean[j]
 
 
 @kernel

@@ -84,6 +84,8 @@ def minimise_on_gram(
         n_active = border_factor(
             gram, w, free, skipped, active, n_active, factor, ridge
         )
+        if skipped.any():
+            slide(penalty, gram, w, q, free, skipped, active, n_active, factor)
         n_active = newton(penalty, gram, w, q, free, active, n_active, factor)
         gap = restricted_gap(penalty, c, w, q, y2)
         if gap <= target and unpenalised_stationary(
@@ -167,6 +169,52 @@ def border_factor(gram, w, free, skipped, active, n_active, factor, ridge):
                 skipped[new[start + k]] = True
         start += n_block
     return n_active
+
+
+@kernel
+def slide(penalty, gram, w, q, free, skipped, active, n_active, factor):
+    """Move a collinear coefficient and the active ones along their common fit.
+
+    The fit stays and the penalty falls until one of them reaches zero, so the support
+    loses a coefficient.
+    """
+    m = len(w)
+    for j in range(m):
+        if not skipped[j] or w[j] == 0.0:
+            continue
+        step = np.empty(n_active)
+        descent = q[j] - slope(penalty, w[j], j)
+        for k in range(n_active):
+            step[k] = -gram[j, active[k]]
+        solve(factor, n_active, step)
+        bend = gram[j, j]
+        for k in range(n_active):
+            a = active[k]
+            bend += step[k] * gram[j, a]
+            if w[a] != 0.0:
+                descent += step[k] * (q[a] - slope(penalty, w[a], a))
+        sign = 1.0 if descent > 0.0 else -1.0
+        length, hit = np.inf, -1
+        if bend > 0.0:
+            length = abs(descent) / bend
+        if not free[j] and sign * w[j] < 0.0 and abs(w[j]) <= length:
+            length, hit = abs(w[j]), np.int64(j)
+        for k in range(n_active):
+            a = active[k]
+            if not free[a] and sign * step[k] * w[a] < 0.0:
+                reach = abs(w[a] / step[k])
+                if reach < length:
+                    length, hit = reach, np.int64(a)
+        if length == np.inf:
+            continue
+        w[j] += sign * length
+        axpy(-sign * length, gram[j, :m], q)
+        for k in range(n_active):
+            w[active[k]] += sign * length * step[k]
+            axpy(-sign * length * step[k], gram[active[k], :m], q)
+        if hit >= 0:
+            w[hit] = 0.0
+        return
 
 
 @kernel

@@ -40,6 +40,11 @@ class GeneralSolver:
         """Take coefficients of an earlier fit as the starting point."""
         self._set.warm_start(features, coef)
 
+    def null_step(self) -> Step:
+        """The null model, exact where it leaves nothing to explain."""
+        empty = np.empty(0)
+        return Step(empty.astype(np.int64), empty, 0.0, 0.0, 0.0, 1.0, 0.0, 1, True)
+
     def solve(self, penalty: NamedTuple, target: float, max_iter: int) -> Step:
         """Solve until no optimality condition is violated by more than `target`."""
         working = self._set

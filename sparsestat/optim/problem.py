@@ -11,7 +11,7 @@ from sparsestat.optim.penalties import prox
 __all__ = ["LeastSquares", "fit_unpenalised", "least_squares"]
 
 # Deviations of y below this share of its size are rounding error.
-_ROUNDING = 64 * np.finfo(np.float64).eps
+_ROUNDING = 1e4 * np.finfo(np.float64).eps
 
 
 class LeastSquares(NamedTuple):
@@ -45,11 +45,9 @@ class LeastSquares(NamedTuple):
     excluded: Any
     unpenalised: Any
 
-    @property
-    def null_is_exact(self) -> bool:
-        """Whether y is constant up to rounding: nothing is left to explain."""
-        mean_square = self.y2 + self.y_mean**2
-        return self.y2 <= _ROUNDING**2 * mean_square
+    def is_rounding(self, loss: float) -> bool:
+        """Whether a mean square is rounding error of y: nothing left to explain."""
+        return loss <= _ROUNDING**2 * (self.y2 + self.y_mean**2)
 
     def correlations(self, u: np.ndarray, features: np.ndarray | None = None):
         """x~_j.T u in the weighted inner product, for u on the target's scale."""

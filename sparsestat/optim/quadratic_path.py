@@ -138,6 +138,11 @@ class PathSolver:
         self._set.add(new, self.problem.correlations(self.problem.target, new))
         self._set.warm_start(features, coef)
 
+    def null_step(self) -> Step:
+        """The null model, exact where it leaves nothing to explain."""
+        features, coef = self._set.support()
+        return Step(features, coef, 0.0, 0.0, 0.0, 1.0, 0.0, 1, True)
+
     def solve(self, penalty: NamedTuple, target: float, max_iter: int) -> Step:
         """Solve for one penalty until the duality gap is at most `target`.
 

@@ -103,9 +103,8 @@ class Run:
     def step(self, alpha: float) -> Step:
         """Solve for one strength."""
         penalty = self.penalty._replace(alpha=float(alpha))
-        if self.problem.null_is_exact:
-            empty = np.empty(0)
-            return Step(np.empty(0, np.int64), empty, 0.0, 0.0, 0.0, 1.0, 0.0, 1, True)
+        if self.problem.is_rounding(self.null_loss):
+            return self.solver.null_step()
         if alpha == 0.0:
             return self._unpenalised_step(penalty)
         return self.solver.solve(penalty, self.gap_tol, self.max_iter)
