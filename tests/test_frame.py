@@ -1,9 +1,11 @@
 """The frame around the code: imports, exports, metadata, files."""
 
 import configparser
+import os
 import re
 import subprocess
 import sys
+import textwrap
 import tomllib
 import zipfile
 
@@ -123,6 +125,34 @@ def test_no_file_is_too_long(tracked):
         if path.suffix == ".py":
             n_lines = len(path.read_text().splitlines())
             assert n_lines <= 600, f"{path} has {n_lines} lines"
+
+
+def test_penalty_of_the_guide_works_outside_the_package(repository, tmp_path):
+    guide = (repository / "CONTRIBUTING.md").read_text()
+    code = re.search(r"```python\n(from typing.*?)```", guide, re.DOTALL)[1]
+    (tmp_path / "outside.py").write_text(code)
+    use = """
+        import numpy as np
+        from outside import WeightedL1
+        from sparsestat.optim import datafits, penalties, solve
+
+        rng = np.random.default_rng(0)
+        X = rng.standard_normal((40, 6))
+        y = X[:, 0] - X[:, 1] + 0.1 * rng.standard_normal(40)
+        weights = np.array([1.0, 2.0, 0.5, 1.0, 1.0, 3.0])
+        theirs = solve(X, y, datafits.Quadratic(), WeightedL1(0.1, weights))
+        ours = solve(X, y, datafits.Quadratic(), penalties.L1(0.1, weights))
+        assert np.count_nonzero(ours.coef) >= 2
+        np.testing.assert_allclose(theirs.coef, ours.coef, atol=1e-6)
+        """
+    run = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(use)],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(repository)},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
 
 
 @pytest.mark.slow
