@@ -27,7 +27,12 @@ _EPOCHS = 6
 # Errors of a Newton step may add this share of the gap that is asked for.
 _SHARE_OF_GAP = 1.0
 _MOST_GRADIENTS = 200
+# Conjugate gradients stop at this share of the first gradient.
 _FORCING = 0.1
+# Curvature, relative to that of separate features, that counts as none, and how far a
+# step goes along it: to where a coefficient reaches zero.
+_FLAT = 1e-12
+_FAR = 1e12
 
 
 class ResidualWorkingSet:
@@ -299,12 +304,16 @@ def newton_step(
         for k in range(m):
             d[k] = g[k] * preconditioner[k] + beta * d[k]
             offset += column_add(design, features[k], d[k] * inverse[k], fitted)
-        energy = 0.0
+        energy, size = 0.0, 0.0
         for k in range(m):
+            size += d[k] * d[k] / preconditioner[k]
             dot = column_dot(design, features[k], weight, fitted, offset)
             h[k] = dot * inverse[k] + ridge[k] * d[k]
             energy += d[k] * h[k]
-        if energy <= 0.0:
+        if energy <= _FLAT * size:
+            # Collinear features: along d only the penalty changes, and falls.
+            for k in range(m):
+                x[k] += _FAR * d[k]
             break
         length = rho / energy
         for k in range(m):

@@ -11,9 +11,6 @@ from sparsestat.optim.solution import PathSolution, Solution
 
 __all__ = ["path", "solve"]
 
-# Paths on a default grid stop where this share of the variance is left.
-_INTERPOLATION = 1e-9
-
 
 def solve(
     X,
@@ -137,31 +134,11 @@ def path(
     >>> found.coefs.toarray()
     array([[0.5 , 1.25]])
     """
-    given = not np.isscalar(alphas)
+    n_alphas = int(alphas) if np.isscalar(alphas) else len(alphas)
     run = Run(
         X, y, datafit, penalty, sample_weight, fit_intercept, standardize, tol,
-        max_iter, solver, precompute, n_alphas=len(alphas) if given else alphas,
+        max_iter, solver, precompute, n_alphas=n_alphas,
     )  # fmt: skip
     if coef0 is not None:
         run.start(coef0)
-    if given:
-        grid = np.sort(np.asarray(alphas, dtype=np.float64))[::-1]
-    else:
-        grid = run.default_grid(int(alphas), eps)
-    steps, explained = [], []
-    for k, alpha in enumerate(grid):
-        steps.append(run.step(alpha))
-        if on_step is not None:
-            on_step(k, steps[-1])
-        explained.append(run.explained_share(steps[-1]))
-        if not given and explained[-1] > 1.0 - _INTERPOLATION:
-            break
-        if early_stopping and _saturated(explained):
-            break
-    return run.path_solution(grid[: len(steps)], steps)
-
-
-def _saturated(explained: list[float]) -> bool:
-    if explained[-1] > 0.999:
-        return True
-    return len(explained) > 5 and explained[-1] - explained[-6] < 1e-5 * explained[-1]
+    return run.follow(alphas, eps, early_stopping, on_step)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
+from sparsestat.optim.certificate import penalty_value
 from sparsestat.optim.datafits import Quadratic
 from sparsestat.optim.design import CSC, Dense, Design, columns, make_design, with_norms
 from sparsestat.optim.general import GeneralSolver
@@ -25,6 +26,8 @@ _SHORT = 4
 _WHOLE_GRAM = 4000
 # Below this density, products with columns beat rows of a Gram matrix.
 _SPARSE = 0.1
+# Paths on a default grid stop where this share of the variance is left.
+_INTERPOLATION = 1e-9
 # Product forms of sparse Gram matrices lose this much precision at most.
 _LARGEST_OFFSET = 1e6
 
@@ -40,6 +43,8 @@ class Run:
         Absolute bound of each step's gap.
     alpha_max : float
         Smallest strength that leaves only unpenalised coefficients.
+    null_objective : float
+        Objective of the model with intercept and unpenalised features alone.
     """
 
     def __init__(
@@ -65,7 +70,7 @@ class Run:
         else:
             self.solver = PathSolver(self.problem, method)
         self.max_iter = max_iter
-        scale, self.alpha_max, self.null_loss = self.solver.null(self.penalty)
+        scale, self.alpha_max, self.null_objective = self.solver.null(self.penalty)
         self.gap_tol = tol * scale
 
     def _method(self, design: Design, n, solver, precompute, n_alphas) -> str:
@@ -92,7 +97,7 @@ class Run:
 
     def default_grid(self, n_alphas: int, eps: float | None) -> np.ndarray:
         """Strengths from alpha_max down, equally spaced in the logarithm."""
-        n, p = len(self.problem.root), len(self.problem.excluded)
+        n, p = np.count_nonzero(self.problem.root), len(self.problem.excluded)
         if eps is None:
             eps = 1e-4 if n > p else 1e-3
         top = self.alpha_max
@@ -103,15 +108,50 @@ class Run:
     def step(self, alpha: float) -> Step:
         """Solve for one strength."""
         penalty = self.penalty._replace(alpha=float(alpha))
-        if self.problem.is_rounding(self.null_loss):
+        if self.problem.is_rounding(self.null_objective):
             return self.solver.null_step()
         if alpha == 0.0:
             return self._unpenalised_step(penalty)
         return self.solver.solve(penalty, self.gap_tol, self.max_iter)
 
+    def follow(
+        self, alphas, eps=None, early_stopping=False, on_step=None
+    ) -> PathSolution:
+        """Solve along a grid; see :func:`sparsestat.optim.path`."""
+        given = not np.isscalar(alphas)
+        if given:
+            grid = np.sort(np.asarray(alphas, dtype=np.float64))[::-1]
+        else:
+            grid = self.default_grid(int(alphas), eps)
+        steps, explained = [], []
+        for k, alpha in enumerate(grid):
+            steps.append(self.step(alpha))
+            if on_step is not None:
+                on_step(k, steps[-1])
+            explained.append(self.explained_share(steps[-1]))
+            if not given and explained[-1] > 1.0 - _INTERPOLATION:
+                break
+            if early_stopping and _saturated(explained):
+                break
+        return self.path_solution(grid[: len(steps)], steps)
+
     def explained_share(self, step: Step) -> float:
         """Share of the null model's loss that a step removes."""
-        return 1.0 - step.loss / self.null_loss if self.null_loss > 0.0 else 1.0
+        return (
+            1.0 - step.loss / self.null_objective if self.null_objective > 0.0 else 1.0
+        )
+
+    def intercept_of(self, coef: np.ndarray) -> float:
+        """Best intercept for coefficients on the scale of X; 0 without one."""
+        return float(self.problem.y_mean - self.problem.design.mean @ coef)
+
+    def objective_of(self, alpha: float, coef: np.ndarray) -> float:
+        """Objective at coefficients on the scale of X, with their best intercept."""
+        scaled = coef * self.problem.design.scale
+        support = np.flatnonzero(scaled)
+        u = self.problem.residual(support, scaled[support])
+        penalty = self.penalty._replace(alpha=float(alpha))
+        return 0.5 * float(u @ u) + penalty_value(penalty, scaled)
 
     def solution(self, step: Step) -> Solution:
         """The step on the scale of the data."""
@@ -119,9 +159,7 @@ class Run:
         design = problem.design
         coef = np.zeros(len(problem.excluded))
         coef[step.features] = step.coef / design.scale[step.features]
-        intercept = problem.y_mean - float(
-            design.mean[step.features] @ coef[step.features]
-        )
+        intercept = self.intercept_of(coef)
         residual = problem.residual_of_y(step.features, step.coef)
         general = kind(self.penalty) == "general"
         return Solution(
@@ -175,6 +213,12 @@ class Run:
             worst = correlations.max(initial=0.0)
         loss = 0.5 * float(u @ u)
         return Step(features, coef, loss, loss, gap, 1.0, worst, 1, gap <= self.gap_tol)
+
+
+def _saturated(explained: list[float]) -> bool:
+    if explained[-1] > 0.999:
+        return True
+    return len(explained) > 5 and explained[-1] - explained[-6] < 1e-5 * explained[-1]
 
 
 def _shares(sample_weight: np.ndarray | None) -> np.ndarray | None:

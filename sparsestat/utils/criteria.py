@@ -1,0 +1,89 @@
+"""Information criteria of Gaussian linear models with known noise variance."""
+
+import numpy as np
+from scipy.special import gammaln
+
+__all__ = ["CRITERIA", "information_criterion"]
+
+CRITERIA = ("aic", "aicc", "bic", "ebic")
+
+
+def information_criterion(
+    criterion: str,
+    residual_squares: np.ndarray,
+    n_parameters: np.ndarray,
+    *,
+    n_samples: float,
+    n_features: int,
+    noise_variance: float,
+    fit_intercept: bool = True,
+    gamma: float = 1.0,
+) -> np.ndarray:
+    r"""Minus twice the log-likelihood plus the price of the parameters.
+
+    .. math::
+        n \log(2 \pi \sigma^2) + \mathrm{RSS} / \sigma^2 + c(k)
+
+    with k the degrees of freedom and c(k) = 2 k for AIC,
+    2 k + 2 k (k + 1) / (n - k - 1) for AICc, k log n for BIC, and
+    k log n + 2 gamma log binomial(p, s) for EBIC, s = k less the intercept.
+
+    Parameters
+    ----------
+    criterion : {"aic", "aicc", "bic", "ebic"}
+        Which criterion.
+    residual_squares : array-like of shape (n_models,)
+        Residual sums of squares.
+    n_parameters : array-like of int of shape (n_models,)
+        Degrees of freedom k, the intercept among them.
+    n_samples, n_features : float, int
+        Size of the data, n (the sum of frequency weights) and p.
+    noise_variance : float
+        Variance of the noise.
+    fit_intercept : bool, default=True
+        Whether one of the parameters is an intercept.
+    gamma : float, default=1.0
+        Price of the size of the model space in EBIC.
+
+    Returns
+    -------
+    values : ndarray of shape (n_models,)
+        Lower is better; AICc is infinite where n <= k + 1.
+
+    References
+    ----------
+    Hurvich and Tsai (1989), doi:10.1093/biomet/76.2.297; Chen and Chen (2008),
+    doi:10.1093/biomet/asn034; for the degrees of freedom of the Lasso Zou, Hastie and
+    Tibshirani (2007), doi:10.1214/009053607000000127.
+
+    Examples
+    --------
+    >>> from sparsestat.utils.criteria import information_criterion
+    >>> values = information_criterion(
+    ...     "bic", [10.0, 4.0], [1, 2], n_samples=10, n_features=5, noise_variance=1.0
+    ... )
+    >>> values.argmin()
+    np.int64(1)
+    """
+    k = np.asarray(n_parameters, dtype=np.float64)
+    n = float(n_samples)
+    fit = n * np.log(2.0 * np.pi * noise_variance)
+    fit = fit + np.asarray(residual_squares) / noise_variance
+    if criterion == "aic":
+        return fit + 2.0 * k
+    if criterion == "aicc":
+        left = n - k - 1.0
+        with np.errstate(divide="ignore", invalid="ignore"):
+            correction = np.where(left > 0.0, 2.0 * k * (k + 1.0) / left, np.inf)
+        return fit + 2.0 * k + correction
+    if criterion == "bic":
+        return fit + k * np.log(n)
+    if criterion == "ebic":
+        size = k - float(fit_intercept)
+        models = (
+            gammaln(n_features + 1.0)
+            - gammaln(size + 1.0)
+            - gammaln(n_features - size + 1.0)
+        )
+        return fit + k * np.log(n) + 2.0 * gamma * models
+    raise ValueError(f"criterion must be one of {CRITERIA}; got {criterion!r}.")
