@@ -76,7 +76,7 @@ def _fit_all(cls: type) -> int:
 def _settings(cls: type) -> Iterator[dict]:
     """The default and, one at a time, every choice that leads to other kernels."""
     yield {}
-    table = getattr(cls, "_parameters", {})
+    table = getattr(cls, "_rules", {})
     for name in _BRANCHING:
         if isinstance(table.get(name), OneOf):
             for option in table[name].options:

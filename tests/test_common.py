@@ -69,16 +69,16 @@ def test_scikit_learn_check(estimator, check):
 
 @each_estimator
 def test_parameter_table_is_complete_and_allows_the_defaults(cls):
-    assert list(cls._parameters) == list(parameters(cls))
+    assert cls._rules.keys() == parameters(cls).keys()
     for name, parameter in parameters(cls).items():
-        assert cls._parameters[name].accepts(parameter.default), name
+        assert cls._rules[name].accepts(parameter.default), name
 
 
 @pytest.mark.parametrize(
     "cls, name", [(cls, name) for cls in ESTIMATORS for name in parameters(cls)]
 )
 def test_wrong_parameter_is_named_and_nothing_fitted_is_lost(cls, name):
-    rule = cls._parameters[name]
+    rule = cls._rules[name]
     wrong = [value for value in WRONG if not rule.accepts(value)]
     assert wrong
     X, y = data_for(cls())
