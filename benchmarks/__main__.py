@@ -6,6 +6,8 @@ import argparse
 import datetime
 import importlib
 import pkgutil
+import signal
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -136,4 +138,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    # an ended command ends its child too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     main()

@@ -161,6 +161,8 @@ def run_peer(
     if not sweeps and failures:
         record.update(status=failures[0]["status"], reason=failures[0]["reason"])
     record.update(results=best_rows(timings, sweeps, targets), sweep=sweeps)
+    if record["status"] == "ok" and not record["results"]:
+        record.update(status="timeout", reason="no call came back within the limit")
     for row in record["results"][-1:]:
         print(
             f"  {record['name']}: {row['best']:.3g} s at gap {row['gap']:.1e}",

@@ -8,8 +8,10 @@ from __future__ import annotations
 import gc
 import math
 import resource
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +20,31 @@ from benchmarks._certify import worst_gap
 from benchmarks._sweep import Run, fastest, sweep
 
 CLEARLY_SLOWER = 1.5
+OVERTIME = 1.5
+"""A call is interrupted after this many times the limit."""
+
+
+class OutOfTimeError(Exception):
+    """Raised inside a call that takes too long."""
+
+
+@contextmanager
+def deadline(seconds: float) -> Iterator[None]:
+    """End the block with `OutOfTimeError` after `seconds`.
+
+    A call that stays in compiled code is only interrupted when it comes back.
+    """
+
+    def ring(*_: object) -> None:
+        raise OutOfTimeError
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 class Timing(NamedTuple):
@@ -50,6 +77,22 @@ def timed(function: Callable, *args, **kwargs) -> Timing:
     if isinstance(value, _peers.Timed):
         return Timing(value.seconds, None, value.value)
     return Timing(seconds, cpu, value)
+
+
+def attempt(
+    solve: Callable[[float], Any],
+    tol: float,
+    certify: Callable[[Any], float],
+    time_limit: float,
+) -> Run:
+    """Solve at `tol` and certify; a call far past the limit counts as unsolved."""
+    longest = OVERTIME * time_limit
+    try:
+        with deadline(longest):
+            seconds, _, value = timed(solve, tol)
+    except OutOfTimeError:
+        return Run(tol, longest, math.inf)
+    return Run(tol, seconds, certify(value))
 
 
 def certified(problem: _problem.Problem, coefs: Any) -> float:
@@ -94,10 +137,12 @@ def path(
     solve(module.TOLERANCES[0], _problem.tiny(problem))
     memory = PeakMemory()
 
-    def run(tol: float) -> Run:
-        seconds, _, coefs = timed(solve, tol)
+    def certify(coefs: Any) -> float:
         memory.close()
-        return Run(tol, seconds, certified(problem, coefs))
+        return certified(problem, coefs)
+
+    def run(tol: float) -> Run:
+        return attempt(solve, tol, certify, time_limit)
 
     runs: list[Run] = []
     for latest in sweep(run, module.TOLERANCES, targets, time_limit=time_limit):

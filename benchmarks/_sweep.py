@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-STALL = 3
+STALL = 6
 """Successive tightenings without a better gap after which a sweep gives up."""
 
 

@@ -31,7 +31,8 @@ def lasso_path(problem, tol: float, prune: int):
         problem.X,
         problem.y,
         pb="lasso",
-        alphas=problem.alphas,
+        # float64 alphas would promote its float32 state, which it then refuses
+        alphas=problem.alphas.astype(problem.X.dtype),
         prune=prune,
         tol=tol,
         max_iter=_MAX_ITER,

@@ -81,8 +81,14 @@ class _Session:
 
     def _ask(self, tol: float, update: str, folds: int) -> float:
         request = f"{tol!r} {update} {self._answer} {folds}"
-        print(request, file=self._process.stdin, flush=True)
-        line = self._process.stdout.readline()
+        try:
+            print(request, file=self._process.stdin, flush=True)
+            line = self._process.stdout.readline()
+        except BaseException:
+            # interrupted: its late answer must not be taken for the next one's
+            self._process.kill()
+            _open.clear()
+            raise
         if not line.startswith("seconds "):
             raise RuntimeError(f"glmnet gave no answer: {line.strip() or 'R ended'}")
         return float(line.split()[1])

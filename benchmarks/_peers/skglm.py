@@ -28,21 +28,21 @@ def options(task: str, n_samples: int, n_features: int, sparse: bool) -> dict:
 
 
 @cache
-def _compiled(gram: bool):
+def _compiled(gram: bool, float32: bool):
     """Datafit and penalty; compiled once in a process, as its users would."""
     from skglm.datafits import Quadratic, QuadraticHessian
     from skglm.penalties import L1
     from skglm.utils.jit_compilation import compiled_clone
 
     datafit = QuadraticHessian() if gram else Quadratic()
-    return compiled_clone(datafit), compiled_clone(L1(1.0))
+    return tuple(compiled_clone(x, to_float32=float32) for x in (datafit, L1(1.0)))
 
 
 def lasso_path(problem, tol: float, ws_strategy: str, gram: bool = False):
     """Warm-started Lasso path."""
     from skglm.solvers import AndersonCD
 
-    datafit, penalty = _compiled(gram)
+    datafit, penalty = _compiled(gram, problem.X.dtype == "float32")
     solver = AndersonCD(
         max_iter=_MAX_ITER, tol=tol, ws_strategy=ws_strategy, fit_intercept=False
     )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
 from benchmarks import _peers, _problem
 from benchmarks._case import Case, Settings, facts, run_peer
-from benchmarks._measure import certified, time_targets, timed
+from benchmarks._measure import attempt, certified, time_targets, timed
 from benchmarks._problem import Problem, save
 from benchmarks._runner import scratch
 from benchmarks._sweep import Run, sweep
@@ -82,23 +83,24 @@ def measure(
     module.lasso_path(_problem.tiny(problem), module.TOLERANCES[0], **options)
     deviations = {}
 
-    def run(tol: float) -> Run:
-        seconds, _, errors = timed(solve, tol)
+    def certify(errors: np.ndarray, tol: float) -> float:
         gap, expected = 0.0, []
         for training, X, y in parts:
             coefs = timed(module.lasso_path, training, tol, **options).value
             gap = max(gap, certified(training, coefs))
-            coefs = coefs.coefs if isinstance(coefs, _peers.WithDuals) else coefs
             residual = y[:, None] - X @ np.asarray(coefs)
             expected.append((residual**2).mean(axis=0))
         expected = np.mean(expected, axis=0)
         deviations[tol] = float(np.abs(errors / expected - 1.0).max())
-        return Run(tol, seconds, gap)
+        return gap
+
+    def run(tol: float) -> Run:
+        return attempt(solve, tol, partial(certify, tol=tol), time_limit)
 
     runs: list[Run] = []
     for latest in sweep(run, module.TOLERANCES, targets, time_limit=time_limit):
         runs.append(latest)
-        event = {**latest._asdict(), "deviation": deviations[latest.tol]}
+        event = {**latest._asdict(), "deviation": deviations.get(latest.tol)}
         yield {"event": "run", **event}
     yield from time_targets(runs, targets, best, solve, repeat, time_limit)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from benchmarks import _peers, _problem, _runner
 from benchmarks._case import GIVE_UP, Case, Settings
-from benchmarks._measure import certified, geometric_mean, timed
+from benchmarks._measure import attempt, certified, geometric_mean, timed
 from benchmarks._sweep import Run, closest, fastest, sweep
 from benchmarks.linear_model._generate import ar1
 
@@ -130,8 +132,9 @@ def measure(
             peer: _calibrate(problem, alpha, *entry, time_limit)
             for peer, entry in present.items()
         }
-        seconds: dict[str, list[float]] = {peer: [] for peer in present}
-        order = list(present)
+        # what found no solution in time is not asked again
+        order = [p for p, (_, run, _) in calibrated.items() if run.gap < math.inf]
+        seconds: dict[str, list[float]] = {peer: [] for peer in order}
         for _ in range(repeat):
             for peer in order:
                 spent = sum(seconds[peer])
@@ -157,7 +160,7 @@ def measure(
                     "median": statistics.median(seconds[peer]),
                     "seconds": seconds[peer],
                 }
-                for peer in present
+                for peer in seconds
             },
         }
 
@@ -165,19 +168,23 @@ def measure(
 def _calibrate(
     problem: _problem.Problem, alpha: float, module, choices: dict, time_limit: float
 ) -> tuple[str, Run, int]:
-    """Fastest setting that meets the target, else the most accurate one."""
+    """Label, run and support of the fastest setting that meets the target.
+
+    Where none does, those of the most accurate one.
+    """
     single = problem._replace(alphas=_float_array([alpha]))
     found: list[tuple[str, Run]] = []
     limit = time_limit
     support = 0
+
+    def certify(coef) -> float:
+        nonlocal support
+        support = int((coef != 0).sum())
+        return certified(single, coef[:, None])
+
     for label, options in choices.items():
-
-        def run(tol: float, options: dict = options) -> Run:
-            nonlocal support
-            seconds, _, coef = timed(module.lasso, problem, alpha, tol, **options)
-            support = int((coef != 0).sum())
-            return Run(tol, seconds, certified(single, coef[:, None]))
-
+        solve = partial(module.lasso, problem, alpha, **options)
+        run = partial(attempt, solve, certify=certify, time_limit=limit)
         runs = list(sweep(run, module.TOLERANCES, [TARGET], time_limit=limit))
         found += [(label, r) for r in runs]
         best = fastest(runs, TARGET)

@@ -1,6 +1,8 @@
 """Child processes, and the whole command on problems that take no time."""
 
 import json
+import signal
+import time
 from functools import partial
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from benchmarks import __main__ as command
 from benchmarks import _peers, _runner
 from benchmarks._case import Case, Settings, Skip, best_rows, run_peer
+from benchmarks._measure import attempt
 from benchmarks._problem import save
 from benchmarks._report import Report
 from benchmarks._tables import document
@@ -86,6 +89,19 @@ def test_child_is_pinned_and_ended_in_time():
     late = _runner.measure("benchmarks._machine:measure", {"quick": True}, timeout=0.01)
     assert late[-1]["event"] == "timeout"
     assert _runner.environment(threads=3)["OPENBLAS_NUM_THREADS"] == "3"
+
+
+def test_a_call_far_past_its_limit_is_interrupted_and_unsolved():
+    def endless(tol):
+        while True:
+            time.sleep(0.01)
+
+    run = attempt(endless, 0.1, certify=lambda value: 0.0, time_limit=0.05)
+    assert run.gap == float("inf")
+    assert run.seconds > 0.05
+    quick = attempt(lambda tol: 7.0, 0.1, certify=lambda value: value, time_limit=9.0)
+    assert quick.gap == 7.0
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
 
 
 def test_a_setting_of_a_tighter_target_may_serve_a_looser_one():
