@@ -1,15 +1,16 @@
-"""Compile and cache every kernel ahead of time: ``python -m sparsestat.warmup``.
+"""Compile and cache kernels ahead of time: ``python -m sparsestat.warmup [Lasso ...]``.
 
-Useful when an image is built or before timing anything: each public estimator is
-fitted to tiny data in every storage (Fortran order, C order, CSC) and precision, wide
-and tall, so that later processes load machine code instead of compiling.
+Useful when an image is built or before timing anything: each public estimator, or each
+named one, is fitted to tiny data in every storage (Fortran order, C order, CSC) and
+precision, wide and tall, so that later processes load machine code.
 """
 
 import inspect
 import itertools
+import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 from scipy import sparse
@@ -24,13 +25,19 @@ __all__ = ["warm_up"]
 
 # Parameters whose choices lead to different kernels.
 _BRANCHING = ("precompute", "solver")
+# A short grid and few folds call the same kernels as long ones.
+_SHORT = {"alphas": 5, "cv": 2}
 
 
-def warm_up(*, verbose: bool = True) -> dict[str, int]:
-    """Fit every public estimator so that all of its kernels are compiled and cached.
+def warm_up(
+    names: Collection[str] | None = None, *, verbose: bool = True
+) -> dict[str, int]:
+    """Fit estimators so that all of their kernels are compiled and cached.
 
     Parameters
     ----------
+    names : collection of str, default=None
+        Names of public estimators; None is all of them.
     verbose : bool, default=True
         Whether to print a line per estimator.
 
@@ -39,17 +46,27 @@ def warm_up(*, verbose: bool = True) -> dict[str, int]:
     n_fits : dict of str to int
         How many fits each estimator took.
 
+    Raises
+    ------
+    ValueError
+        If a name is not that of a public estimator.
+
     Examples
     --------
     >>> from sparsestat.warmup import warm_up
-    >>> n_fits = warm_up(verbose=False)  # doctest: +SKIP
+    >>> warm_up(["LassoIC"], verbose=False)
+    {'LassoIC': ...}
     """
+    estimators = {n: cls for n, cls in all_estimators() if not _needs_arguments(cls)}
+    names = estimators.keys() if names is None else names
+    if unknown := sorted(set(names) - estimators.keys()):
+        raise ValueError(
+            f"names must be among {', '.join(estimators)}; got {', '.join(unknown)}."
+        )
     n_fits = {}
-    for name, cls in all_estimators():
-        if _needs_arguments(cls):
-            continue
+    for name in names:
         start = time.perf_counter()
-        n_fits[name] = _fit_all(cls)
+        n_fits[name] = _fit_all(estimators[name])
         if verbose:
             elapsed = time.perf_counter() - start
             print(f"{name:<24} {n_fits[name]:>4} fits {elapsed:8.2f} s", flush=True)
@@ -75,12 +92,13 @@ def _fit_all(cls: type) -> int:
 
 def _settings(cls: type) -> Iterator[dict]:
     """The default and, one at a time, every choice that leads to other kernels."""
-    yield {}
     table = getattr(cls, "_rules", {})
+    short = {name: value for name, value in _SHORT.items() if name in table}
+    yield short
     for name in _BRANCHING:
         if isinstance(table.get(name), OneOf):
             for option in table[name].options:
-                yield {name: option}
+                yield {**short, name: option}
 
 
 def _data(cls: type) -> Iterator[tuple]:
@@ -110,4 +128,4 @@ def _needs_arguments(cls: type[BaseEstimator]) -> bool:
 
 
 if __name__ == "__main__":
-    warm_up()
+    warm_up(sys.argv[1:] or None)
