@@ -127,6 +127,16 @@ def test_no_file_is_too_long(tracked):
             assert n_lines <= 600, f"{path} has {n_lines} lines"
 
 
+def test_code_of_the_readme_runs(repository, capsys):
+    readme = (repository / "README.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    assert blocks
+    namespace = {}
+    for block in blocks:
+        exec(block, namespace)
+    assert "bmi" in capsys.readouterr().out
+
+
 def test_penalty_of_the_guide_works_outside_the_package(repository, tmp_path):
     guide = (repository / "CONTRIBUTING.md").read_text()
     code = re.search(r"```python\n(from typing.*?)```", guide, re.DOTALL)[1]
