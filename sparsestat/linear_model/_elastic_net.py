@@ -22,8 +22,8 @@ class ElasticNet(SparseLinearRegressor):
         + \alpha \sum_j v_j \left(\rho |w_j| + \tfrac{1 - \rho}{2} w_j^2\right),
         \qquad s_i = q_i / \sum_k q_k,
 
-    with rho the `l1_ratio`, q the sample weights (uniform: s_i = 1/n, as in scikit-learn) and v the penalty
-    weights.
+    with rho the `l1_ratio`, q the sample weights (uniform: s_i = 1/n, as in
+    scikit-learn) and v the penalty weights.
 
     Parameters
     ----------

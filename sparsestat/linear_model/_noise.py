@@ -51,7 +51,7 @@ def noise_variance(X, y, sample_weight, fit_intercept, random_state) -> float:
 
 
 def _choose(X, y, weight, rows, most, fit_intercept) -> np.ndarray:
-    """Support of the Lasso with the least BIC-like cost on some rows, at most `most`."""
+    """Support of the Lasso of least BIC on some rows, of at most `most` features."""
     mask = np.zeros(len(y))
     mask[rows] = weight[rows]
     found = path(

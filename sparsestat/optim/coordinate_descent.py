@@ -17,7 +17,7 @@ from sparsestat.optim.certificate import (
 )
 from sparsestat.optim.design import column_add, column_dot, columns, predict
 from sparsestat.optim.penalties import curvature, kind, prox, restrict, slope
-from sparsestat.optim.problem import LeastSquares
+from sparsestat.optim.problem import LeastSquares, ordinary_least_squares
 from sparsestat.utils.dispatch import kernel
 
 __all__ = ["ResidualWorkingSet"]
@@ -72,11 +72,11 @@ class ResidualWorkingSet:
     def size(self) -> int:
         return len(self.features)
 
-    def add(self, new: np.ndarray, correlations: np.ndarray) -> None:
-        """Add features whose correlations with the current residual are known."""
+    def add(self, new: np.ndarray) -> None:
+        """Add features at coefficient zero; `q` is known after the next step."""
         self.features = np.concatenate([self.features, new])
         self.w = np.concatenate([self.w, np.zeros(len(new))])
-        self.q = np.concatenate([self.q, correlations])
+        self.q = np.concatenate([self.q, np.full(len(new), np.nan)])
         self.inside[new] = True
 
     def minimise(self, penalty: NamedTuple, target: float, max_rounds: int) -> int:
@@ -215,15 +215,17 @@ class ResidualWorkingSet:
 
     def _refit_unpenalised(self, local) -> None:
         """Fit the coefficients of weight zero exactly: a dual point needs that."""
-        if len(self._free) == 0 or prox(local, -1.0, 1.0, 0) == 0.0:
+        free = len(self._free)  # they enter first, in this order
+        if free == 0:
             return
         problem = self.problem
         if self._free_columns is None:
             rows = columns(problem.design, self._free, slice(None))
             self._free_columns = (rows * problem.root).T
-        change = np.linalg.lstsq(self._free_columns, self.residual())[0]
         w = self.w.copy()
-        w[: len(change)] += change  # they enter first, in this order
+        target = self.residual() + self._free_columns @ w[:free]
+        negative = prox(local, -1.0, 1.0, 0) < 0.0
+        w[:free] = ordinary_least_squares(self._free_columns, target, negative)
         self._synchronise(w)
 
     def _certify(self, local, lipschitz) -> None:

@@ -194,7 +194,7 @@ def slide(penalty, gram, w, q, free, skipped, active, n_active, factor):
             if w[a] != 0.0:
                 descent += step[k] * (q[a] - slope(penalty, w[a], a))
         sign = 1.0 if descent > 0.0 else -1.0
-        length, hit = np.inf, -1
+        length, hit = np.inf, np.int64(-1)
         if bend > 0.0:
             length = abs(descent) / bend
         if not free[j] and sign * w[j] < 0.0 and abs(w[j]) <= length:
@@ -231,7 +231,7 @@ def newton(penalty, gram, w, q, free, active, n_active, factor):
         if w[j] != 0.0:
             rhs[k] -= slope(penalty, w[j], j)
     while True:
-        theta, hit = 1.0, -1
+        theta, hit = 1.0, np.int64(-1)
         for k in range(n_active):
             step[k] = rhs[k]
             if w[active[k]] == 0.0 and not free[active[k]]:

@@ -27,13 +27,14 @@ class GeneralSolver:
         self.problem = problem
         self._set = ResidualWorkingSet(problem)
         everyone = np.flatnonzero(~problem.excluded)
-        self._set.add(everyone, problem.correlations(problem.target, everyone))
+        self._set.add(everyone)
+        self._null_gradient = problem.correlations(problem.target, everyone)
 
     def null(self, penalty: NamedTuple) -> tuple[float, float, float]:
         """Scale of the tolerance, the strength that leaves zero, and the null loss."""
-        gradients = np.abs(self._set.q)
+        gradients = np.abs(self._null_gradient)
         norm2 = self.problem.design.norm[self._set.features] ** 2
-        top = _smallest_strength(penalty, self._set.q, norm2)
+        top = _smallest_strength(penalty, self._null_gradient, norm2)
         return gradients.max(initial=0.0), top, 0.5 * self.problem.y2
 
     def start(self, features: np.ndarray, coef: np.ndarray) -> None:

@@ -34,6 +34,7 @@ def solve(
     X : ndarray or sparse matrix of shape (n_samples, n_features)
         float32 or float64, finite.
     y : ndarray of shape (n_samples,)
+        Target, finite.
     datafit : NamedTuple
         From `optim.datafits`.
     penalty : NamedTuple
@@ -61,6 +62,12 @@ def solve(
     Returns
     -------
     solution : Solution
+        Coefficients with their certificate.
+
+    Raises
+    ------
+    TypeError
+        For another datafit or a penalty without value and prox.
 
     Examples
     --------
@@ -104,15 +111,35 @@ def path(
 
     Parameters
     ----------
-    X, y, datafit, penalty
-        As for :func:`solve`; the penalty's own alpha does not matter.
+    X : ndarray or sparse matrix of shape (n_samples, n_features)
+        float32 or float64, finite.
+    y : ndarray of shape (n_samples,)
+        Target, finite.
+    datafit : NamedTuple
+        From `optim.datafits`.
+    penalty : NamedTuple
+        As for :func:`solve`; its own alpha does not matter.
     alphas : int or array-like of shape (n_alphas,), default=100
         The strengths, or how many between the smallest that leaves only unpenalised
         coefficients and `eps` times it, equally spaced in the logarithm.
     eps : float, default=None
         Length of the default grid; None is 1e-4 if n_samples > n_features else 1e-3.
-    sample_weight, fit_intercept, standardize, coef0, tol, max_iter, solver, precompute
+    sample_weight : ndarray of shape (n_samples,), default=None
+        Non-negative weights.
+    fit_intercept : bool, default=True
+        Fit b, which is never penalised.
+    standardize : bool, default=False
+        Penalise the coefficients of columns scaled to unit variance.
+    coef0 : ndarray of shape (n_features,), default=None
+        Where to start.
+    tol : float, default=1e-6
+        Bound of each duality gap, as for :func:`solve`.
+    max_iter : int, default=100
+        Outer rounds at most for each strength.
+    solver : {"auto", "face_newton", "cd"}, default="auto"
         As for :func:`solve`.
+    precompute : {"auto", True, False}, default="auto"
+        As for :func:`solve`; "auto" does with few features and many strengths.
     early_stopping : bool, default=False
         Stop once 99.9 % of the variance is explained, or five strengths together
         explain less than 1e-5 of it.

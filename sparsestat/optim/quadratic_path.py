@@ -135,7 +135,7 @@ class PathSolver:
 
     def _take(self, features: np.ndarray, coef: np.ndarray) -> None:
         new = features[~self._set.inside[features]]
-        self._set.add(new, self.problem.correlations(self.problem.target, new))
+        self._set.add(new)
         self._set.warm_start(features, coef)
 
     def null_step(self) -> Step:
@@ -221,9 +221,9 @@ class PathSolver:
             design = with_norms(problem.design, problem.root**2)
             self.problem = problem._replace(design=design)
             self._set = ResidualWorkingSet(self.problem)
-            self._set.add(working.features, working.q)
+            self._set.add(working.features)
             self._set.warm_start(*working.support())
-        self._set.add(missing, self._correlations.values[missing])
+        self._set.add(missing)
 
     def _step(self, penalty, target, n_iter, u=None, gauges=None) -> Step:
         """Certify the current coefficients, by all features outside the set too."""

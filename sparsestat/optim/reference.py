@@ -24,13 +24,17 @@ def to_cvxpy(
     Parameters
     ----------
     X : ndarray or sparse matrix of shape (n_samples, n_features)
+        Data.
     y : ndarray of shape (n_samples,)
+        Target.
     datafit : NamedTuple
         `optim.datafits.Quadratic`.
     penalty : NamedTuple
         `optim.penalties.L1` or `ElasticNet`.
     sample_weight : ndarray of shape (n_samples,), default=None
+        Non-negative weights.
     fit_intercept : bool, default=True
+        Whether there is an intercept, which is never penalised.
 
     Returns
     -------

@@ -64,8 +64,8 @@ class GramWorkingSet:
     def q(self) -> np.ndarray:
         return self._q[: self.size]
 
-    def add(self, new: np.ndarray, correlations: np.ndarray) -> None:
-        """Add features whose correlations with the current residual are known."""
+    def add(self, new: np.ndarray) -> None:
+        """Add features at coefficient zero."""
         if len(new) == 0:
             return
         start, stop = self.size, self.size + len(new)
@@ -73,7 +73,6 @@ class GramWorkingSet:
             self._allocate(max(stop, len(self._w) * 3 // 2))
         problem = self.problem
         self._features[start:stop] = new
-        self._q[start:stop] = correlations
         if self._columns is not None:
             rows = columns(problem.design, new, slice(None))
             rows *= problem.root
@@ -85,6 +84,8 @@ class GramWorkingSet:
                 problem.design, problem.root**2, new, self._features[:stop]
             )
             self._c[start:stop] = problem.correlations(problem.target, new)
+        support = np.flatnonzero(self.w)
+        self._q[start:stop] = self._c[start:stop] - block[:, support] @ self.w[support]
         self._gram[start:stop, :stop] = block
         self._gram[:start, start:stop] = block[:, :start].T
         self.inside[new] = True
