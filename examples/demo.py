@@ -70,7 +70,10 @@ def expansions(smooth: list[str], plain: list[str]) -> list:
 
     def expand(transformer):
         return make_column_transformer(
-            (transformer, smooth), (StandardScaler(), plain), sparse_threshold=0.0
+            (transformer, smooth),
+            (StandardScaler(), plain),
+            sparse_threshold=0.0,
+            verbose_feature_names_out=False,
         )
 
     return [
@@ -88,12 +91,12 @@ def explore(title, X, y, choices):
     )
     pipeline = Pipeline(
         [
-            ("scale", StandardScaler().set_output(transform="pandas")),
+            ("scale", StandardScaler()),
             ("expand", choices[0]),
             ("standardize", StandardScaler()),
             ("lasso", LassoCV(cv=5, eps=1e-3, tol=TOL, alpha_rule="1se")),
         ]
-    )
+    ).set_output(transform="pandas")
     search = GridSearchCV(pipeline, {"expand": choices}, cv=3, n_jobs=1)
     started = time.perf_counter()
     search.fit(X_train, y_train)
