@@ -12,6 +12,8 @@ from sparsestat.optim.penalties import conjugate, curvature, gauge, prox, value
 from sparsestat.utils.dispatch import kernel
 
 __all__ = [
+    "dual_scale",
+    "fill_curvatures",
     "fill_gauges",
     "penalty_sums",
     "penalty_value",
@@ -46,13 +48,19 @@ def scaled_gap(residual2, y_dot, value_sum, augmented2, largest, conjugates):
     """
     primal = 0.5 * residual2 + value_sum
     norm2 = residual2 + augmented2
-    t = 1.0 / max(largest, 1.0)
-    if norm2 > 0.0:
-        bound = 1.0 / largest if largest > 0.0 else np.inf
-        t = max(min(y_dot / norm2, bound), -bound)
+    t = dual_scale(norm2, y_dot, largest)
     dual = t * y_dot - 0.5 * t * t * norm2
     dual = max(dual, y_dot - 0.5 * residual2 - conjugates)
     return abs(primal - dual)  # negative by rounding only, or of no worth
+
+
+@kernel
+def dual_scale(norm2, y_dot, largest):
+    """Factor of the residual at which its dual point is feasible and best."""
+    if norm2 <= 0.0:
+        return 1.0 / max(largest, 1.0)
+    bound = 1.0 / largest if largest > 0.0 else np.inf
+    return max(min(y_dot / norm2, bound), -bound)
 
 
 @kernel
@@ -90,6 +98,13 @@ def restricted_gap(penalty, c, w, q, y2):
     return scaled_gap(
         residual2, y2 - fitted, value_sum, augmented2, largest, conjugates
     )
+
+
+@kernel
+def fill_curvatures(penalty, out):
+    """Curvature of each coefficient's penalty away from zero."""
+    for j in range(len(out)):
+        out[j] = curvature(penalty, 1.0, j)
 
 
 @kernel

@@ -10,6 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from sparsestat.optim.certificate import (
+    dual_scale,
+    fill_curvatures,
+    fill_gauges,
     penalty_sums,
     penalty_value,
     scaled_gap,
@@ -83,7 +86,7 @@ class ResidualWorkingSet:
         """Solve on the set to `target` (of `gap`); returns the rounds taken."""
         local = restrict(penalty, self.features)
         lipschitz = self.problem.design.norm[self.features] ** 2
-        everyone = np.arange(self.size)
+        candidates = np.arange(self.size)
         has_faces = kind(local) == "convex"
         n_rounds = 0
         while n_rounds < max_rounds:
@@ -92,8 +95,10 @@ class ResidualWorkingSet:
                 self._newton(local, lipschitz, target)
             else:
                 self._accelerate(local, lipschitz)
-            self._epochs(local, lipschitz, everyone, 1)
+            self._epochs(local, lipschitz, candidates, 1)
             self._certify(local, lipschitz)
+            if has_faces:
+                candidates = self._not_excluded_safely(local, lipschitz)
             if self.gap <= target:
                 break
         return n_rounds
@@ -228,6 +233,23 @@ class ResidualWorkingSet:
         w[:free] = ordinary_least_squares(self._free_columns, target, negative)
         self._synchronise(w)
 
+    def _not_excluded_safely(self, local, lipschitz) -> np.ndarray:
+        """Features of the set that the gap-safe sphere cannot prove to be zero.
+
+        The optimal dual point lies within sqrt(2 gap) of the scaled residual, so a
+        coefficient is zero if no point of the sphere reaches its threshold.
+        """
+        residual2, y_dot, sums = self._sums
+        _, augmented2, largest, _ = sums
+        t = dual_scale(residual2 + augmented2, y_dot, largest)
+        gap = scaled_gap(residual2, y_dot, *sums[:3], np.inf)
+        ridge, gauges = np.empty(self.size), np.empty(self.size)
+        fill_curvatures(local, ridge)
+        slack = np.sqrt((lipschitz + ridge) * 2.0 * gap)
+        fill_gauges(local, t * self.q, slack, np.zeros(self.size, bool), gauges)
+        gauges[: len(self._free)] = np.inf
+        return np.flatnonzero((gauges >= 1.0) | (self.w != 0.0))
+
     def _certify(self, local, lipschitz) -> None:
         self._refit_unpenalised(local)
         u = self.residual()
@@ -237,7 +259,8 @@ class ResidualWorkingSet:
             self.gap = stationarity(local, self.w, self.q, lipschitz)
             return
         sums = penalty_sums(local, self.w, self.q)
-        self.gap = scaled_gap(u @ u, problem.target @ u, *sums)
+        self._sums = float(u @ u), float(problem.target @ u), sums
+        self.gap = scaled_gap(*self._sums[:2], *sums)
 
 
 @kernel
