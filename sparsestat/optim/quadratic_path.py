@@ -194,6 +194,8 @@ class PathSolver:
         That is, at strengths below what noise alone would correlate.
         """
         self._undecided = False
+        if self._alpha_max <= 0.0:
+            return
         n, p = len(self.problem.root), len(self._set.inside)
         top = np.abs(self._correlations.values).argmax()
         norm = np.linalg.norm(
