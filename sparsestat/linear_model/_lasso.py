@@ -75,7 +75,7 @@ class Lasso(SparseLinearRegressor):
         Coefficients as a sparse row.
     n_features_in_ : int
         Number of features seen in fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, only if X has string column names.
 
     See Also

@@ -11,7 +11,7 @@ __all__ = ["ElasticNet"]
 
 
 class ElasticNet(NamedTuple):
-    """alpha * sum_j v_j (l1_ratio |w_j| + (1 - l1_ratio) w_j^2 / 2).
+    """Penalty ``alpha * sum_j v_j (l1_ratio |w_j| + (1 - l1_ratio) w_j^2 / 2)``.
 
     Parameters
     ----------

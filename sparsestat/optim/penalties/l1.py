@@ -11,7 +11,7 @@ __all__ = ["L1", "soft_threshold"]
 
 
 class L1(NamedTuple):
-    """Weighted l1 penalty: alpha * sum_j v_j |w_j|, on w >= 0 where `positive`.
+    """Weighted l1 penalty ``alpha * sum_j v_j |w_j|``, on w >= 0 where `positive`.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class L1(NamedTuple):
 
 @kernel
 def soft_threshold(z, level, positive):
-    """argmin_w (w - z)^2 / 2 + level |w|, on w >= 0 where `positive`."""
+    """Minimiser of ``(w - z)^2 / 2 + level |w|``, on w >= 0 where `positive`."""
     if z > level:
         return z - level
     if z < -level and not positive:
