@@ -84,8 +84,13 @@ def minimise_on_gram(
         n_active = border_factor(
             gram, w, free, skipped, active, n_active, factor, ridge
         )
-        if skipped.any():
+        for _ in range(np.count_nonzero(w[skipped])):
             slide(penalty, gram, w, q, free, skipped, active, n_active, factor)
+            n_active = newton(penalty, gram, w, q, free, active, n_active, factor)
+            skipped[:] = False
+            n_active = border_factor(
+                gram, w, free, skipped, active, n_active, factor, ridge
+            )
         n_active = newton(penalty, gram, w, q, free, active, n_active, factor)
         gap = restricted_gap(penalty, c, w, q, y2)
         if gap <= target and unpenalised_stationary(

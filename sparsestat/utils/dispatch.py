@@ -7,8 +7,7 @@ at run time and inside a `kernel` at compile time, so that one solver serves all
 The cache of a compiled kernel must not outlive any source that it was built from,
 while numba only watches the file of the kernel itself.  Therefore
 
-* kernels are cached in a folder named by a hash of every source file of the package
-  that takes part (that is, that imports this module);
+* kernels are cached in a folder named by a hash of all source files of the package;
 * kernels specialised for classes from outside the package are cached apart, in a
   folder named also by the sources of those classes; classes that have no source file
   or live in ``__main__`` are compiled anew in every process.
@@ -155,10 +154,8 @@ def cache_folder() -> Path | None:
     """
     digest = hashlib.sha256()
     for source in sorted(_PACKAGE_FOLDER.rglob("*.py")):
-        text = source.read_bytes()
-        if b"utils.dispatch" in text:
-            digest.update(str(source.relative_to(_PACKAGE_FOLDER)).encode())
-            digest.update(text)
+        digest.update(str(source.relative_to(_PACKAGE_FOLDER)).encode())
+        digest.update(source.read_bytes())
     folder = _cache_root() / digest.hexdigest()[:16]
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,7 @@
 """What the display of a path draws, asked of its artists."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -126,6 +128,22 @@ def test_counts_stand_over_their_strengths(alphas):
             above = top.transData.transform((alpha, 0))[0]
             assert above == pytest.approx(ax.transData.transform((alpha, 0))[0])
     assert len(top.get_xticks(minor=True)) == 0
+
+
+@pytest.mark.parametrize("ratio", [0.5, 0.1, 0.05, 0.02, 1e-3, 1e-5])
+def test_strengths_can_be_read(ratio):
+    alphas = [0.19, 0.19 * ratio]
+    display = CoefficientPathDisplay.from_path(alphas, [[0.0, 1.0]])
+    display.figure_.canvas.draw()
+    axis, box = display.ax_.xaxis, display.ax_.get_window_extent()
+    labels = [*axis.get_ticklabels(), *axis.get_ticklabels(minor=True)]
+    boxes = [label.get_window_extent() for label in labels if label.get_text()]
+    boxes = sorted(
+        (b for b in boxes if box.x0 - 1 <= (b.x0 + b.x1) / 2 <= box.x1 + 1),
+        key=lambda b: b.x0,
+    )
+    assert len(boxes) >= 2
+    assert all(a.x1 < b.x0 for a, b in itertools.pairwise(boxes))
 
 
 def test_other_axes():

@@ -63,20 +63,23 @@ def _(penalty, g, w, j):
         return 0.0
     g -= strength * (1.0 - penalty.l1_ratio) * w
     size = max(g, 0.0) if penalty.positive else abs(g)
-    if size == 0.0:
-        return 0.0
-    return size / (strength * penalty.l1_ratio)
+    level = strength * penalty.l1_ratio
+    if size == 0.0 or level == 0.0:
+        return 0.0 if size == 0.0 else np.inf
+    return size / level
 
 
 @op.conjugate.register(ElasticNet)
 def _(penalty, g, j):
-    if penalty.weights[j] == 0.0:
-        return 0.0
     strength = penalty.alpha * penalty.weights[j]
+    if strength == 0.0 or strength == np.inf:
+        return 0.0
     size = max(g, 0.0) if penalty.positive else abs(g)
     excess = size - strength * penalty.l1_ratio
-    if excess <= 0.0 or strength == np.inf:
+    if excess <= 0.0:
         return 0.0
+    if penalty.l1_ratio == 1.0:
+        return np.inf
     return excess * excess / (2.0 * strength * (1.0 - penalty.l1_ratio))
 
 
@@ -89,4 +92,6 @@ def _(penalty, w, j):
 
 @op.curvature.register(ElasticNet)
 def _(penalty, w, j):
+    if penalty.l1_ratio == 1.0:
+        return 0.0
     return penalty.alpha * penalty.weights[j] * (1.0 - penalty.l1_ratio)
