@@ -50,8 +50,9 @@ def _benchmarks(folder: Path) -> str:
         "==========",
         "",
         "Every solver runs under the same conditions: one thread, a warm-up before the",
-        "clock starts, and the tolerance of its own at which the *independently computed*",
-        "duality gap, relative to the objective of the null model, meets the target.",
+        "clock starts, and the tolerance of its own at which the *independently*",
+        "computed duality gap, relative to the objective of the null model, meets the",
+        "target.",
         "``make bench FAMILY=linear_model`` makes these tables anew.",
         "",
     ]
@@ -77,7 +78,7 @@ def _rst_of_markdown(text: str) -> list[str]:
             rows.append([cell.strip() for cell in line.strip("|").split("|")])
             continue
         if rows:
-            lines += _list_table(rows) + [""]
+            lines += [*_list_table(rows), ""]
             rows = []
         if line.startswith("#"):
             heading = line.lstrip("#").strip()

@@ -9,8 +9,9 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE)]
 
-from _pages import write_pages  # noqa: E402
-from sparsestat import __version__  # noqa: E402
+from _pages import write_pages
+
+from sparsestat import __version__
 
 os.environ["MPLBACKEND"] = "agg"
 warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")

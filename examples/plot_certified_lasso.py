@@ -33,9 +33,9 @@ CoefficientPathDisplay.from_estimator(model)
 plt.tight_layout()
 
 # %%
-# Every strength of a path carries its own gap. The target is ``tol`` times the objective
-# of the model without features; exact steps on the face of the current signs usually
-# leave far less.
+# Every strength of a path carries its own gap. The target is ``tol`` times the
+# objective of the model without features; exact steps on the face of the current signs
+# usually leave far less.
 
 centred = y - y.mean()
 alphas, _, gaps = lasso_path(X, centred, eps=1e-3, alphas=100, tol=1e-6)
@@ -50,7 +50,7 @@ ax.legend()
 # %%
 # Is the bound honest? Against a reference solved to 1e-13, the true suboptimality is
 # never above the gap that was reported, and the gap never above what was asked.
-# Coordinate descent shows this better than exact steps, which overshoot every tolerance.
+# Coordinate descent shows this better than exact steps, which overshoot each tolerance.
 
 tolerances = 10.0 ** -np.arange(1, 9)
 alpha = model.alpha_ / 5

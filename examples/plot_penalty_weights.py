@@ -32,8 +32,8 @@ CrossValidationDisplay.from_estimator(least)
 plt.tight_layout()
 
 # %%
-# The adaptive Lasso divides each weight by the size of a first guess, so that what looked
-# important is shrunk less and the rest more.
+# The adaptive Lasso divides each weight by the size of a first guess, so that what
+# looked important is shrunk less and the rest more.
 
 size = np.abs(least.coef_)
 adaptive = LassoCV(
