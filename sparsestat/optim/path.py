@@ -144,7 +144,8 @@ def path(
         Stop once 99.9 % of the variance is explained, or five strengths together
         explain less than 1e-5 of it.
     on_step : callable, default=None
-        Called with the number and the result of each strength.
+        Called with the number and the result of each strength; something true in
+        return ends the path.
 
     Returns
     -------

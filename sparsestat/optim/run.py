@@ -126,14 +126,18 @@ class Run:
         steps, explained = [], []
         for k, alpha in enumerate(grid):
             steps.append(self.step(alpha))
-            if on_step is not None:
-                on_step(k, steps[-1])
+            if on_step is not None and on_step(k, steps[-1]):
+                break
             explained.append(self.explained_share(steps[-1]))
             if not given and explained[-1] > 1.0 - _INTERPOLATION:
                 break
             if early_stopping and _saturated(explained):
                 break
         return self.path_solution(grid[: len(steps)], steps)
+
+    def release(self) -> None:
+        """Let go of the solver and its Gram matrix; the problem stays."""
+        self.solver = None
 
     def explained_share(self, step: Step) -> float:
         """Share of the null model's loss that a step removes."""
