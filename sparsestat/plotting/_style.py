@@ -63,12 +63,15 @@ def alpha_scale(alphas):
 
 def alpha_axis(ax, alphas):
     """Let alpha run from strong to weak, on its scale."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
     ax.set_xscale(**alpha_scale(alphas))
     if ax.get_xscale() == "log" and alphas.max() < 100 * alphas.min():
         # Powers of ten are too few, and matplotlib's labels between them collide.
-        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        narrow = alphas.max() < 5 * alphas.min()
+        ax.xaxis.set_major_locator(
+            MaxNLocator(5) if narrow else LogLocator(subs=(1.0, 2.0, 5.0))
+        )
         ax.xaxis.set_major_formatter(FuncFormatter(lambda alpha, _: f"{alpha:g}"))
         ax.xaxis.set_minor_formatter(NullFormatter())
     if not ax.xaxis_inverted():

@@ -130,10 +130,12 @@ def test_counts_stand_over_their_strengths(alphas):
     assert len(top.get_xticks(minor=True)) == 0
 
 
-@pytest.mark.parametrize("ratio", [0.5, 0.1, 0.05, 0.02, 1e-3, 1e-5])
+@pytest.mark.parametrize("ratio", [0.9, 0.5, 0.2, 0.1, 0.05, 0.02, 1e-3, 1e-5])
 def test_strengths_can_be_read(ratio):
     alphas = [0.19, 0.19 * ratio]
-    display = CoefficientPathDisplay.from_path(alphas, [[0.0, 1.0]])
+    display = CoefficientPathDisplay.from_path(
+        alphas, [[0.0, 1.0]], feature_names=["a long name narrows the axes"]
+    )
     display.figure_.canvas.draw()
     axis, box = display.ax_.xaxis, display.ax_.get_window_extent()
     labels = [*axis.get_ticklabels(), *axis.get_ticklabels(minor=True)]
