@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from sparsestat import linear_model
 from sparsestat.datasets import make_sparse_regression
 from sparsestat.plotting import CoefficientPathDisplay, CrossValidationDisplay
 
 plt = pytest.importorskip("matplotlib.pyplot")
-linear_model = pytest.importorskip("sparsestat.linear_model")
 
 DATA = make_sparse_regression(60, 30, n_nonzero_coefs=4, random_state=0)
 SETTINGS = {"alphas": 20, "eps": 1e-2, "cv": 4}
