@@ -59,7 +59,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 \
 	NUMBA_NUM_THREADS=1
 
 .venv/test/.stamp:  EXTRAS := test,lint
-.venv/demo/.stamp:  EXTRAS := plot
+.venv/demo/.stamp:  EXTRAS := demo
 .venv/doc/.stamp:   EXTRAS := doc
 .venv/bench/.stamp: EXTRAS := bench
 
