@@ -25,6 +25,7 @@ from sklearn.preprocessing import PolynomialFeatures, SplineTransformer, Standar
 
 from sparsestat.linear_model import Lasso, LassoCV
 from sparsestat.plotting import CoefficientPathDisplay, CrossValidationDisplay
+from sparsestat.warmup import warm_up
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -36,8 +37,7 @@ COLUMNS = "{:<34}{:>10}{:>10}{:>14}{:>10}"
 def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
-    Lasso().fit(np.eye(8)[:, :4], np.arange(8.0))
-    LassoCV(alphas=5, cv=2).fit(np.eye(8)[:, :4], np.arange(8.0))
+    warm_up(["Lasso", "LassoCV"], verbose=False)
     print(
         f"Loading the compiled kernels took {time.perf_counter() - started:.1f} s "
         "(compiling them, on the very first run); no time below includes it.\n"
