@@ -85,7 +85,7 @@ def minimise_on_gram(
             gram, w, free, skipped, active, n_active, factor, ridge
         )
         for _ in range(np.count_nonzero(w[skipped])):
-            slide(penalty, gram, w, q, free, skipped, active, n_active, factor)
+            slide(penalty, gram, w, q, free, skipped, active, n_active, factor, ridge)
             n_active = newton(penalty, gram, w, q, free, active, n_active, factor)
             skipped[:] = False
             n_active = border_factor(
@@ -177,7 +177,7 @@ def border_factor(gram, w, free, skipped, active, n_active, factor, ridge):
 
 
 @kernel
-def slide(penalty, gram, w, q, free, skipped, active, n_active, factor):
+def slide(penalty, gram, w, q, free, skipped, active, n_active, factor, ridge):
     """Move a collinear coefficient and the active ones along their common fit.
 
     The fit stays and the penalty falls until one of them reaches zero, so the support
@@ -188,14 +188,16 @@ def slide(penalty, gram, w, q, free, skipped, active, n_active, factor):
         if not skipped[j] or w[j] == 0.0:
             continue
         step = np.empty(n_active)
-        descent = q[j] - slope(penalty, w[j], j)
         for k in range(n_active):
             step[k] = -gram[j, active[k]]
         solve(factor, n_active, step)
-        bend = gram[j, j]
+        # The fit does not bend along this direction, only the penalty may.
+        descent, bend = q[j] - slope(penalty, w[j], j), ridge[j]
         for k in range(n_active):
             a = active[k]
-            bend += step[k] * gram[j, a]
+            if step[k] * step[k] * gram[a, a] <= PIVOT * PIVOT * gram[j, j]:
+                step[k] = 0.0  # rounding: not part of what is collinear
+            bend += step[k] * step[k] * ridge[a]
             if w[a] != 0.0:
                 descent += step[k] * (q[a] - slope(penalty, w[a], a))
         sign = 1.0 if descent > 0.0 else -1.0
