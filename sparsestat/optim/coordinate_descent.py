@@ -84,7 +84,7 @@ class ResidualWorkingSet:
 
     def minimise(self, penalty: NamedTuple, target: float, max_rounds: int) -> int:
         """Solve on the set to `target` (of `gap`); returns the rounds taken."""
-        local = restrict(penalty, self.features)
+        local = self.local(penalty)
         lipschitz = self.problem.design.norm[self.features] ** 2
         candidates = np.arange(self.size)
         has_faces = kind(local) == "convex"
@@ -110,12 +110,16 @@ class ResidualWorkingSet:
 
     def objective(self, penalty: NamedTuple) -> float:
         """Objective of the current coefficients."""
-        return self._objective(restrict(penalty, self.features))
+        return self._objective(self.local(penalty))
 
     def violation(self, penalty: NamedTuple) -> float:
         """Largest violated optimality condition on the set."""
         lipschitz = self.problem.design.norm[self.features] ** 2
-        return stationarity(restrict(penalty, self.features), self.w, self.q, lipschitz)
+        return stationarity(self.local(penalty), self.w, self.q, lipschitz)
+
+    def local(self, penalty: NamedTuple) -> NamedTuple:
+        """The penalty of the features in the set."""
+        return restrict(penalty, self.features)
 
     def residual(self) -> np.ndarray:
         """target - root * X~ w."""

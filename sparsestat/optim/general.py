@@ -44,7 +44,11 @@ class GeneralSolver:
     def null_step(self) -> Step:
         """The null model, exact where it leaves nothing to explain."""
         empty = np.empty(0)
-        return Step(empty.astype(np.int64), empty, 0.0, 0.0, 0.0, 1.0, 0.0, 1, True)
+        return Step(empty.astype(np.int64), empty, 0.0, 0.0, 0.0, 1.0, 1, True, 0.0)
+
+    def violation(self, penalty: NamedTuple) -> float:
+        """Largest violated optimality condition at the last solution."""
+        return self._set.violation(penalty)
 
     def solve(self, penalty: NamedTuple, target: float, max_iter: int) -> Step:
         """Solve until no optimality condition is violated by more than `target`."""
@@ -60,7 +64,6 @@ class GeneralSolver:
             loss,
             working.gap,
             1.0,
-            working.gap,
             n_iter,
             working.gap <= target,
         )

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sparsestat.optim.certificate import penalty_sums, scaled_gap
+from sparsestat.optim.certificate import penalty_sums, scaled_gap, stationarity
 from sparsestat.optim.coordinate_descent import ResidualWorkingSet
 from sparsestat.optim.correlations import Correlations
 from sparsestat.optim.design import columns, with_norms
@@ -52,11 +52,11 @@ class Step(NamedTuple):
         Duality gap; the violated stationarity of a penalty without dual.
     shrink : float
         Factor that makes the residual feasible in the dual.
-    stationarity : float
-        Largest violated optimality condition.
     n_iter : int
         Outer rounds.
     converged : bool
+    stationarity : float or None
+        Largest violated optimality condition, where the solver cannot tell it later.
     """
 
     features: np.ndarray
@@ -65,9 +65,9 @@ class Step(NamedTuple):
     loss: float
     gap: float
     shrink: float
-    stationarity: float
     n_iter: int
     converged: bool
+    stationarity: float | None = None
 
 
 class PathSolver:
@@ -138,10 +138,21 @@ class PathSolver:
         self._set.add(new)
         self._set.warm_start(features, coef)
 
+    def violation(self, penalty: NamedTuple) -> float:
+        """Largest violated optimality condition at the last solution."""
+        worst = self._set.violation(penalty)
+        if self._everything:
+            return worst
+        gauges = self._correlations.last_gauges(penalty, self._settled)
+        outside = np.flatnonzero(gauges > 1.0)
+        ones, zeros = np.ones(len(outside)), np.zeros(len(outside))
+        values = self._correlations.values[outside]
+        return max(worst, stationarity(restrict(penalty, outside), zeros, values, ones))
+
     def null_step(self) -> Step:
         """The null model, exact where it leaves nothing to explain."""
         features, coef = self._set.support()
-        return Step(features, coef, 0.0, 0.0, 0.0, 1.0, 0.0, 1, True)
+        return Step(features, coef, 0.0, 0.0, 0.0, 1.0, 1, True, 0.0)
 
     def solve(self, penalty: NamedTuple, target: float, max_iter: int) -> Step:
         """Solve for one penalty until the duality gap is at most `target`.
@@ -230,7 +241,7 @@ class PathSolver:
     def _step(self, penalty, target, n_iter, u=None, gauges=None) -> Step:
         """Certify the current coefficients, by all features outside the set too."""
         working = self._set
-        local = restrict(penalty, working.features)
+        local = working.local(penalty)
         sums = penalty_sums(local, working.w, working.q)
         value_sum, augmented2, largest, conjugates = sums
         if u is None:
@@ -255,7 +266,6 @@ class PathSolver:
             0.5 * residual2,
             gap,
             1.0 / max(largest, 1.0),
-            working.violation(penalty),
             n_iter,
             gap <= target,
         )

@@ -172,7 +172,7 @@ class Run:
             step.shrink * residual,
             step.objective,
             np.inf if general else step.gap,
-            step.stationarity,
+            self._stationarity(step),
             step.n_iter,
             step.converged,
         )
@@ -191,6 +191,7 @@ class Run:
             coefs,
             self.problem.y_mean - design.mean @ coefs,
             np.array([step.objective for step in steps]),
+            np.array([step.loss for step in steps]),
             np.array([step.gap for step in steps]),
             self.gap_tol,
             np.array([step.n_iter for step in steps]),
@@ -216,7 +217,12 @@ class Run:
             gap = max(0.0, -float(correlations @ coef))
             worst = correlations.max(initial=0.0)
         loss = 0.5 * float(u @ u)
-        return Step(features, coef, loss, loss, gap, 1.0, worst, 1, gap <= self.gap_tol)
+        return Step(features, coef, loss, loss, gap, 1.0, 1, gap <= self.gap_tol, worst)
+
+    def _stationarity(self, step: Step) -> float:
+        if step.stationarity is not None:
+            return step.stationarity
+        return self.solver.violation(self.penalty)
 
 
 def _saturated(explained: list[float]) -> bool:

@@ -46,7 +46,8 @@ class PathSolution(NamedTuple):
     alphas : ndarray of shape (n_alphas,)
         Decreasing.
     coefs : csc_array of shape (n_features, n_alphas)
-    intercepts, objectives, gaps : ndarray of shape (n_alphas,)
+    intercepts, objectives, losses, gaps : ndarray of shape (n_alphas,)
+        Losses are objectives without the penalty.
     gap_tol : float
         The gap that was asked for: tol times the null model's objective.
     n_iters : ndarray of shape (n_alphas,)
@@ -59,6 +60,7 @@ class PathSolution(NamedTuple):
     coefs: sparse.csc_array
     intercepts: np.ndarray
     objectives: np.ndarray
+    losses: np.ndarray
     gaps: np.ndarray
     gap_tol: float
     n_iters: np.ndarray

@@ -46,6 +46,7 @@ class GramWorkingSet:
         self.n_active = 0
         self.gap = np.inf
         self._calls = 0
+        self._local: NamedTuple | None = None
         if everything:
             self._take_all()
         else:
@@ -89,7 +90,7 @@ class GramWorkingSet:
         self._gram[start:stop, :stop] = block
         self._gram[:start, start:stop] = block[:, :start].T
         self.inside[new] = True
-        self.size = stop
+        self.size, self._local = stop, None
         self._find_unpenalised()
 
     def minimise(self, penalty: NamedTuple, target: float, max_rounds: int) -> int:
@@ -100,7 +101,7 @@ class GramWorkingSet:
             support = np.flatnonzero(self.w)
             self.q[:] = self._c[:m] - self.w[support] @ self._gram[support, :m]
         self.n_active, n_rounds, self.gap = minimise_on_gram(
-            restrict(penalty, self.features),
+            self.local(penalty),
             self._unpenalised,
             self._gram,
             self._c[:m],
@@ -141,7 +142,13 @@ class GramWorkingSet:
     def violation(self, penalty: NamedTuple) -> float:
         """Largest violated optimality condition on the set."""
         diagonal = self._gram.diagonal()[: self.size]
-        return stationarity(restrict(penalty, self.features), self.w, self.q, diagonal)
+        return stationarity(self.local(penalty), self.w, self.q, diagonal)
+
+    def local(self, penalty: NamedTuple) -> NamedTuple:
+        """The penalty of the features in the set."""
+        if self._local is None:
+            self._local = restrict(penalty, self.features)
+        return self._local._replace(alpha=penalty.alpha)
 
     def warm_start(self, features: np.ndarray, coef: np.ndarray) -> None:
         """Set coefficients of features that are in the set."""
