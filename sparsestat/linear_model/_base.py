@@ -7,13 +7,12 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.callback import CallbackSupportMixin
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sparsestat.optim.datafits import Quadratic
 from sparsestat.optim.run import Run
-from sparsestat.optim.solution import PathSolution
 from sparsestat.utils.validation import (
     ArrayLike,
     Boolean,
@@ -27,7 +26,14 @@ from sparsestat.utils.validation import (
     check_weights,
 )
 
-__all__ = ["TAIL", "SparseLinearRegressor", "warn_unless_converged"]
+__all__ = [
+    "TAIL",
+    "SparseLinearRegressor",
+    "fit_metadata",
+    "reachable_tol",
+    "solver_tol",
+    "warn_unless_converged",
+]
 
 # Rules of the parameters that all of these estimators have.
 TAIL: dict[str, Rule] = {
@@ -47,9 +53,59 @@ _FLOAT32_TOL = 1e-5
 
 
 class SparseLinearRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
-    """Base of the estimators: validation, prediction, certificates."""
+    """Base of the estimators: validation, fit at one strength, prediction."""
 
     _rules: ClassVar[dict[str, Rule]] = {}
+
+    @with_callbacks
+    def fit(self, X, y, sample_weight=None):
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Data, float32 or float64; never copied unless of another type, or sparse
+            and not CSC.
+        y : array-like of shape (n_samples,)
+            Target.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights >= 0; a weight of k equals k copies of the row.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            For data that are not finite, of wrong shape, complex or empty, and for
+            parameters or weights outside their range.
+        """
+        X, y, sample_weight = self._validated(X, y, sample_weight)
+        penalty = self._weighted_penalty(X.shape[1])._replace(alpha=float(self.alpha))
+        if self.alpha == 0.0:
+            warnings.warn(
+                f"{type(self).__name__}: alpha=0 is least squares without a penalty; "
+                "the solution of least norm is returned.",
+                UserWarning,
+                stacklevel=3,
+            )
+        context = self._begin(X, y, sample_weight)
+        run = self._run(X, y, sample_weight, penalty, n_alphas=1)
+        start = getattr(self, "coef_", None) if self.warm_start else None
+        if start is not None and start.shape == (X.shape[1],):
+            run.start(start.astype(np.float64))
+        solution = run.solution(run.step(self.alpha))
+        self._take(
+            run, self.alpha, solution.coef, solution.objective, solution.gap, X.dtype
+        )
+        self.n_iter_ = solution.n_iter
+        if self.verbose:
+            print(f"{self._summary(self.alpha)}, {self.n_iter_} rounds")
+        warn_unless_converged(self, self.alpha, self.dual_gap_, self.dual_gap_tol_)
+        self._end(context, X, y, sample_weight)
+        return self
 
     def predict(self, X):
         """Predict the target: X @ coef_ + intercept_.
@@ -84,29 +140,13 @@ class SparseLinearRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator)
         tags.input_tags.sparse = True
         return tags
 
-    def _begin(self, X, y, n_subtasks: int | None = 0):
-        """Tell callbacks that the fit begins; returns their context."""
-        context = self._init_callback_context(
-            max_subtasks=n_subtasks, sequential_subtasks=False
-        )
-        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        return context
-
-    def _end(self, context, X, y) -> None:
-        """Tell callbacks that the fit is done."""
-        context.call_on_fit_task_end(
-            estimator=self,
-            X=X,
-            y=y,
-            reconstruction_attributes=lambda: {
-                "coef_": self.coef_,
-                "intercept_": self.intercept_,
-            },
-        )
-
     def _penalty(self, penalty_weights: np.ndarray | None) -> NamedTuple:
         """The penalty of this estimator with alpha = 1."""
         raise TypeError(f"{type(self).__name__} has no penalty.")
+
+    def _weighted_penalty(self, n_features: int) -> NamedTuple:
+        weights = check_weights(self.penalty_weights, "penalty_weights", n_features)
+        return self._penalty(weights)
 
     def _validated(self, X, y, sample_weight):
         """Checked parameters and data; y in float64."""
@@ -122,95 +162,94 @@ class SparseLinearRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator)
         y = y.astype(np.float64, copy=False)
         return X, y, check_sample_weight(sample_weight, X)
 
-    def _tolerance(self, X) -> float:
-        """Relative gap that coefficients of the precision of X can reach."""
-        return max(self.tol, _FLOAT32_TOL) if X.dtype == np.float32 else self.tol
-
-    def _options(self, X) -> dict[str, Any]:
-        """Keywords of the engine that come from parameters."""
-        return {
-            "fit_intercept": self.fit_intercept,
-            "standardize": self.standardize,
-            # The rest of a float32 tolerance is for rounding the coefficients.
-            "tol": 0.5 * self._tolerance(X) if X.dtype == np.float32 else self.tol,
-            "max_iter": self.max_iter,
-            "solver": self.solver,
-            "precompute": self.precompute,
-        }
-
-    def _weighted_penalty(self, n_features: int) -> NamedTuple:
-        weights = check_weights(self.penalty_weights, "penalty_weights", n_features)
-        return self._penalty(weights)
-
-    def _fit_one(self, X, y, sample_weight) -> None:
-        """Fit at self.alpha and store the solution with its certificate."""
-        penalty = self._weighted_penalty(X.shape[1])._replace(alpha=float(self.alpha))
-        if self.alpha == 0.0:
-            warnings.warn(
-                f"{type(self).__name__}: alpha=0 is least squares without a penalty; "
-                "the solution of least norm is returned.",
-                UserWarning,
-                stacklevel=3,
-            )
-        run = Run(
-            X, y, Quadratic(), penalty, sample_weight, n_alphas=1, **self._options(X)
+    def _run(self, X, y, sample_weight, penalty: NamedTuple, n_alphas: int) -> Run:
+        """The engine with what this estimator's parameters say."""
+        return Run(
+            X,
+            y,
+            Quadratic(),
+            penalty,
+            sample_weight,
+            fit_intercept=self.fit_intercept,
+            standardize=self.standardize,
+            tol=solver_tol(self.tol, X.dtype),
+            max_iter=self.max_iter,
+            solver=self.solver,
+            precompute=self.precompute,
+            n_alphas=n_alphas,
         )
-        start = getattr(self, "coef_", None) if self.warm_start else None
-        if start is not None and start.shape == (X.shape[1],):
-            run.start(start.astype(np.float64))
-        step = run.step(self.alpha)
-        solution = run.solution(step)
-        self.dual_gap_tol_ = run.null_objective * self._tolerance(X)
-        self.coef_, self.objective_, self.dual_gap_ = self._rounded(
-            run, self.alpha, solution.coef, solution.objective, solution.gap, X.dtype
-        )
+
+    def _take(self, run: Run, alpha, coef, objective, gap, dtype) -> None:
+        """Keep a solution, in the precision of X, with its certificate."""
+        self.coef_ = coef.astype(dtype, copy=False)
+        if dtype != np.float64:
+            # The dual point stays, so the gap grows by what the objective does.
+            value = run.objective_of(alpha, self.coef_.astype(np.float64))
+            objective, gap = value, gap + value - objective
         self.intercept_ = run.intercept_of(self.coef_)
-        self.n_iter_ = solution.n_iter
-        warn_unless_converged(self, self.alpha, self.dual_gap_, self.dual_gap_tol_)
-        if self.verbose:
-            print(
-                f"{type(self).__name__}: alpha={self.alpha:.6g}, "
-                f"{np.count_nonzero(self.coef_)} of {X.shape[1]} features, "
-                f"gap {self.dual_gap_:.2e} (target {self.dual_gap_tol_:.2e}), "
-                f"{self.n_iter_} rounds"
-            )
+        self.objective_, self.dual_gap_ = float(objective), float(gap)
+        self.dual_gap_tol_ = run.null_objective * reachable_tol(self.tol, dtype)
 
-    @staticmethod
-    def _rounded(run, alpha, coef, objective, gap, dtype):
-        """Coefficients in the precision of X, with their own objective and gap.
-
-        The dual point stays, so the gap grows by what the objective does.
-        """
-        if dtype == np.float64:
-            return coef, objective, gap
-        rounded = coef.astype(dtype)
-        value = run.objective_of(alpha, rounded.astype(np.float64))
-        return rounded, value, gap + value - objective
-
-    def _take_from_path(self, run: Run, found: PathSolution, k: int, X) -> None:
-        """Take the solution number k of a path as the fit."""
-        coef = found.coefs[:, [k]].toarray().ravel()
-        self.alpha_ = float(found.alphas[k])
-        self.dual_gap_tol_ = run.null_objective * self._tolerance(X)
-        self.coef_, self.objective_, self.dual_gap_ = self._rounded(
-            run, self.alpha_, coef, found.objectives[k], found.gaps[k], X.dtype
+    def _summary(self, alpha: float) -> str:
+        return (
+            f"{type(self).__name__}: alpha={alpha:.6g}, "
+            f"{np.count_nonzero(self.coef_)} of {len(self.coef_)} features, "
+            f"gap {self.dual_gap_:.2e} (target {self.dual_gap_tol_:.2e})"
         )
-        self.intercept_ = run.intercept_of(self.coef_)
-        self.n_iter_ = int(found.n_iters.sum())
-        self.path_coef_ = found.coefs.astype(X.dtype)
-        self.path_intercept_ = found.intercepts
-        warn_unless_converged(self, self.alpha_, self.dual_gap_, self.dual_gap_tol_)
+
+    def _begin(self, X, y, sample_weight, n_subtasks: int = 0, sequential: bool = True):
+        """Tell callbacks that the fit begins; returns their context."""
+        context = self._init_callback_context(
+            max_subtasks=n_subtasks, sequential_subtasks=sequential
+        )
+        context.call_on_fit_task_begin(
+            estimator=self, X=X, y=y, metadata=fit_metadata(sample_weight)
+        )
+        return context
+
+    def _end(self, context, X, y, sample_weight) -> None:
+        """Tell callbacks that the fit is done."""
+        context.call_on_fit_task_end(
+            estimator=self,
+            X=X,
+            y=y,
+            metadata=fit_metadata(sample_weight),
+            reconstruction_attributes=lambda: {
+                "coef_": self.coef_,
+                "intercept_": self.intercept_,
+            },
+        )
 
 
-def warn_unless_converged(owner, alpha: float, gap: float, target: float) -> None:
-    """Warn that a duality gap misses its target, and say what helps."""
+def reachable_tol(tol: float, dtype) -> float:
+    """Relative gap that coefficients of a precision can reach."""
+    return tol if dtype == np.float64 else max(tol, _FLOAT32_TOL)
+
+
+def solver_tol(tol: float, dtype) -> float:
+    """Relative gap to solve to, with room for the rounding of coefficients."""
+    return tol if dtype == np.float64 else 0.5 * reachable_tol(tol, dtype)
+
+
+def warn_unless_converged(
+    owner: Any, alpha: float, gap: float, target: float, where: str = ""
+) -> None:
+    """Warn that a duality gap misses its target, and say what helps.
+
+    The warning points at the caller of the caller's public function.
+    """
     if gap <= target:
         return
     name = owner if isinstance(owner, str) else type(owner).__name__
     warnings.warn(
-        f"{name} did not reach its tolerance at alpha={alpha:.6g}: the duality gap is "
-        f"{gap:.3e}, asked were {target:.3e}. Increase max_iter or tol, standardize "
-        "the features, or penalise more.",
+        f"{name} did not reach its tolerance at alpha={alpha:.6g}{where}: the duality "
+        f"gap is {gap:.3e}, asked were {target:.3e}. Increase max_iter or tol, "
+        "standardize the features, or penalise more.",
         ConvergenceWarning,
         stacklevel=4,
     )
+
+
+def fit_metadata(sample_weight: np.ndarray | None) -> dict[str, Any] | None:
+    """What callbacks are told about the samples."""
+    return None if sample_weight is None else {"sample_weight": sample_weight}

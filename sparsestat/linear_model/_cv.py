@@ -1,6 +1,6 @@
 """Lasso and elastic net with the strength chosen along a path."""
 
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -32,9 +32,11 @@ class LassoCV(PathCV):
         Score of the held-out samples; None is the mean squared error.
     alpha_rule : {"min", "1se"} or callable, default="min"
         Which strength: of the best mean, the largest within one standard error of it,
-        or the index that a callable (alphas, mean_loss, standard_error) returns.
+        or the index that a callable (alphas, mean, standard_error) of losses (negated
+        scores) returns.
     criterion : {"aic", "aicc", "bic", "ebic"}, default=None
-        Information criterion in place of cross-validation; see :class:`LassoIC`.
+        Information criterion in place of cross-validation, and of `cv`, `scoring` and
+        `alpha_rule`; see :class:`LassoIC`.
     noise_variance : float, default=None
         Variance of the noise for `criterion`; None estimates it.
     penalty_weights : array-like of shape (n_features,), default=None
@@ -186,9 +188,11 @@ class ElasticNetCV(PathCV):
         Score of the held-out samples; None is the mean squared error.
     alpha_rule : {"min", "1se"} or callable, default="min"
         Which strength: of the best mean, the largest within one standard error of it,
-        or the index that a callable (alphas, mean_loss, standard_error) returns.
+        or the index that a callable (alphas, mean, standard_error) of losses (negated
+        scores) returns.
     criterion : {"aic", "aicc", "bic", "ebic"}, default=None
-        Information criterion in place of cross-validation; see :class:`LassoIC`.
+        Information criterion in place of cross-validation, and of `cv`, `scoring` and
+        `alpha_rule`; see :class:`LassoIC`.
     noise_variance : float, default=None
         Variance of the noise for `criterion`; None estimates it.
     penalty_weights : array-like of shape (n_features,), default=None
@@ -326,8 +330,11 @@ class ElasticNetCV(PathCV):
     def _penalty(self, penalty_weights):
         return ElasticNetPenalty(1.0, 1.0, penalty_weights, self.positive)
 
-    def _ratios(self) -> list:
-        return [float(ratio) for ratio in np.atleast_1d(self.l1_ratio)]
-
-    def _many_ratios(self) -> bool:
+    @property
+    def _has_several(self) -> bool:
         return not np.isscalar(self.l1_ratio)
+
+    def _penalties(self, n_features: int) -> list[NamedTuple]:
+        penalty = self._weighted_penalty(n_features)
+        ratios = np.atleast_1d(self.l1_ratio)
+        return [penalty._replace(l1_ratio=float(ratio)) for ratio in ratios]

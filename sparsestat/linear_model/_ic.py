@@ -6,9 +6,9 @@ from typing import ClassVar
 import numpy as np
 from sklearn.callback import with_callbacks
 
-from sparsestat.linear_model._base import TAIL
-from sparsestat.linear_model._path import GRID
-from sparsestat.linear_model._path_cv import PathRegressor
+from sparsestat.linear_model._base import TAIL, warn_unless_converged
+from sparsestat.linear_model._path import GRID, grid_size
+from sparsestat.linear_model._path_regressor import PathRegressor
 from sparsestat.optim.penalties import L1
 from sparsestat.utils.criteria import CRITERIA
 from sparsestat.utils.validation import Interval, OneOf, RandomState, Rule
@@ -186,19 +186,19 @@ class LassoIC(PathRegressor):
             For data, parameters or weights outside their range.
         """
         X, y, sample_weight = self._validated(X, y, sample_weight)
-        context = self._begin(X, y)
-        run, found = self._path(X, y, sample_weight, None)
-        self.criterion_, self.degrees_of_freedom_ = self._criterion_path(
-            self.criterion, X, y, sample_weight, run, found
+        penalty = self._weighted_penalty(X.shape[1])
+        context = self._begin(X, y, sample_weight, grid_size(self.alphas))
+        run, found = self._path(X, y, sample_weight, penalty, context)
+        self.noise_variance_ = self._variance(X, y, sample_weight, run)
+        self.criterion_, self.degrees_of_freedom_ = self._criterion(
+            self.criterion, sample_weight, run, found, self.noise_variance_, X.shape
         )
         self.alphas_ = found.alphas
-        self._take_from_path(run, found, int(np.argmin(self.criterion_)), X)
+        self._take_from_path(run, found, int(np.argmin(self.criterion_)), X.dtype)
         if self.verbose:
-            print(
-                f"LassoIC: alpha={self.alpha_:.6g} by {self.criterion}, "
-                f"{np.count_nonzero(self.coef_)} of {X.shape[1]} features"
-            )
-        self._end(context, X, y)
+            print(f"{self._summary(self.alpha_)}, by {self.criterion}")
+        warn_unless_converged(self, self.alpha_, self.dual_gap_, self.dual_gap_tol_)
+        self._end(context, X, y, sample_weight)
         return self
 
     def _penalty(self, penalty_weights):

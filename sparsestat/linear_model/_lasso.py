@@ -3,8 +3,6 @@
 from math import inf
 from typing import ClassVar
 
-from sklearn.callback import with_callbacks
-
 from sparsestat.linear_model._base import TAIL, SparseLinearRegressor
 from sparsestat.optim.penalties import L1
 from sparsestat.utils.validation import Boolean, Interval, Rule
@@ -52,7 +50,8 @@ class Lasso(SparseLinearRegressor):
         Newton steps on the face with the Gram matrix of a growing working set, or
         coordinate descent on the residual with conjugate gradient steps on the face.
     n_jobs : int, default=None
-        Accepted for uniformity; a single fit runs in one thread and BLAS.
+        Accepted for uniformity: a single fit has no independent parts, its matrix
+        products use the threads of BLAS.
     verbose : bool or int, default=0
         Print a line about the fit.
 
@@ -142,37 +141,6 @@ class Lasso(SparseLinearRegressor):
         self.solver = solver
         self.n_jobs = n_jobs
         self.verbose = verbose
-
-    @with_callbacks
-    def fit(self, X, y, sample_weight=None):
-        """Fit the model.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Data, float32 or float64; never copied unless of another type, or sparse
-            and not CSC.
-        y : array-like of shape (n_samples,)
-            Target.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights >= 0; a weight of k equals k copies of the row.
-
-        Returns
-        -------
-        self : object
-            The fitted estimator.
-
-        Raises
-        ------
-        ValueError
-            For data that are not finite, of wrong shape, complex or empty, and for
-            parameters or weights outside their range.
-        """
-        X, y, sample_weight = self._validated(X, y, sample_weight)
-        context = self._begin(X, y)
-        self._fit_one(X, y, sample_weight)
-        self._end(context, X, y)
-        return self
 
     def _penalty(self, penalty_weights):
         return L1(1.0, penalty_weights, self.positive)

@@ -1,19 +1,29 @@
-"""Variance of the noise of a linear model, for information criteria."""
+"""Noise variance and degrees of freedom of linear models, for information criteria."""
 
 import numpy as np
-from scipy import sparse
+from scipy.linalg import cho_solve
+from scipy.linalg.lapack import dpstrf
 
-from sparsestat.optim import path
 from sparsestat.optim.datafits import Quadratic
+from sparsestat.optim.design import correlate, make_design, predict
+from sparsestat.optim.moments import gram_block
+from sparsestat.optim.path import path
 from sparsestat.optim.penalties import L1
+from sparsestat.optim.run import Run
+from sparsestat.optim.solution import PathSolution
 
-__all__ = ["noise_variance"]
+__all__ = ["degrees_of_freedom", "noise_variance"]
+
+# Columns whose squared distance from the others is below this share are dependent.
+_DEPENDENT = 1e-12
+# A Gram matrix of all features is not formed beyond its cap of 512 MiB.
+_MOST_FEATURES = 8192
 
 
 def noise_variance(X, y, sample_weight, fit_intercept, random_state) -> float:
     """Estimate the variance of the noise.
 
-    With more samples than parameters by the residuals of least squares, else by
+    With more samples than parameters, by the residuals of least squares; else by
     refitted cross-validation (Fan, Guo and Hao 2012,
     doi:10.1111/j.1467-9868.2011.01005.x): features chosen on one half of the samples
     are fitted by least squares on the other, both ways, and the variances averaged.
@@ -33,27 +43,49 @@ def noise_variance(X, y, sample_weight, fit_intercept, random_state) -> float:
     variance : float
     """
     weight = np.ones(len(y)) if sample_weight is None else sample_weight
-    rows = np.flatnonzero(weight)
     p = X.shape[1]
-    if weight.sum() > p + 1 + fit_intercept:
-        return _residual_variance(X, y, weight, rows, np.arange(p), fit_intercept)
-    rows = random_state.permutation(rows)
-    n = len(rows)
-    halves = np.sort(rows[: n // 2]), np.sort(rows[n // 2 :])
+    if p <= _MOST_FEATURES and weight.sum() > p + 1 + fit_intercept:
+        return _residual_variance(X, y, weight, np.arange(p), fit_intercept)
+    rows = random_state.permutation(np.flatnonzero(weight))
+    halves = []
+    for half in (rows[: len(rows) // 2], rows[len(rows) // 2 :]):
+        halves.append(np.zeros(len(y)))
+        halves[-1][half] = weight[half]
+    if not halves[0].any():
+        return 0.0
     variances = []
     for chosen_on, fitted_on in (halves, halves[::-1]):
-        most = len(fitted_on) // 2
-        features = _choose(X, y, weight, chosen_on, most, fit_intercept)
-        variances.append(
-            _residual_variance(X, y, weight, fitted_on, features, fit_intercept)
-        )
+        most = np.count_nonzero(fitted_on) // 2
+        features = _choose(X, y, chosen_on, most, fit_intercept)
+        variances.append(_residual_variance(X, y, fitted_on, features, fit_intercept))
     return float(np.mean(variances))
 
 
-def _choose(X, y, weight, rows, most, fit_intercept) -> np.ndarray:
-    """Support of the Lasso of least BIC on some rows, of at most `most` features."""
-    mask = np.zeros(len(y))
-    mask[rows] = weight[rows]
+def degrees_of_freedom(run: Run, found: PathSolution) -> np.ndarray:
+    """Degrees of freedom of every solution of a path, without the intercept.
+
+    The size of the support for the Lasso; with a quadratic penalty of matrix R the
+    trace of G (G + R)^-1, G being the Gram matrix of the support: Zou, Hastie and
+    Tibshirani (2007), doi:10.1214/009053607000000127; Tibshirani and Taylor (2012),
+    doi:10.1214/12-AOS1003.
+    """
+    penalty, design = run.penalty, run.problem.design
+    sizes = np.diff(found.coefs.indptr)
+    l1_ratio = getattr(penalty, "l1_ratio", 1.0)
+    if l1_ratio == 1.0:
+        return sizes
+    dof = sizes.astype(np.float64)
+    for k, alpha in enumerate(found.alphas):
+        support = found.coefs.indices[found.coefs.indptr[k] : found.coefs.indptr[k + 1]]
+        gram = gram_block(design, run.problem.root**2, support, support)
+        ridge = alpha * (1.0 - l1_ratio) * penalty.weights[support]
+        if len(support) and alpha > 0.0:
+            dof[k] = np.trace(np.linalg.solve(gram + np.diag(ridge), gram))
+    return dof
+
+
+def _choose(X, y, weight, most, fit_intercept) -> np.ndarray:
+    """Support of the Lasso with the least BIC-like cost, at most `most` features."""
     found = path(
         X,
         y,
@@ -61,30 +93,36 @@ def _choose(X, y, weight, rows, most, fit_intercept) -> np.ndarray:
         L1(1.0),
         alphas=50,
         eps=0.02,
-        sample_weight=mask,
+        sample_weight=weight,
         fit_intercept=fit_intercept,
         tol=1e-4,
     )
-    sizes = np.diff(found.coefs.indptr)
-    n = mask.sum()
-    fitted = X @ found.coefs + found.intercepts
-    fitted = fitted.toarray() if sparse.issparse(fitted) else fitted
-    squares = mask @ (y[:, None] - fitted) ** 2
-    cost = n * np.log(squares / n + np.finfo(float).tiny) + sizes * np.log(n)
+    sizes, n = np.diff(found.coefs.indptr), weight.sum()
+    cost = n * np.log(found.losses + np.finfo(float).tiny) + sizes * np.log(n)
     cost[sizes > most] = np.inf
     k = int(cost.argmin())
     return found.coefs.indices[found.coefs.indptr[k] : found.coefs.indptr[k + 1]]
 
 
-def _residual_variance(X, y, weight, rows, features, fit_intercept) -> float:
-    """Variance that least squares on some rows and features leaves."""
-    block = X[rows][:, features]
-    block = block.toarray() if sparse.issparse(block) else np.asarray(block, float)
-    if fit_intercept:
-        block = np.column_stack([np.ones(len(rows)), block])
-    root = np.sqrt(weight[rows])
-    target = root * y[rows]
-    block *= root[:, None]
-    coef, _, rank, _ = np.linalg.lstsq(block, target)
-    squares = float(((target - block @ coef) ** 2).sum())
-    return squares / max(weight[rows].sum() - rank, 1.0)
+def _residual_variance(X, y, weight, features, fit_intercept) -> float:
+    """Variance that least squares on some features leaves.
+
+    By pivoted Cholesky on their correlations, with one step of refinement.
+    """
+    n = weight.sum()
+    share = weight / n
+    design = make_design(
+        X, sample_weight=share, fit_intercept=fit_intercept, standardize=True
+    )
+    residual = y - share @ y if fit_intercept else y
+    rank = 0
+    if len(features):
+        gram = gram_block(design, share, features, features)
+        factor, pivots, rank, _ = dpstrf(gram, tol=_DEPENDENT, lower=1)
+        chosen = features[pivots[:rank] - 1]
+        factor = np.asfortranarray(factor[:rank, :rank]), True
+        for _ in range(2):
+            gradient = correlate(design, share * residual, chosen)
+            residual = residual - predict(design, chosen, cho_solve(factor, gradient))
+    squares = n * float(share @ residual**2)
+    return squares / max(n - rank - fit_intercept, 1.0)

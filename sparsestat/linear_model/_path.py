@@ -1,14 +1,20 @@
 """Paths of the Lasso and the elastic net as functions."""
 
 from math import inf
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.utils import check_X_y
 
-from sparsestat.linear_model._base import TAIL, warn_unless_converged
-from sparsestat.optim import path
+from sparsestat.linear_model._base import (
+    TAIL,
+    reachable_tol,
+    solver_tol,
+    warn_unless_converged,
+)
 from sparsestat.optim.datafits import Quadratic
 from sparsestat.optim.penalties import L1, ElasticNet
+from sparsestat.optim.run import Run
 from sparsestat.utils.validation import (
     Boolean,
     Each,
@@ -18,7 +24,7 @@ from sparsestat.utils.validation import (
     check_weights,
 )
 
-__all__ = ["GRID", "enet_path", "lasso_path"]
+__all__ = ["GRID", "enet_path", "grid_size", "lasso_path"]
 
 GRID = {
     "eps": Interval(0, 1, closed="neither") | None,
@@ -126,12 +132,12 @@ def lasso_path(
     array([[1. , 1.5],
            [0. , 0.5]])
     """
-    return enet_path(
+    return _path(
+        "lasso_path",
         X,
         y,
-        l1_ratio=1.0,
-        eps=eps,
         alphas=alphas,
+        eps=eps,
         sample_weight=sample_weight,
         penalty_weights=penalty_weights,
         positive=positive,
@@ -239,39 +245,74 @@ def enet_path(
     array([[1. ],
            [0.33333333]])
     """
-    given = dict(locals())
-    name = "enet_path"
-    check_parameters(
-        {key: given[key] for key in _RULES if key in given}, _RULES, name=name
+    return _path(
+        "enet_path",
+        X,
+        y,
+        l1_ratio=l1_ratio,
+        alphas=alphas,
+        eps=eps,
+        sample_weight=sample_weight,
+        penalty_weights=penalty_weights,
+        positive=positive,
+        fit_intercept=fit_intercept,
+        standardize=standardize,
+        max_iter=max_iter,
+        tol=tol,
+        precompute=precompute,
+        solver=solver,
+        early_stopping=early_stopping,
+        return_n_iter=return_n_iter,
     )
+
+
+def _path(name: str, X, y, **parameters):
+    """Check the parameters of the function `name`, follow the path, check it."""
+    weights = parameters.pop("sample_weight")
+    check_parameters(parameters, _RULES, name=name)
     X, y = check_X_y(
         X, y, accept_sparse="csc", dtype=[np.float64, np.float32], y_numeric=True
     )
-    weights = check_weights(penalty_weights, "penalty_weights", X.shape[1])
-    if l1_ratio == 1.0:
-        penalty = L1(1.0, weights, positive)
-    else:
-        penalty = ElasticNet(1.0, float(l1_ratio), weights, positive)
-    found = path(
+    weights = check_sample_weight(weights, X)
+    penalty = _penalty(X.shape[1], parameters)
+    return_n_iter = parameters.pop("return_n_iter")
+    grid = {key: parameters.pop(key) for key in ("alphas", "eps", "early_stopping")}
+    tol = reachable_tol(parameters["tol"], X.dtype)
+    parameters["tol"] = solver_tol(parameters["tol"], X.dtype)
+    run = Run(
         X,
         y.astype(np.float64, copy=False),
         Quadratic(),
         penalty,
-        alphas=alphas,
-        eps=eps,
-        sample_weight=check_sample_weight(sample_weight, X),
-        fit_intercept=fit_intercept,
-        standardize=standardize,
-        tol=tol,
-        max_iter=max_iter,
-        solver=solver,
-        precompute=precompute,
-        early_stopping=early_stopping,
+        weights,
+        n_alphas=grid_size(grid["alphas"]),
+        **parameters,
     )
-    if not found.converged.all():
-        k = int(np.argmax(found.gaps))
-        warn_unless_converged(name, found.alphas[k], found.gaps[k], found.gap_tol)
+    found = run.follow(**grid)
     coefs = found.coefs.astype(X.dtype).toarray()
+    gaps = found.gaps
+    if X.dtype != np.float64:
+        pairs = zip(found.alphas, coefs.T, strict=True)
+        rounded = [run.objective_of(alpha, coef) for alpha, coef in pairs]
+        gaps = gaps + np.array(rounded) - found.objectives
+    worst = int(np.argmax(gaps))
+    target = tol * run.null_objective
+    warn_unless_converged(name, found.alphas[worst], gaps[worst], target)
     if return_n_iter:
-        return found.alphas, coefs, found.gaps, found.n_iters
-    return found.alphas, coefs, found.gaps
+        return found.alphas, coefs, gaps, found.n_iters
+    return found.alphas, coefs, gaps
+
+
+def grid_size(alphas) -> int:
+    """How many strengths `alphas`, a number or an array of them, stands for."""
+    return int(alphas) if np.isscalar(alphas) else len(alphas)
+
+
+def _penalty(n_features: int, parameters: dict) -> NamedTuple:
+    """Take the penalty with alpha = 1 out of the parameters of a path."""
+    weights = parameters.pop("penalty_weights")
+    weights = check_weights(weights, "penalty_weights", n_features)
+    positive, l1_ratio = parameters.pop("positive"), parameters.pop("l1_ratio", 1.0)
+    if l1_ratio == 1.0:
+        return L1(1.0, weights, positive)
+    return ElasticNet(1.0, float(l1_ratio), weights, positive)

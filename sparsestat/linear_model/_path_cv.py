@@ -1,18 +1,19 @@
-"""Strengths chosen by cross-validation or an information criterion along a path."""
+"""Strengths chosen by cross-validation, or an information criterion, along a path."""
 
+import copy
+import inspect
 from itertools import product
 from math import inf
-from typing import ClassVar
+from numbers import Integral
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
 from scipy import sparse
 from sklearn import get_config
-from sklearn.base import clone
 from sklearn.callback import with_callbacks
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import check_cv
-from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import (
     UNUSED,
     MetadataRouter,
@@ -21,12 +22,11 @@ from sklearn.utils.metadata_routing import (
 )
 from threadpoolctl import threadpool_limits
 
-from sparsestat.linear_model._base import TAIL, SparseLinearRegressor
-from sparsestat.linear_model._noise import noise_variance
-from sparsestat.linear_model._path import GRID
-from sparsestat.optim.datafits import Quadratic
-from sparsestat.optim.run import Run
-from sparsestat.utils.criteria import CRITERIA, information_criterion
+from sparsestat.linear_model._base import TAIL, warn_unless_converged
+from sparsestat.linear_model._path import GRID, grid_size
+from sparsestat.linear_model._path_regressor import PathRegressor, attributes_of
+from sparsestat.optim.solution import PathSolution
+from sparsestat.utils.criteria import CRITERIA
 from sparsestat.utils.validation import (
     Callable,
     Interval,
@@ -36,54 +36,14 @@ from sparsestat.utils.validation import (
     Splitter,
 )
 
-__all__ = ["PathCV", "PathRegressor"]
+__all__ = ["PathCV"]
 
-
-class PathRegressor(SparseLinearRegressor):
-    """Base of the estimators that choose a strength along a path."""
-
-    def _path(self, X, y, sample_weight, l1_ratio):
-        """Run of the engine on all data, and its path."""
-        penalty = self._weighted_penalty(X.shape[1])
-        if l1_ratio is not None:
-            penalty = penalty._replace(l1_ratio=float(l1_ratio))
-        alphas = self.alphas
-        count = int(alphas) if np.isscalar(alphas) else len(alphas)
-        run = Run(
-            X, y, Quadratic(), penalty, sample_weight, n_alphas=count,
-            **self._options(X),
-        )  # fmt: skip
-        return run, run.follow(alphas, self.eps)
-
-    def _criterion_path(self, name, X, y, sample_weight, run, found):
-        """Values of an information criterion along a path, and degrees of freedom."""
-        weight = np.ones(len(y)) if sample_weight is None else sample_weight
-        n = weight.sum()  # weights are frequencies here
-        dof = np.diff(found.coefs.indptr) + int(self.fit_intercept)
-        fitted = X @ found.coefs
-        if sparse.issparse(fitted):
-            fitted = fitted.toarray()
-        residual = y[:, None] - fitted - found.intercepts
-        squares = weight @ residual**2
-        variance = self.noise_variance
-        if variance is None:
-            rng = check_random_state(self.random_state)
-            variance = noise_variance(X, y, sample_weight, self.fit_intercept, rng)
-        self.noise_variance_ = float(variance)
-        values = information_criterion(
-            name,
-            squares,
-            dof,
-            n_samples=n,
-            n_features=X.shape[1],
-            noise_variance=max(self.noise_variance_, np.finfo(np.float64).tiny),
-            fit_intercept=self.fit_intercept,
-        )
-        return values, dof
+# Attributes of one way to choose, which another fit may leave behind.
+_OF_THE_CHOICE = ("mse_path_", "score_path_", "criterion_", "noise_variance_")
 
 
 class PathCV(PathRegressor):
-    """Cross-validation over strengths, and over l1_ratio where there is one."""
+    """Cross-validation over strengths, and over penalties where there are several."""
 
     _rules: ClassVar[dict[str, Rule]] = {
         **GRID,
@@ -105,7 +65,7 @@ class PathCV(PathRegressor):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Data; folds are weights, so X is never copied or sliced.
+            Data; folds are weights, so X is never copied or sliced for a fit.
         y : array-like of shape (n_samples,)
             Target.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -124,37 +84,38 @@ class PathCV(PathRegressor):
             For data, parameters or weights outside their range.
         """
         X, y, sample_weight = self._validated(X, y, sample_weight)
-        ratios = self._ratios()
-        splits = []
+        penalties = self._penalties(X.shape[1])
+        folds = []
         if self.criterion is None:
-            splits = self._splits(X, y, sample_weight, groups)
-        tasks = list(product(range(len(ratios)), range(len(splits))))
-        context = self._begin(X, y, n_subtasks=len(tasks) + 1)
-        whole = context.subcontext("path", task_id=len(tasks))
-        whole.call_on_fit_task_begin(estimator=self)
-        paths = [self._path(X, y, sample_weight, ratio) for ratio in ratios]
-        whole.call_on_fit_task_end(estimator=self)
+            folds = self._folds(X, y, sample_weight, groups)
+        n_tasks = len(penalties) * (1 + len(folds))
+        context = self._begin(X, y, sample_weight, n_tasks, sequential=False)
+        paths = []
+        for task_id, penalty in enumerate(penalties):
+            task = self._begin_task(context, "path", task_id, grid_size(self.alphas))
+            paths.append(self._path(X, y, sample_weight, penalty, task))
+            task.call_on_fit_task_end(estimator=self)
         if self.criterion is None:
-            losses = self._cross_validate(
-                X, y, sample_weight, ratios, splits, tasks, paths, context
-            )
-            which, k = self._choose(paths, losses)
+            choice = self._by_folds(X, y, paths, folds, context)
         else:
-            which, k = self._choose_by_criterion(X, y, sample_weight, paths)
-        run, found = paths[which]
-        self._take_from_path(run, found, k, X)
+            choice = self._by_criterion(X, y, sample_weight, paths)
+        for name in _OF_THE_CHOICE:
+            vars(self).pop(name, None)
+        for name, value in choice.attributes.items():
+            setattr(self, name, value)
+        run, found = paths[choice.path]
         grids = [path.alphas for _, path in paths]
-        self.alphas_ = np.array(grids) if self._many_ratios() else grids[which]
-        if ratios[0] is not None:
-            self.l1_ratio_ = ratios[which]
+        self.alphas_ = np.array(grids) if self._has_several else grids[0]
+        self._take_from_path(run, found, choice.alpha, X.dtype)
+        if hasattr(run.penalty, "l1_ratio"):
+            self.l1_ratio_ = run.penalty.l1_ratio
         if self.verbose:
-            print(
-                f"{type(self).__name__}: alpha={self.alpha_:.6g}, "
-                f"{np.count_nonzero(self.coef_)} of {X.shape[1]} features, "
-                f"gap {self.dual_gap_:.2e} (target {self.dual_gap_tol_:.2e}), "
-                f"{found.n_passes:.1f} passes over X on all data"
-            )
-        self._end(context, X, y)
+            passes = f"{found.n_passes:.1f} passes over X on all data"
+            print(f"{self._summary(self.alpha_)}, {passes}")
+        warn_unless_converged(self, self.alpha_, self.dual_gap_, self.dual_gap_tol_)
+        if choice.missed is not None:
+            warn_unless_converged(self, *choice.missed, where=" in a fold")
+        self._end(context, X, y, sample_weight)
         return self
 
     def get_metadata_routing(self):
@@ -178,130 +139,179 @@ class PathCV(PathRegressor):
             )
         return router
 
-    def _ratios(self) -> list:
-        return [None]
+    def _penalties(self, n_features: int) -> list[NamedTuple]:
+        """The penalties to choose from, with alpha = 1."""
+        return [self._weighted_penalty(n_features)]
 
-    def _many_ratios(self) -> bool:
-        return False
+    def _begin_task(self, context, name: str, task_id: int, n_alphas: int):
+        task = context.subcontext(name, task_id=task_id, max_subtasks=n_alphas)
+        task.call_on_fit_task_begin(estimator=self)
+        return task
 
-    def _splits(self, X, y, sample_weight, groups):
+    def _folds(self, X, y, sample_weight, groups) -> list["_Fold"]:
+        """Train and test rows of every fold, with what the scorer gets for the test."""
+        splitter = check_cv(self.cv)
+        for_split, for_score = self._route(sample_weight, groups)
+        folds = []
+        rows = np.arange(len(y))
+        for train, test in splitter.split(X, y, **for_split):
+            train, test = rows[train], rows[test]
+            weight = np.zeros(len(y))
+            weight[train] = 1.0 if sample_weight is None else sample_weight[train]
+            test_weight = None if sample_weight is None else sample_weight[test]
+            if not (weight.any() and (test_weight is None or test_weight.any())):
+                raise ValueError(
+                    "sample_weight must not be all zero on the training or test "
+                    f"samples of a fold; got zeros on fold {len(folds)}."
+                )
+            params = {key: np.asarray(v)[test] for key, v in for_score.items()}
+            folds.append(_Fold(train, test, weight, test_weight, params))
+        return folds
+
+    def _route(self, sample_weight, groups) -> tuple[dict, dict]:
+        """Keywords of the splitter and of the scorer."""
         given = {"sample_weight": sample_weight, "groups": groups}
         given = {key: value for key, value in given.items() if value is not None}
-        splitter = check_cv(self.cv)
-        routed = self._routed(given)
-        if routed is None:
-            self._score_params = {}
-            return list(splitter.split(X, y, groups))
-        self._score_params = dict(routed.get("scorer", {}).get("score", {}))
-        return list(splitter.split(X, y, **routed.splitter.split))
+        if get_config()["enable_metadata_routing"]:
+            routed = process_routing(self, "fit", **given)
+            scorer = {} if self.scoring is None else routed.scorer.score
+            return dict(routed.splitter.split), dict(scorer)
+        scorer = {}
+        if sample_weight is not None and self.scoring is not None:
+            known = inspect.signature(get_scorer(self.scoring)).parameters
+            if "sample_weight" in known:
+                scorer["sample_weight"] = sample_weight
+        return {"groups": groups}, scorer
 
-    def _routed(self, given):
-        """Metadata by destination, or None where routing is switched off."""
-        if not get_config()["enable_metadata_routing"]:
-            return None
-        return process_routing(self, "fit", **given)
-
-    def _cross_validate(
-        self, X, y, sample_weight, ratios, splits, tasks, paths, context
-    ):
-        """Losses of shape (n_ratios, n_alphas, n_folds), lower is better."""
+    def _by_folds(self, X, y, paths, folds, context) -> "_Choice":
+        """Choose by the errors or scores on held-out samples."""
         scorer = None if self.scoring is None else get_scorer(self.scoring)
 
-        def run_task(number, which, fold):
-            train, test = splits[fold]
-            task = context.subcontext("fold", task_id=number)
-            task.call_on_fit_task_begin(estimator=self)
-            loss = self._fold(
-                X, y, sample_weight, ratios[which], paths[which][1].alphas, train,
-                test, scorer,
-            )  # fmt: skip
+        def run_task(task_id, path, fold):
+            run, found = path
+            task = self._begin_task(context, "fold", task_id, len(found.alphas))
+            result = self._fold(X, y, run.penalty, found.alphas, fold, scorer, task)
             task.call_on_fit_task_end(estimator=self)
-            return loss
+            return result
 
+        tasks = enumerate(product(paths, folds), start=len(paths))
         # One BLAS thread whatever n_jobs, so that the bits do not depend on it.
         with threadpool_limits(limits=1, user_api="blas"):
-            found = Parallel(n_jobs=self.n_jobs, require="sharedmem")(
-                delayed(run_task)(number, which, fold)
-                for number, (which, fold) in enumerate(tasks)
+            results = Parallel(n_jobs=self.n_jobs, require="sharedmem")(
+                delayed(run_task)(task_id, *task) for task_id, task in tasks
             )
-        n_folds = len(splits)
-        losses = [
-            np.column_stack(found[i * n_folds : (i + 1) * n_folds])
-            for i in range(len(ratios))
+        columns = [values for values, _ in results]
+        n = len(folds)
+        scores = [
+            np.column_stack(columns[i : i + n]) for i in range(0, len(results), n)
         ]
-        kept = losses if self._many_ratios() else losses[0]
+        which, k = self._choose(paths, scores, folds)
+        kept = np.array(scores) if self._has_several else scores[0]
+        name = "mse_path_" if scorer is None else "score_path_"
+        missed = max((miss for _, miss in results), key=lambda m: m[1] / (m[2] or inf))
+        return _Choice(which, k, {name: kept}, missed)
+
+    def _by_criterion(self, X, y, sample_weight, paths) -> "_Choice":
+        """Choose by an information criterion."""
+        variance = self._variance(X, y, sample_weight, paths[0][0])
+        values = [
+            self._criterion(self.criterion, sample_weight, *path, variance, X.shape)[0]
+            for path in paths
+        ]
+        which = int(np.argmin([value.min() for value in values]))
+        kept = np.array(values) if self._has_several else values[0]
+        attributes = {"criterion_": kept, "noise_variance_": variance}
+        return _Choice(which, int(values[which].argmin()), attributes)
+
+    def _fold(self, X, y, penalty, alphas, fold: "_Fold", scorer, task):
+        """Errors or scores on the test rows of the path on the train rows."""
+        run = self._run(X, y, fold.weight, penalty, len(alphas))
+
+        def on_step(k, step):
+            alpha = task.subcontext("alpha")
+            alpha.call_on_fit_task_begin(estimator=self)
+            alpha.call_on_fit_task_end(
+                estimator=self,
+                X=lambda: X[fold.train],
+                y=lambda: y[fold.train],
+                reconstruction_attributes=lambda: attributes_of(run, step),
+            )  # all folds need all strengths, so nothing can stop this path
+
+        found = run.follow(alphas, on_step=on_step)
+        worst = int(found.gaps.argmax())
+        missed = found.alphas[worst], found.gaps[worst], found.gap_tol
         if scorer is None:
-            self.mse_path_ = np.array(kept)
-        else:
-            self.score_path_ = -np.array(kept)
-        if sample_weight is None:
-            shares = np.full(n_folds, 1.0 / n_folds)
-        else:
-            shares = np.array([sample_weight[test].sum() for _, test in splits])
-            shares = shares / shares.sum()
-        return [(loss @ shares, loss) for loss in losses]
+            return _squared_errors(X, y, found, fold), missed
+        return self._scores(X, y, found, fold, scorer), missed
 
-    def _fold(self, X, y, sample_weight, ratio, alphas, train, test, scorer):
-        """Losses on the test rows of the path on the train rows."""
-        weight = np.zeros(len(y))
-        weight[train] = 1.0 if sample_weight is None else sample_weight[train]
-        penalty = self._weighted_penalty(X.shape[1])
-        if ratio is not None:
-            penalty = penalty._replace(l1_ratio=float(ratio))
-        run = Run(
-            X, y, Quadratic(), penalty, weight, n_alphas=len(alphas),
-            **self._options(X),
-        )  # fmt: skip
-        found = run.follow(alphas)
-        if scorer is not None:
-            return self._scores(X, y, found, test, scorer)
-        support = np.unique(found.coefs.indices)
-        rows = X[test] if sparse.issparse(X) else X[np.ix_(test, support)]
-        if sparse.issparse(X):
-            rows = rows[:, support]
-        fitted = rows @ found.coefs[support].toarray() + found.intercepts
-        test_weight = None if sample_weight is None else sample_weight[test]
-        return np.average((y[test, None] - fitted) ** 2, axis=0, weights=test_weight)
-
-    def _scores(self, X, y, found, test, scorer):
-        """Negated scores of every solution of a path."""
-        model = clone(self)
+    def _scores(self, X, y, found: PathSolution, fold: "_Fold", scorer) -> np.ndarray:
+        """Scores of every solution of a path on the test rows."""
+        model = copy.copy(self)
         model.n_features_in_ = X.shape[1]
-        rows, target = X[test], y[test]
-        params = {
-            key: np.asarray(value)[test] for key, value in self._score_params.items()
-        }
-        scores = []
+        vars(model).pop("feature_names_in_", None)  # X is an array by now
+        rows, target, scores = X[fold.test], y[fold.test], []
         for k in range(len(found.alphas)):
+            model.alpha_ = float(found.alphas[k])
             model.coef_ = found.coefs[:, [k]].toarray().ravel()
             model.intercept_ = found.intercepts[k]
-            scores.append(-scorer(model, rows, target, **params))
+            scores.append(scorer(model, rows, target, **fold.score_params))
         return np.array(scores)
 
-    def _choose(self, paths, losses):
-        """Number of the l1_ratio and of the strength that are chosen."""
-        which = int(np.argmin([mean.min() for mean, _ in losses]))
-        mean, loss = losses[which]
-        error = loss.std(axis=1, ddof=1) / np.sqrt(loss.shape[1])
+    def _choose(self, paths, scores, folds) -> tuple[int, int]:
+        """Numbers of the penalty and of the strength that are chosen."""
+        share = np.ones(len(folds))
+        if folds[0].test_weight is not None:
+            share = np.array([fold.test_weight.sum() for fold in folds])
+        share = share / share.sum()
+        losses = scores if self.scoring is None else [-score for score in scores]
+        which = int(np.argmin([(loss @ share).min() for loss in losses]))
+        mean = losses[which] @ share
+        error = np.zeros_like(mean)
+        if len(folds) > 1:
+            spread = (losses[which] - mean[:, None]) ** 2 @ share
+            error = np.sqrt(spread / (len(folds) - 1))
         best = int(mean.argmin())
         if self.alpha_rule == "min":
             return which, best
         if self.alpha_rule == "1se":
             return which, int(np.argmax(mean <= mean[best] + error[best]))
         k = self.alpha_rule(paths[which][1].alphas, mean, error)
-        if not 0 <= k < len(mean):
+        if not (isinstance(k, Integral) and 0 <= k < len(mean)):
             raise ValueError(
                 f"alpha_rule must return an index in [0, {len(mean)}); got {k!r}."
             )
         return which, int(k)
 
-    def _choose_by_criterion(self, X, y, sample_weight, paths):
-        values = []
-        for run, found in paths:
-            value, _ = self._criterion_path(
-                self.criterion, X, y, sample_weight, run, found
-            )
-            values.append(value)
-        which = int(np.argmin([value.min() for value in values]))
-        self.criterion_ = np.array(values) if self._many_ratios() else values[0]
-        return which, int(values[which].argmin())
+
+class _Choice(NamedTuple):
+    """Numbers of the chosen path and of its strength, and what tells how.
+
+    `missed` is alpha, gap and target of the fit that missed its target by most.
+    """
+
+    path: int
+    alpha: int
+    attributes: dict
+    missed: tuple[float, float, float] | None = None
+
+
+class _Fold(NamedTuple):
+    """Rows of a fold; its training rows also as weights of all rows."""
+
+    train: np.ndarray
+    test: np.ndarray
+    weight: np.ndarray
+    test_weight: np.ndarray | None
+    score_params: dict
+
+
+def _squared_errors(X, y, found: PathSolution, fold: _Fold) -> np.ndarray:
+    """Mean squared errors of every solution of a path on the test rows."""
+    support = np.unique(found.coefs.indices)
+    if sparse.issparse(X):
+        rows = X[fold.test][:, support]
+    else:
+        rows = X[fold.test[:, None], support]
+    fitted = rows @ found.coefs[support].toarray() + found.intercepts
+    squares = (y[fold.test, None] - fitted) ** 2
+    return np.average(squares, axis=0, weights=fold.test_weight)

@@ -1,0 +1,93 @@
+"""What estimators share that choose a strength along a path."""
+
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from sparsestat.linear_model._base import SparseLinearRegressor, fit_metadata
+from sparsestat.linear_model._noise import degrees_of_freedom, noise_variance
+from sparsestat.linear_model._path import grid_size
+from sparsestat.optim.quadratic_path import Step
+from sparsestat.optim.run import Run
+from sparsestat.optim.solution import PathSolution
+from sparsestat.utils.criteria import information_criterion
+
+__all__ = ["PathRegressor"]
+
+
+class PathRegressor(SparseLinearRegressor):
+    """Base of the estimators that choose a strength along a path."""
+
+    def _path(self, X, y, sample_weight, penalty: NamedTuple, context):
+        """The path on all data, with the run that found it; callbacks may end it."""
+        run = self._run(X, y, sample_weight, penalty, grid_size(self.alphas))
+
+        def on_step(k: int, step: Step) -> bool:
+            task = context.subcontext("alpha")
+            task.call_on_fit_task_begin(estimator=self)
+            stop = task.call_on_fit_task_end(
+                estimator=self,
+                X=X,
+                y=y,
+                metadata=fit_metadata(sample_weight),
+                reconstruction_attributes=lambda: attributes_of(run, step),
+            )
+            return stop and not self._has_several
+
+        found = run.follow(self._grid(run), self.eps, on_step=on_step)
+        run.release()
+        return run, found
+
+    @property
+    def _has_several(self) -> bool:
+        """Whether there are several paths, which then all take the whole grid."""
+        return False
+
+    def _grid(self, run: Run):
+        """Strengths, or how many: then the path ends where it interpolates."""
+        if self._has_several and np.isscalar(self.alphas):
+            return run.default_grid(int(self.alphas), self.eps)
+        return self.alphas
+
+    def _take_from_path(self, run: Run, found: PathSolution, k: int, dtype) -> None:
+        """Take the solution number k of a path as the fit."""
+        self.alpha_ = float(found.alphas[k])
+        self.path_coef_ = found.coefs.astype(dtype)
+        self.path_intercept_ = found.intercepts
+        self.n_iter_ = int(found.n_iters.sum())
+        coef = found.coefs[:, [k]].toarray().ravel()
+        self._take(run, self.alpha_, coef, found.objectives[k], found.gaps[k], dtype)
+
+    def _variance(self, X, y, sample_weight, run: Run) -> float:
+        """Variance of the noise for information criteria, given or estimated."""
+        if self.noise_variance is not None:
+            return float(self.noise_variance)
+        rng = check_random_state(self.random_state)
+        variance = noise_variance(X, y, sample_weight, self.fit_intercept, rng)
+        # Where y is interpolated there is no noise but rounding.
+        least = 2.0 * run.null_objective * np.finfo(np.float64).eps
+        return max(variance, least, np.finfo(np.float64).tiny)
+
+    def _criterion(self, name, sample_weight, run: Run, found, variance, shape):
+        """Values of an information criterion along a path, degrees of freedom."""
+        n, p = shape
+        if sample_weight is not None:
+            n = sample_weight.sum()  # weights are frequencies here
+        dof = degrees_of_freedom(run, found) + int(self.fit_intercept)
+        values = information_criterion(
+            name,
+            2.0 * n * found.losses,
+            dof,
+            n_samples=n,
+            n_features=p,
+            noise_variance=variance,
+            fit_intercept=self.fit_intercept,
+        )
+        return values, dof
+
+
+def attributes_of(run: Run, step: Step) -> dict:
+    """What predictions from one solution of a path need."""
+    solution = run.solution(step)
+    return {"coef_": solution.coef, "intercept_": solution.intercept}
