@@ -1,6 +1,7 @@
 """Lasso and ElasticNet: certificates, oracles, equivalences, failure modes."""
 
 import pickle
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -11,7 +12,14 @@ from sklearn.datasets import load_diabetes
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 from sklearn.linear_model import lars_path
 
-from sparsestat.linear_model import ElasticNet, Lasso, enet_path, lasso_path
+from sparsestat.linear_model import (
+    ElasticNet,
+    Lasso,
+    LassoCV,
+    LassoIC,
+    enet_path,
+    lasso_path,
+)
 from sparsestat.optim import datafits, penalties, to_cvxpy
 from tests.certificates import assert_certified, duality_gap
 
@@ -151,6 +159,32 @@ def test_path_equals_single_fits_and_gaps_hold():
         np.testing.assert_allclose(single.coef_, coefs[:, k], atol=1e-5)
 
 
+def test_float32_paths_are_certified_at_their_own_coefficients():
+    X, y = problem()
+    X = (X + 1e3).astype(np.float32)  # so that rounding the coefficients is felt
+    alphas, coefs, gaps = lasso_path(X, y, alphas=[0.3, 0.1, 0.03])
+    assert coefs.dtype == np.float32
+    exact = X.astype(np.float64)
+    sizes = np.abs(coefs.astype(np.float64)).sum(axis=0)
+    objectives = ((y[:, None] - exact @ coefs) ** 2).mean(axis=0) / 2 + alphas * sizes
+    for k in range(3):
+        best = Lasso(alphas[k], fit_intercept=False, tol=1e-10).fit(exact, y)
+        excess = objectives[k] - best.objective_
+        assert 1e-11 < excess <= gaps[k]
+        assert gaps[k] <= 1e-5 * (y @ y) / 80
+
+
+def test_paths_name_themselves_in_errors():
+    X, y = problem()
+    for function in (lasso_path, enet_path):
+        with pytest.raises(ValueError, match=rf"^{function.__name__}: eps must be"):
+            function(X, y, eps=3.0)
+        with pytest.raises(ValueError, match="penalty_weights must be >= 0"):
+            function(X, y, penalty_weights=np.full(60, -1.0))
+        with pytest.raises(ValueError, match="sample_weight must be numbers of shape"):
+            function(X, y, sample_weight=[1.0])
+
+
 def test_weights_count_repetitions_and_zeros_drop():
     X, y = problem()
     counts = np.arange(len(y)) % 3
@@ -183,8 +217,9 @@ def test_largest_alpha_is_sharp():
 
 def test_alpha_zero_is_least_squares():
     X, y = problem(30, 50)
-    with pytest.warns(UserWarning, match="alpha=0"):
+    with pytest.warns(UserWarning, match="alpha=0") as caught:
         model = Lasso(0.0, fit_intercept=False).fit(X, y)
+    assert caught[0].filename == __file__
     np.testing.assert_allclose(model.coef_, np.linalg.pinv(X) @ y, atol=1e-8)
     assert model.dual_gap_ <= model.dual_gap_tol_
     with pytest.warns(UserWarning, match="alpha=0"):
@@ -202,15 +237,48 @@ def test_warm_start_continues():
     assert_certified(model.set_params(alpha=0.02).fit(X, y), X, y)
 
 
-def test_data_are_never_copied_or_changed(tmp_path):
-    X, y = problem(300, 500)
-    stored = np.memmap(tmp_path / "X", dtype=float, mode="w+", shape=X.shape)
-    stored[:] = X
-    stored.flush()
-    mapped = np.memmap(tmp_path / "X", dtype=float, mode="r", shape=X.shape)
-    model = Lasso(0.1, standardize=True).fit(mapped, y)
-    np.testing.assert_array_equal(mapped, X)
-    assert_certified(model, X, y)
+@pytest.fixture(scope="module", params=["C", "F"])
+def mapped(request, tmp_path_factory):
+    """A read-only file of 64 MB as an array, and a target."""
+    shape, rng = (1000, 8000), np.random.default_rng(0)
+    name = tmp_path_factory.mktemp("mapped") / "X"
+    X = np.memmap(name, float, "w+", shape=shape, order=request.param)
+    X[:] = rng.random(shape)
+    y = 20 * X[:, 0] + rng.standard_normal(len(X))
+    X.flush()
+    return np.memmap(name, float, "r", shape=shape, order=request.param), y
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        Lasso(0.5),
+        ElasticNet(0.5, standardize=True),
+        LassoCV(alphas=[0.9, 0.5], cv=3, n_jobs=2),
+        LassoIC("bic", alphas=[0.9, 0.5]),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_dense_data_are_neither_copied_nor_changed(mapped, model):
+    X, y = mapped
+    weight = np.linspace(1.0, 2.0, len(y))
+    model.fit(X[:50], y[:50], weight[:50])  # compiles
+    tracemalloc.start()
+    model.fit(X, y, weight)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 0.3 * X.nbytes
+
+
+def test_sparse_data_are_neither_copied_nor_changed(mapped):
+    X = sparse.csc_array(np.where(mapped[0] < 0.2, mapped[0], 0.0))
+    X.data.flags.writeable = False
+    Lasso(0.1).fit(X, mapped[1])
+    tracemalloc.start()
+    Lasso(0.1).fit(X, mapped[1])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 0.3 * X.data.nbytes
 
 
 @pytest.mark.parametrize(
@@ -321,9 +389,17 @@ def test_random_small_problems(seed):
 
 def test_missed_tolerance_warns_and_keeps_the_best():
     X, y = problem()
-    with pytest.warns(ConvergenceWarning, match=r"alpha=0\.001.*asked were"):
-        model = Lasso(1e-3, solver="cd", max_iter=1, tol=1e-300).fit(X, y)
+    hopeless = {"solver": "cd", "max_iter": 1, "tol": 1e-300}
+    with pytest.warns(ConvergenceWarning, match=r"alpha=0\.001.*asked were") as caught:
+        model = Lasso(1e-3, **hopeless).fit(X, y)
+        lasso_path(X, y, alphas=[1e-3], **hopeless)
     assert np.isfinite(model.coef_).all()
+    assert [str(w.message).split()[0] for w in caught] == [
+        "Lasso",
+        "lasso_path",
+    ]
+    # The user's line is at fault, not one of ours.
+    assert {warning.filename for warning in caught} == {__file__}
 
 
 @pytest.mark.parametrize(
