@@ -86,7 +86,7 @@ def correlate(design: Design, v: np.ndarray, features: np.ndarray | None = None)
 
 
 @operation
-def columns(design: Design, features: np.ndarray, rows: slice) -> np.ndarray:
+def columns(design: Design, features: np.ndarray | slice, rows: slice) -> np.ndarray:
     """X~[rows, features].T as a float64 copy of shape (len(features), n_rows)."""
     raise TypeError(_unknown(design))
 

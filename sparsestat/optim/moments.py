@@ -104,12 +104,14 @@ def _gram_of_products(design: Dense, weight: float) -> np.ndarray:
 
 def _gram_by_rows(design: Dense, weight: np.ndarray) -> np.ndarray:
     n, p = design.X.shape
-    features = np.arange(p)
     gram = np.zeros((p, p), order="F")
     for part in _row_slices(n, p):
-        block = columns(design, features, part)
+        block = columns(design, slice(None), part)
         block *= np.sqrt(weight[part])
-        gram = dsyrk(1.0, block, beta=1.0, c=gram, overwrite_c=True, lower=True)
+        # The transpose is in Fortran order, so BLAS takes it without a copy.
+        gram = dsyrk(
+            1.0, block.T, beta=1.0, c=gram, trans=True, overwrite_c=True, lower=True
+        )
     return gram
 
 
