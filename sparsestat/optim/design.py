@@ -239,7 +239,8 @@ def _(design, v, features=None):
 
 @columns.register(Dense)
 def _(design, features, rows):
-    block = np.ascontiguousarray(design.X.T[features, rows], dtype=np.float64)
+    copy = True if isinstance(features, slice) else None  # an index array copies
+    block = np.array(design.X.T[features, rows], np.float64, order="C", copy=copy)
     mean, scale = design.mean[features], design.scale[features]
     if mean.any():
         block -= mean[:, None]
