@@ -30,7 +30,7 @@ extensions = [
     "numpydoc",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "auto_examples/*.ipynb"]
+exclude_patterns = ["_build", "auto_examples/*.ipynb", "dev"]
 autosummary_generate = True
 extlinks = {
     "doi": ("https://doi.org/%s", "doi:%s"),
