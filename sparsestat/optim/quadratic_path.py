@@ -33,6 +33,8 @@ _SMALL_GRAM = 512
 _SMALL_SHARE = 1.0 / 30.0
 _WHOLE_GRAM = 4000
 _NOISE = 0.25
+# Correlations below this share of |x_j| |y| are rounding of the null model's fit.
+_ROUNDING = 1e-13
 # Ridge penalties never reach zero: where their paths begin, in units of the gauge.
 _MOST_ALPHA = 1e3
 # Cap of a Gram matrix: 512 MiB.
@@ -123,9 +125,28 @@ class PathSolver:
         unit = penalty._replace(alpha=1.0)
         gauges = self._correlations.last_gauges(unit, skip)
         alpha_max = min(gauges.max(initial=0.0), _MOST_ALPHA)
+        if self._is_rounding(np.flatnonzero(gauges)):
+            alpha_max = 0.0
         self._previous_alpha = self._alpha_max = alpha_max
         loss = 0.5 * float(u @ u)
+        nonzero = np.flatnonzero(coef)
+        features, coef = problem.unpenalised[nonzero], coef[nonzero]
+        self._null = Step(features, coef, loss, loss, 0.0, 1.0, 1, True, 0.0)
         return loss, alpha_max, loss
+
+    def _is_rounding(self, features: np.ndarray) -> bool:
+        """Whether what the null model leaves has nothing to do with these features."""
+        problem = self.problem
+        sizes = np.abs(self._correlations.values[features])
+        if len(sizes) == 0:
+            return True
+        largest = features[sizes.argmax()]
+        column = problem.root * columns(problem.design, [largest], slice(None))[0]
+        least = _ROUNDING * np.sqrt(problem.y2)
+        if sizes.max() > least * np.linalg.norm(column):
+            return False  # nearly always: spares a pass for the norms
+        design = with_norms(problem.design, problem.root**2)
+        return bool((sizes <= least * design.norm[features]).all())
 
     def start(self, features: np.ndarray, coef: np.ndarray) -> None:
         """Take coefficients of an earlier fit as the starting point."""
@@ -151,8 +172,7 @@ class PathSolver:
 
     def null_step(self) -> Step:
         """The null model, exact where it leaves nothing to explain."""
-        features, coef = self._set.support()
-        return Step(features, coef, 0.0, 0.0, 0.0, 1.0, 1, True, 0.0)
+        return self._null
 
     def solve(self, penalty: NamedTuple, target: float, max_iter: int) -> Step:
         """Solve for one penalty until the duality gap is at most `target`.
@@ -170,6 +190,8 @@ class PathSolver:
         -------
         step : Step
         """
+        if self._alpha_max == 0.0:
+            return self._null
         if self._undecided:
             self._decide(penalty)
         if self._everything:
@@ -205,8 +227,6 @@ class PathSolver:
         That is, at strengths below what noise alone would correlate.
         """
         self._undecided = False
-        if self._alpha_max <= 0.0:
-            return
         n, p = len(self.problem.root), len(self._set.inside)
         top = np.abs(self._correlations.values).argmax()
         norm = np.linalg.norm(
