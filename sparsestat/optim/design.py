@@ -472,5 +472,6 @@ def _moments_csc(data, indices, indptr, weight, centred, mean, variance):
             deviation = data[k] - centre
             squares += weight[indices[k]] * deviation * deviation
         # Entries not stored are zeros, at distance `centre` from the mean.
-        squares += max(total_weight - mass, 0.0) * centre * centre
+        if indptr[j + 1] - indptr[j] < len(weight):
+            squares += max(total_weight - mass, 0.0) * centre * centre
         mean[j], variance[j] = centre, squares
