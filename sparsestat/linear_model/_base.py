@@ -108,7 +108,7 @@ class SparseLinearRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator)
         return self
 
     def predict(self, X):
-        """Predict the target: X @ coef_ + intercept_.
+        """Predict the target: ``X @ coef_ + intercept_``.
 
         Parameters
         ----------
