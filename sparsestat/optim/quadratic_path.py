@@ -141,7 +141,9 @@ class PathSolver:
         if len(sizes) == 0:
             return True
         largest = features[sizes.argmax()]
-        column = problem.root * columns(problem.design, [largest], slice(None))[0]
+        column = (
+            problem.root * columns(problem.design, np.array([largest]), slice(None))[0]
+        )
         least = _ROUNDING * np.sqrt(problem.y2)
         if sizes.max() > least * np.linalg.norm(column):
             return False  # nearly always: spares a pass for the norms
@@ -230,7 +232,8 @@ class PathSolver:
         n, p = len(self.problem.root), len(self._set.inside)
         top = np.abs(self._correlations.values).argmax()
         norm = np.linalg.norm(
-            self.problem.root * columns(self.problem.design, [top], slice(None))[0]
+            self.problem.root
+            * columns(self.problem.design, np.array([top]), slice(None))[0]
         )
         share = penalty.alpha / self._alpha_max
         correlation = abs(self._correlations.values[top]) / (
