@@ -88,4 +88,4 @@ def _smallest_strength(penalty: NamedTuple, q: np.ndarray, norm2: np.ndarray) ->
     for _ in range(60):
         middle = 0.5 * (low + high)
         low, high = (middle, high) if moves(middle) else (low, middle)
-    return high
+    return high * (1.0 + 1e-12)  # correlations are computed anew, and round elsewhere
