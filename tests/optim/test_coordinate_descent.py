@@ -1,5 +1,7 @@
 """Coordinate descent on the residual, Newton steps without a matrix, acceleration."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -121,7 +123,7 @@ def test_working_set_reaches_the_minimum(storage, weight, penalty):
         np.testing.assert_allclose(working.q, A.T @ working.residual(), atol=1e-12)
         assert working.violation(penalty) < 1e-6
     expected = naive.coordinate_descent(
-        Z.T @ Z, Z.T @ problem.target, lambda z, s, j: prox(penalty, z, s, j)
+        Z.T @ Z, Z.T @ problem.target, functools.partial(prox, penalty)
     )
     found = np.zeros(P)
     found[working.features] = working.w
@@ -161,7 +163,7 @@ def test_nothing_that_matters_is_screened(storage, weight, penalty):
     assert len(kept[-1]) < 40
 
 
-def test_acceleration_never_raises_the_objective():
+def test_acceleration_never_raises_the_objective(monkeypatch):
     penalty = L1(0.01, np.ones(40), False)
     problem, _ = setting("F", None, penalty, 60, 40)
     lipschitz, everyone = problem.design.norm**2, np.arange(40)
@@ -180,3 +182,11 @@ def test_acceleration_never_raises_the_objective():
     assert (np.diff(values) <= 1e-14).all()
     plain._epochs(penalty, lipschitz, np.flatnonzero(plain.w), 60)
     assert values[-1] < plain.objective(penalty)
+    # A combination that leads astray is not taken.
+    monkeypatch.setattr(
+        np.linalg, "solve", lambda A, b: 1e3 * (-1.0) ** np.arange(6) + b
+    )
+    for _ in range(3):
+        plain._accelerate(penalty, lipschitz)
+        values.append(plain.objective(penalty))
+    assert (np.diff(values[-3:]) <= 1e-14).all()

@@ -132,6 +132,8 @@ def test_moments(storage, fit_intercept, standardize, weight, offset):
 @pytest.mark.parametrize("weight", [None, WEIGHT], ids=["uniform", "weighted"])
 def test_offsets_of_1e8_cost_no_digits(storage, weight):
     _, design, X, share = data(storage, weight=weight, offset=1e8)
+    mean = naive.moments(design.X, share, True)[0]
+    np.testing.assert_allclose(design.mean, mean, rtol=2.3e-16)  # the last digit
     gram = naive.gram(X, share)
     np.testing.assert_allclose(design.norm**2, gram.diagonal(), rtol=1e-6)
     np.testing.assert_allclose(gram_matrix(design, share), gram, atol=1e-6)

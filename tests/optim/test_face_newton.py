@@ -1,5 +1,7 @@
 """Minimisation on a Gram matrix, its factor, and growing sets of features."""
 
+import functools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -80,12 +82,12 @@ def test_minimum_is_that_of_coordinate_descent(kind, m, rank, n_free, alpha, see
     state.check()
     assert gap <= 1e-9 * state.y2
     rival = naive.coordinate_descent(
-        state.gram, state.c, lambda z, step, j: prox(penalty, z, step, j), state.w, 20
+        state.gram, state.c, functools.partial(prox, penalty), state.w, 20
     )
     assert state.objective() <= state.objective(rival) + 1e-10 * state.y2
     # From elsewhere, coordinate descent comes down to the same objective.
     far = naive.coordinate_descent(
-        state.gram, state.c, lambda z, step, j: prox(penalty, z, step, j), n_epochs=60
+        state.gram, state.c, functools.partial(prox, penalty), n_epochs=60
     )
     assert state.objective() <= state.objective(far) + 1e-10 * state.y2
 
@@ -113,10 +115,11 @@ def test_duplicated_features_do_not_enter_twice(n_copies):
     state.check()
 
 
-def test_large_faces_are_factored_at_once(monkeypatch):
+@pytest.mark.parametrize("kind", ["l1", "en"])
+def test_large_faces_are_factored_at_once(kind, monkeypatch):
     def solved(block):
         monkeypatch.setattr(face_newton, "_BLOCK", block)
-        state = State(L1(0.5, np.ones(60), False), 60, 80)
+        state = State(penalty_for(60, kind, 0.5, 0), 60, 80)
         state.w[:] = 0.1
         state.q[:] = state.c - state.gram @ state.w
         assert state.minimise()[1] <= 1e-10 * state.y2
