@@ -23,6 +23,7 @@ from sparsestat.optim.penalties import (
     value,
 )
 from sparsestat.utils.dispatch import kernel
+from tests import naive
 
 # Feature 0 has weight 1.5, feature 1 none, feature 2 is excluded.
 WEIGHTS = np.array([1.5, 0.0, np.inf])
@@ -41,6 +42,25 @@ numbers = st.floats(-4.0, 4.0, allow_subnormal=False)
 
 def values_on_grid(penalty, j):
     return np.array([value(penalty, w, j) for w in GRID])
+
+
+def test_every_penalty_is_in_the_table():
+    exported = (getattr(penalties, name) for name in penalties.__all__)
+    classes = {found for found in exported if isinstance(found, type)}
+    assert classes == {type(penalty) for penalty in INSTANCES}
+    assert {kind(penalty) for penalty in INSTANCES} == {"convex"}
+
+
+@each
+def test_values(penalty):
+    rho = getattr(penalty, "l1_ratio", 1.0)
+    for w in (-1.5, 0.0, 2.0):
+        expected = 0.7 * 1.5 * (rho * abs(w) + (1.0 - rho) * w**2 / 2.0)
+        if penalty.positive and w < 0.0:
+            expected = np.inf
+        assert value(penalty, w, 0) == pytest.approx(expected)
+        assert value(penalty, max(w, 0.0), 1) == 0.0
+        assert value(penalty, w, 2) == (0.0 if w == 0.0 else np.inf)
 
 
 @each
@@ -93,6 +113,24 @@ def test_gauge_below_one_means_zero_is_optimal(penalty, g):
 
 
 @each
+@pytest.mark.parametrize("g", [-2.0, -0.3, 0.0, 0.4, 1.7])
+def test_gauge_is_that_of_the_definition(penalty, g):
+    # The kink is what remains of the penalty without its quadratic part.
+    bend = curvature(penalty, 1.0, 0)
+
+    def kink(w):
+        return value(penalty, w, 0) - 0.5 * bend * w**2
+
+    for w in (0.0, 0.6) if penalty.positive else (-1.1, 0.0, 0.6):
+        rest = g - bend * w
+        if getattr(penalty, "l1_ratio", 1.0) == 0.0:
+            expected = np.inf if rest else 0.0
+        else:
+            expected = naive.gauge_at_zero(kink, rest)
+        assert gauge(penalty, g, w, 0) == pytest.approx(expected, rel=1e-6)
+
+
+@each
 @given(x=numbers, z=numbers, step=st.floats(0.01, 10.0))
 def test_prox_is_firmly_nonexpansive(penalty, x, z, step):
     p, q = prox(penalty, x, step, 0), prox(penalty, z, step, 0)
@@ -127,9 +165,11 @@ def all_compiled(penalty, z, j):
 @each
 def test_compiled_meaning_is_the_python_one(penalty):
     for z in (-1.7, 0.2, 3.0):
-        np.testing.assert_allclose(
-            all_compiled(penalty, z, 0), all_compiled.py_func(penalty, z, 0), 1e-14
-        )
+        for j in (0, 1):
+            np.testing.assert_allclose(
+                all_compiled(penalty, z, j), all_compiled.py_func(penalty, z, j), 1e-14
+            )
+        assert all_compiled(penalty, z, 2)[1:4] == (0.0, 0.0, 0.0)
 
 
 def test_discovery_exports_every_file():
