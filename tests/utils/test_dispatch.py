@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import sparsestat
-from sparsestat.utils.dispatch import kernel, operation
+from sparsestat.utils.dispatch import cache_folder, kernel, operation
 
 PACKAGE = Path(sparsestat.__file__).parent
 
@@ -61,14 +61,70 @@ USE_RIDGE = (
 )
 
 
+# Prints how many signatures of all kernels each kind of data adds.
+SIGNATURES = """
+import importlib, pkgutil
+import numpy as np
+from scipy import sparse
+from numba.core.registry import CPUDispatcher
+from sparsestat import optim
+from sparsestat.linear_model import Lasso
+
+modules = [
+    importlib.import_module(found.name)
+    for found in pkgutil.walk_packages(optim.__path__, "sparsestat.optim.")
+]
+kernels = {
+    kernel
+    for module in modules
+    for kernel in vars(module).values()
+    if isinstance(kernel, CPUDispatcher)
+}
+rng = np.random.default_rng(0)
+X = np.asfortranarray(rng.standard_normal((30, 10)))
+y = X[:, 0] + rng.standard_normal(30)
+
+def count():
+    return sum(len(kernel.signatures) for kernel in kernels)
+
+def added(X, y=y, weight=None, **params):
+    before = count()
+    for solver in ("auto", "cd"):
+        Lasso(0.1, solver=solver, **params).fit(X, y, weight)
+    print(count() - before)
+
+def frozen(X):
+    for array in (X.data, X.indices, X.indptr) if sparse.issparse(X) else (X,):
+        array.flags.writeable = False
+    return X
+
+C, csc = np.ascontiguousarray(X), sparse.csc_array(X)
+long = sparse.csc_array(X)
+long.indices, long.indptr = long.indices.astype("q"), long.indptr.astype("q")
+added(X)
+added(frozen(X.copy(order="F")), frozen(y.copy()))
+added(np.round(X).astype(int), y.astype(np.float32))
+added(X, positive=True, standardize=True, fit_intercept=False)
+added(X.astype(np.float32))
+added(C)
+added(frozen(C.copy()))
+added(csc)
+added(frozen(csc.copy()))
+added(sparse.csr_matrix(X))
+added(long)
+"""
+
+
 def run(code, cache, *path):
     """Run code in a process with a cache of its own; returns the words it prints."""
-    env = {**os.environ, "SPARSESTAT_CACHE_DIR": str(cache)}
+    env = {**os.environ}
+    if cache is not None:
+        env["SPARSESTAT_CACHE_DIR"] = str(cache)
     env["PYTHONPATH"] = os.pathsep.join(map(str, path or [PACKAGE.parent]))
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code],
         env=env,
-        cwd=cache.parent,
+        cwd=PACKAGE.parent if cache is None else cache.parent,
         capture_output=True,
         text=True,
         check=False,
@@ -191,6 +247,75 @@ def test_penalties_of_users_are_cached_apart(tmp_path):
     first_fit(
         cache, setup, "coef = solve(X, y, datafits.Quadratic(), penalties.L1(0.1)).coef"
     )
+
+
+@pytest.mark.slow
+def test_few_signatures_serve_all_data():
+    first, *rest = map(int, run(SIGNATURES, None))
+    assert 10 < first <= 25
+    read_only, whole, options, single, c_order, read_only_c, csc, *others = rest
+    assert (read_only, whole, options, read_only_c) == (0, 0, 0, 0)
+    assert single <= 6
+    assert c_order <= 6
+    assert csc <= 7
+    read_only_csc, csr, long = others
+    assert (read_only_csc, csr) == (0, 0)
+    assert long <= 7
+
+
+def test_processes_share_a_cold_cache(tmp_path):
+    code = (
+        "import numpy as np\n"
+        "from sparsestat.optim.vector import dot\n"
+        "print(dot(np.arange(4.0), np.ones(4)))"
+    )
+    env = {**os.environ, "SPARSESTAT_CACHE_DIR": str(tmp_path / "cache")}
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", code],
+            env=env,
+            cwd=PACKAGE.parent,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    assert [process.communicate()[0].strip() for process in started] == ["6.0"] * 3
+
+
+def test_place_of_the_cache(monkeypatch, tmp_path):
+    find = cache_folder.__wrapped__
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.delenv("SPARSESTAT_CACHE_DIR", raising=False)
+    assert find().parent == tmp_path / "home" / "sparsestat"
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "numba"))
+    assert find().parent == tmp_path / "numba" / "sparsestat"
+    monkeypatch.setenv("SPARSESTAT_CACHE_DIR", str(tmp_path / "own"))
+    assert find().parent == tmp_path / "own" / "sparsestat"
+    assert find().name == cache_folder().name
+
+
+def test_functions_without_a_file_are_compiled_but_not_cached():
+    scope = {}
+    exec("def triple(x):\n    return 3.0 * x", scope)
+    triple = kernel(scope["triple"])
+    assert triple(2.0) == 6.0
+    assert not triple.stats.cache_path
+
+
+def test_kernels_take_options_and_keep_infinities():
+    @kernel(inline="always")
+    def larger(x, y):
+        return x if x > y else y
+
+    @kernel
+    def limits(x):
+        return larger(x, np.inf), x / 0.0, np.isnan(x - x)
+
+    assert limits(1.0) == (np.inf, np.inf, False)
+    assert limits(np.inf) == (np.inf, np.inf, True)
 
 
 def test_without_a_cache_folder_kernels_still_work(tmp_path):
