@@ -11,12 +11,14 @@ from scipy.linalg.blas import dsyrk
 from sparsestat.optim.design import CSC, Dense, Design, columns
 from sparsestat.utils.dispatch import kernel, operation
 
-__all__ = ["gram_block", "gram_matrix"]
+__all__ = ["gram_block", "gram_matrix", "is_offset"]
 
 # Rows of a centred copy, in bytes: it stays in the cache of a core.
 _BLOCK_BYTES = 1 << 22
 # Largest mean^2 / variance at which the product form loses at most two digits.
 _HARMLESS_OFFSET = 100.0
+# The same for sparse columns, which have no other form: six digits.
+_LARGEST_OFFSET = 1e6
 
 
 def gram_matrix(design: Design, weight: np.ndarray) -> np.ndarray:
@@ -79,6 +81,19 @@ def _(design, weight, rows, cols):
     if (scale != 1.0).any():
         block /= np.outer(scale[rows], scale[cols])
     return block
+
+
+def is_offset(design: Design) -> bool:
+    """Whether sparse columns lie too far from zero for products of them as they are.
+
+    Their norms have to be known.
+    """
+    if isinstance(design, Dense):
+        return False
+    spread = design.norm * design.scale
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = (design.mean / spread) ** 2
+    return bool((ratio[spread > 0.0] > _LARGEST_OFFSET).any())
 
 
 def _product_form_is_safe(design: Dense, weight: np.ndarray) -> bool:

@@ -14,6 +14,7 @@ from sparsestat.optim.certificate import penalty_sums, scaled_gap, stationarity
 from sparsestat.optim.coordinate_descent import ResidualWorkingSet
 from sparsestat.optim.correlations import Correlations
 from sparsestat.optim.design import columns, with_norms
+from sparsestat.optim.moments import is_offset
 from sparsestat.optim.penalties import restrict
 from sparsestat.optim.problem import LeastSquares, fit_unpenalised
 from sparsestat.optim.working_set import GramWorkingSet
@@ -37,6 +38,10 @@ _NOISE = 0.25
 _ROUNDING = 1e-13
 # Ridge penalties never reach zero: where their paths begin, in units of the gauge.
 _MOST_ALPHA = 1e3
+# Rounds after which coordinate descent is stuck if a Gram matrix can help, and entries
+# of columns that are centred one by one for it, so that offsets do no harm.
+_PATIENCE = 30
+_FEW_ENTRIES = 1 << 22
 # Cap of a Gram matrix: 512 MiB.
 _MOST_GRAM_FEATURES = 8192
 
@@ -205,8 +210,8 @@ class PathSolver:
         inner = _INNER_SHARE * target
         for n_iter in range(1, max_iter + 1):
             self._add(missing)
+            self._minimise(penalty, inner)
             working = self._set
-            working.minimise(penalty, inner, _INNER_ROUNDS)
             u = working.residual()
             gauges = self._correlations.gauges(u, penalty, self._settled)
             step = self._step(penalty, target, n_iter, u, gauges)
@@ -248,12 +253,36 @@ class PathSolver:
             if len(started[0]):
                 self._set.warm_start(*started)
 
+    @property
+    def _most(self) -> int:
+        """Features up to which a Gram matrix of the working set is worth its memory."""
+        return min(_MOST_GRAM_FEATURES, max(4 * len(self.problem.root), 4096))
+
+    @property
+    def _can_form_gram(self) -> bool:
+        """Whether there is a way out where coordinate descent is stuck."""
+        working, problem = self._set, self.problem
+        if isinstance(working, GramWorkingSet) or working.size > self._most:
+            return False
+        small = working.size * len(problem.root) <= _FEW_ENTRIES
+        return small or not is_offset(problem.design)
+
+    def _minimise(self, penalty, target: float) -> None:
+        """Solve on the working set; where residuals do not lead there, by its Gram."""
+        way_out = self._can_form_gram
+        self._set.minimise(penalty, target, _PATIENCE if way_out else _INNER_ROUNDS)
+        if way_out and self._set.gap > target:
+            working = self._set
+            self._set = GramWorkingSet(self.problem, everything=False)
+            self._set.add(working.features)
+            self._set.warm_start(*working.support())
+            self._set.minimise(penalty, target, _INNER_ROUNDS)
+
     def _add(self, missing: np.ndarray) -> None:
         """Add features; beyond the cap of a Gram matrix, leave it for the residual."""
         working, problem = self._set, self.problem
         size = working.size + len(missing)
-        most = min(_MOST_GRAM_FEATURES, max(4 * len(problem.root), 4096))
-        if size > most and isinstance(working, GramWorkingSet):
+        if size > self._most and isinstance(working, GramWorkingSet):
             design = with_norms(problem.design, problem.root**2)
             self.problem = problem._replace(design=design)
             self._set = ResidualWorkingSet(self.problem)

@@ -9,6 +9,7 @@ from sparsestat.optim.certificate import penalty_value
 from sparsestat.optim.datafits import Quadratic
 from sparsestat.optim.design import CSC, Dense, Design, columns, make_design, with_norms
 from sparsestat.optim.general import GeneralSolver
+from sparsestat.optim.moments import is_offset
 from sparsestat.optim.penalties import kind, prepare
 from sparsestat.optim.problem import (
     allows_negative,
@@ -28,8 +29,6 @@ _WHOLE_GRAM = 4000
 _SPARSE = 0.1
 # Paths on a default grid stop where this share of the variance is left.
 _INTERPOLATION = 1e-9
-# Product forms of sparse Gram matrices lose this much precision at most.
-_LARGEST_OFFSET = 1e6
 
 
 class Run:
@@ -79,7 +78,7 @@ class Run:
             return "cd"
         if isinstance(design, CSC):
             filled = len(design.data) < _SPARSE * n * p
-            if solver == "cd" or (solver == "auto" and filled) or _is_offset(design):
+            if solver == "cd" or (solver == "auto" and filled) or is_offset(design):
                 return "cd"
         if solver == "cd":
             return "cd"
@@ -237,10 +236,3 @@ def _shares(sample_weight: np.ndarray | None) -> np.ndarray | None:
         return None
     weight = np.asarray(sample_weight, dtype=np.float64)
     return weight / weight.sum()
-
-
-def _is_offset(design: CSC) -> bool:
-    spread = design.norm * design.scale
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = (design.mean / spread) ** 2
-    return bool((ratio[spread > 0.0] > _LARGEST_OFFSET).any())
