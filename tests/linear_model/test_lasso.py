@@ -442,3 +442,21 @@ def test_frames_pickles_and_columns():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Lasso(0.1).fit(sparse.csr_array(X), y)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("alpha", [0.003, 1e-5])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"standardize": True}, {"fit_intercept": False}, {"positive": True}],
+    ids=str,
+)
+def test_sparse_collinear_features_are_certified(seed, alpha, options):
+    # Coordinate descent, the choice for few entries, alone does not get there.
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((90, 150)) * (rng.random((90, 150)) < 0.06)
+    X[:, 10:20] = X[:, :10] * 1.001
+    X[:, 20:25] = X[:, :5] + 1e-4 * (rng.random((90, 5)) < 0.05)
+    y = X[:, :10].sum(axis=1) + 0.1 * rng.standard_normal(90) + 5
+    model = Lasso(alpha, **options).fit(sparse.csc_array(X), y)
+    assert_certified(model, X, y)
