@@ -93,8 +93,10 @@ def dot_and_add(design, weight, v, shift, step, dots, shifts, out):
         shifts[j] = column_add(design, j, step, out[j])
 
 
-@each_storage
-@pytest.mark.parametrize("weight", [None, WEIGHT], ids=["uniform", "weighted"])
+@pytest.mark.parametrize(
+    "storage, weight",
+    [*((name, WEIGHT) for name in STORAGES), ("F", None), ("csc", None)],
+)
 @pytest.mark.parametrize("compiled", [True, False])
 def test_column_operations(storage, weight, compiled):
     _, design, X, share = data(storage, weight=weight)

@@ -80,9 +80,10 @@ def test_the_own_prox_is_right():
                 assert found == pytest.approx(expected, abs=1e-3)
 
 
-@pytest.mark.parametrize("storage", ["F", "C", "csc"])
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("penalty", [MCP(0.1), Absolute(0.1)], ids=str)
+@pytest.mark.parametrize(
+    "storage, weighted, penalty",
+    [("F", False, MCP(0.1)), ("C", True, Absolute(0.1)), ("csc", True, MCP(0.1))],
+)
 def test_stationarity_is_certified(storage, weighted, penalty):
     X, y = make_data(40, 15, density=0.8)
     options = {
