@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.optimize import nnls
+from scipy.optimize import lsq_linear, nnls
 
 from sparsestat.optim.design import Design, columns, correlate, n_samples, predict
 from sparsestat.optim.penalties import prox
@@ -147,4 +147,10 @@ def ordinary_least_squares(matrix, target, negative: bool) -> np.ndarray:
     """Coefficients of least norm, or non-negative ones."""
     if negative:
         return np.linalg.lstsq(matrix, target)[0]
-    return nnls(matrix, target)[0]
+    coef = nnls(matrix, target)[0]
+    # SciPy's nnls goes astray at times where a gradient is zero up to rounding.
+    gradient = matrix.T @ (target - matrix @ coef)
+    rounding = 1e-10 * np.linalg.norm(matrix, axis=0) * np.linalg.norm(target)
+    if (np.where(coef > 0.0, np.abs(gradient), gradient) > rounding).any():
+        coef = lsq_linear(matrix, target, (0.0, np.inf), "bvls", tol=1e-15).x
+    return coef

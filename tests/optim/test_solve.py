@@ -174,6 +174,17 @@ def test_alpha_zero_is_least_squares(positive):
     assert found.converged
 
 
+@pytest.mark.parametrize("seed", [319, 590, 707])
+def test_nothing_is_left_for_positive_least_squares(seed):
+    # SciPy 1.17.1 answers with large coefficients here.
+    rng = np.random.default_rng(seed)
+    X, y = rng.standard_normal((10, 3)), rng.standard_normal(10)
+    rest = y - X @ naive.nonnegative_least_squares(X, y)
+    found = solve(X, rest, SQUARES, L1(0.0, None, True), fit_intercept=False)
+    np.testing.assert_allclose(found.coef, 0.0, atol=1e-12)
+    assert found.converged
+
+
 @each_solver
 @pytest.mark.parametrize("factor", [1e-6, 1e6])
 def test_scaling_laws(solver, factor):
