@@ -10,7 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sparsestat.optim.certificate import penalty_sums, scaled_gap, stationarity
+from sparsestat.optim.certificate import (
+    fill_gauges,
+    penalty_sums,
+    scaled_gap,
+    stationarity,
+)
 from sparsestat.optim.coordinate_descent import ResidualWorkingSet
 from sparsestat.optim.correlations import Correlations
 from sparsestat.optim.design import columns, with_norms
@@ -23,6 +28,13 @@ __all__ = ["PathSolver", "Step"]
 
 _INNER_SHARE = 0.8
 _INNER_ROUNDS = 500
+# Error of sums of products, beside the norms of what they are made of.
+_PRODUCT_ERROR = 8.0 * np.finfo(np.float64).eps
+# Share of the tolerance that rounding in a Gram matrix may take, before residuals of X
+# decide; how often they may send it back, and what has to become of the gap.
+_SHARE_OF_ROUNDING = 0.1
+_REFINEMENTS = 10
+_ENOUGH = 0.5
 # Ratios of strengths by which a single fit is approached: between passes over X, and
 # between solutions on the working set.
 _STAGE = 0.35
@@ -202,10 +214,7 @@ class PathSolver:
         if self._undecided:
             self._decide(penalty)
         if self._everything:
-            self._descend(penalty)
-            rounds = max_iter * _INNER_ROUNDS
-            n_iter = self._set.minimise(penalty, target, rounds)
-            return self._step(penalty, target, n_iter)
+            return self._solve_on_all(penalty, target, max_iter)
         missing = self._approach(penalty)
         inner = _INNER_SHARE * target
         for n_iter in range(1, max_iter + 1):
@@ -223,6 +232,38 @@ class PathSolver:
                     break
                 inner *= 0.1
         return step
+
+    def _solve_on_all(self, penalty, target, max_iter) -> Step:
+        """Solve on the Gram matrix of all features, without X where that is certain."""
+        self._descend(penalty)
+        working, n_iter, last = self._set, 0, np.inf
+        none = np.zeros(len(working.inside))
+        for _ in range(_REFINEMENTS):
+            n_iter += working.minimise(penalty, target, max_iter * _INNER_ROUNDS)
+            if self._rounding(penalty) <= _SHARE_OF_ROUNDING * target:
+                return self._step(penalty, target, n_iter)
+            u = working.residual()
+            working.q[:] = self.problem.correlations(u, working.features)
+            step = self._step(penalty, target, n_iter, u, none)
+            if step.converged or not step.gap < _ENOUGH * last:
+                break
+            last = step.gap
+        return step
+
+    def _rounding(self, penalty) -> float:
+        """Bound of the error of a gap from rounding in the Gram matrix.
+
+        A relative error of `spread` in each correlation moves gauges, which are
+        subadditive and scale the dual point, and the products with coefficients.
+        """
+        working = self._set
+        spread = working.spread
+        zeros, none = np.zeros(len(spread)), np.zeros(len(spread), bool)
+        gauges = np.empty(len(spread))
+        fill_gauges(working.local(penalty), zeros, spread, none, gauges)
+        y2, fitted = self.problem.y2, float(spread @ np.abs(working.w))
+        error = _PRODUCT_ERROR * (np.sqrt(y2) + fitted)
+        return error * (gauges.max(initial=0.0) * y2 + 2.0 * fitted)
 
     @property
     def _settled(self) -> np.ndarray:

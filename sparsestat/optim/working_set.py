@@ -37,6 +37,8 @@ class GramWorkingSet:
         Coefficients and correlations with the residual.
     inside : ndarray of shape (n_features,), bool
         Members of the set.
+    spread : ndarray of shape (size,)
+        Norms of all features, only if the set began with everything.
     """
 
     def __init__(self, problem: LeastSquares, everything: bool) -> None:
@@ -170,6 +172,7 @@ class GramWorkingSet:
         self._q[:] = self._c
         self.inside[members] = True
         self.size = len(members)
+        self.spread = np.sqrt(self._gram.diagonal())
         self._find_unpenalised()
 
     def _find_unpenalised(self) -> None:
