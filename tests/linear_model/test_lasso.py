@@ -460,3 +460,12 @@ def test_sparse_collinear_features_are_certified(seed, alpha, options):
     y = X[:, :10].sum(axis=1) + 0.1 * rng.standard_normal(90) + 5
     model = Lasso(alpha, **options).fit(sparse.csc_array(X), y)
     assert_certified(model, X, y)
+
+
+@pytest.mark.parametrize("size", [1e4, 1e5])
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.9])
+def test_rounding_of_the_gram_matrix_does_not_certify(size, l1_ratio):
+    # Without an intercept to centre them, correlations cancel in many digits.
+    X, y = problem(80, 20)
+    model = ElasticNet(0.3, l1_ratio=l1_ratio, fit_intercept=False, precompute=True)
+    assert_certified(model.fit(X + size, y), X + size, y)
