@@ -162,7 +162,9 @@ class SparseLinearRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator)
         y = y.astype(np.float64, copy=False)
         return X, y, check_sample_weight(sample_weight, X)
 
-    def _run(self, X, y, sample_weight, penalty: NamedTuple, n_alphas: int) -> Run:
+    def _run(
+        self, X, y, sample_weight, penalty: NamedTuple, n_alphas: int, **options
+    ) -> Run:
         """The engine with what this estimator's parameters say."""
         return Run(
             X,
@@ -177,6 +179,7 @@ class SparseLinearRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator)
             solver=self.solver,
             precompute=self.precompute,
             n_alphas=n_alphas,
+            **options,
         )
 
     def _take(self, run: Run, alpha, coef, objective, gap, dtype) -> None:

@@ -25,6 +25,7 @@ from threadpoolctl import threadpool_limits
 from sparsestat.linear_model._base import TAIL, warn_unless_converged
 from sparsestat.linear_model._path import GRID, grid_size
 from sparsestat.linear_model._path_regressor import PathRegressor, attributes_of
+from sparsestat.optim.run import Run
 from sparsestat.optim.solution import PathSolution
 from sparsestat.utils.criteria import CRITERIA
 from sparsestat.utils.validation import (
@@ -90,10 +91,11 @@ class PathCV(PathRegressor):
             folds = self._folds(X, y, sample_weight, groups)
         n_tasks = len(penalties) * (1 + len(folds))
         context = self._begin(X, y, sample_weight, n_tasks, sequential=False)
-        paths = []
+        paths, shared = [], {}
         for task_id, penalty in enumerate(penalties):
             task = self._begin_task(context, "path", task_id, grid_size(self.alphas))
-            paths.append(self._path(X, y, sample_weight, penalty, task))
+            paths.append(self._path(X, y, sample_weight, penalty, task, **shared))
+            shared = _sharing_gram(paths[0][0])
             task.call_on_fit_task_end(estimator=self)
         if self.criterion is None:
             choice = self._by_folds(X, y, paths, folds, context)
@@ -190,7 +192,7 @@ class PathCV(PathRegressor):
         def run_task(task_id, path, fold):
             run, found = path
             task = self._begin_task(context, "fold", task_id, len(found.alphas))
-            result = self._fold(X, y, run.penalty, found.alphas, fold, scorer, task)
+            result = self._fold(X, y, run, found.alphas, fold, scorer, task)
             task.call_on_fit_task_end(estimator=self)
             return result
 
@@ -223,9 +225,12 @@ class PathCV(PathRegressor):
         attributes = {"criterion_": kept, "noise_variance_": variance}
         return _Choice(which, int(values[which].argmin()), attributes)
 
-    def _fold(self, X, y, penalty, alphas, fold: "_Fold", scorer, task):
+    def _fold(self, X, y, whole: Run, alphas, fold: "_Fold", scorer, task):
         """Errors or scores on the test rows of the path on the train rows."""
-        run = self._run(X, y, fold.weight, penalty, len(alphas))
+        form_gram = whole.gram_without
+        run = self._run(
+            X, y, fold.weight, whole.penalty, len(alphas), form_gram=form_gram
+        )
 
         def on_step(k, step):
             alpha = task.subcontext("alpha")
@@ -303,6 +308,11 @@ class _Fold(NamedTuple):
     weight: np.ndarray
     test_weight: np.ndarray | None
     score_params: dict
+
+
+def _sharing_gram(run: Run) -> dict:
+    """Options of further paths on the same data: one whole Gram matrix for all."""
+    return {} if run.gram is None else {"form_gram": lambda *_: run.gram}
 
 
 def _squared_errors(X, y, found: PathSolution, fold: _Fold) -> np.ndarray:

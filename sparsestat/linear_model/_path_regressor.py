@@ -19,9 +19,12 @@ __all__ = ["PathRegressor"]
 class PathRegressor(SparseLinearRegressor):
     """Base of the estimators that choose a strength along a path."""
 
-    def _path(self, X, y, sample_weight, penalty: NamedTuple, context):
+    def _path(
+        self, X, y, sample_weight, penalty: NamedTuple, context, **options
+    ) -> tuple[Run, PathSolution]:
         """The path on all data, with the run that found it; callbacks may end it."""
-        run = self._run(X, y, sample_weight, penalty, grid_size(self.alphas))
+        n_alphas = grid_size(self.alphas)
+        run = self._run(X, y, sample_weight, penalty, n_alphas, **options)
 
         def on_step(k: int, step: Step) -> bool:
             task = context.subcontext("alpha")

@@ -87,7 +87,10 @@ def correlate(design: Design, v: np.ndarray, features: np.ndarray | None = None)
 
 @operation
 def columns(design: Design, features: np.ndarray | slice, rows: slice) -> np.ndarray:
-    """X~[rows, features].T as a float64 copy of shape (len(features), n_rows)."""
+    """X~[rows, features].T as a float64 copy of shape (len(features), n_rows).
+
+    All features of a dense design are also taken at an array of rows.
+    """
     raise TypeError(_unknown(design))
 
 

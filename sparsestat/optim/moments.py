@@ -11,7 +11,7 @@ from scipy.linalg.blas import dsyrk
 from sparsestat.optim.design import CSC, Dense, Design, columns
 from sparsestat.utils.dispatch import kernel, operation
 
-__all__ = ["gram_block", "gram_matrix", "is_offset"]
+__all__ = ["downdated_gram", "gram_block", "gram_matrix", "is_offset"]
 
 # Rows of a centred copy, in bytes: it stays in the cache of a core.
 _BLOCK_BYTES = 1 << 22
@@ -19,6 +19,9 @@ _BLOCK_BYTES = 1 << 22
 _HARMLESS_OFFSET = 100.0
 # The same for sparse columns, which have no other form: six digits.
 _LARGEST_OFFSET = 1e6
+# Least share of its spread that a column may keep in a fold, so that differences lose
+# at most one digit.
+_LEAST_SPREAD = 0.1
 
 
 def gram_matrix(design: Design, weight: np.ndarray) -> np.ndarray:
@@ -48,8 +51,65 @@ def gram_matrix(design: Design, weight: np.ndarray) -> np.ndarray:
     if isinstance(design, Dense):
         if _product_form_is_safe(design, weight):
             return _gram_of_products(design, weight[0])
-        return _symmetrise(_gram_by_rows(design, weight))
+        rows = np.arange(len(weight))
+        return _symmetrise(_gram_by_rows(design, weight, rows))
     return gram_block(design, weight, features, features)
+
+
+def downdated_gram(
+    whole: np.ndarray,
+    design: Design,
+    weight: np.ndarray,
+    fold: Design,
+    fold_weight: np.ndarray,
+) -> np.ndarray:
+    """The Gram matrix of a fold from that of all samples, less the rows left out.
+
+    A tenth of the samples left out costs a tenth of a Gram matrix.
+
+    Parameters
+    ----------
+    whole : ndarray of shape (n_features, n_features)
+        Gram matrix of `design` and `weight`.
+    design, weight : Design, ndarray of shape (n_samples,)
+        All samples.
+    fold, fold_weight : Design, ndarray of shape (n_samples,)
+        The same X; weights in proportion to `weight`, but zero on the rows left out.
+        Either weights sum to one.
+
+    Returns
+    -------
+    gram : ndarray of shape (n_features, n_features)
+        As `gram_matrix(fold, fold_weight)`, which also does the work where most rows
+        are left out, X is sparse, or differences would lose more than a digit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsestat.optim import make_design
+    >>> from sparsestat.optim.moments import downdated_gram, gram_matrix
+    >>> X = np.array([[0.0, 1.0], [2.0, 3.0], [1.0, 7.0]])
+    >>> thirds, halves = np.full(3, 1 / 3), np.array([0.5, 0.5, 0.0])
+    >>> design, fold = make_design(X), make_design(X, sample_weight=halves)
+    >>> whole = gram_matrix(design, thirds)
+    >>> downdated_gram(whole, design, thirds, fold, halves).round(12)
+    array([[1., 1.],
+           [1., 1.]])
+    """
+    left_out = np.flatnonzero((fold_weight == 0.0) & (weight > 0.0))
+    if isinstance(design, CSC) or 2 * len(left_out) > len(weight):
+        return gram_matrix(fold, fold_weight)
+    gram = whole - _symmetrise(_gram_by_rows(design, weight, left_out))
+    gram /= 1.0 - weight[left_out].sum()
+    shift = (fold.mean - design.mean) / design.scale
+    gram -= np.outer(shift, shift)
+    spread, before = gram.diagonal(), whole.diagonal()
+    if (spread < _LEAST_SPREAD * before)[fold.norm != 0.0].any():
+        return gram_matrix(fold, fold_weight)
+    ratio = design.scale / fold.scale
+    if (ratio != 1.0).any():
+        gram *= np.outer(ratio, ratio)
+    return gram
 
 
 @operation
@@ -117,17 +177,25 @@ def _gram_of_products(design: Dense, weight: float) -> np.ndarray:
     return gram
 
 
-def _gram_by_rows(design: Dense, weight: np.ndarray) -> np.ndarray:
-    n, p = design.X.shape
+def _gram_by_rows(design: Dense, weight: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    p = design.X.shape[1]
     gram = np.zeros((p, p), order="F")
-    for part in _row_slices(n, p):
-        block = columns(design, slice(None), part)
-        block *= np.sqrt(weight[part])
+    for part in _row_slices(len(rows), p):
+        chosen = _as_slice(rows[part])
+        block = columns(design, slice(None), chosen)
+        block *= np.sqrt(weight[chosen])
         # The transpose is in Fortran order, so BLAS takes it without a copy.
         gram = dsyrk(
             1.0, block.T, beta=1.0, c=gram, trans=True, overwrite_c=True, lower=True
         )
     return gram
+
+
+def _as_slice(rows: np.ndarray) -> slice | np.ndarray:
+    """Neighbouring rows as a slice, which is read without gathering."""
+    if rows[-1] - rows[0] == len(rows) - 1:
+        return slice(rows[0], rows[-1] + 1)
+    return rows
 
 
 def _symmetrise(gram: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ from sparsestat.optim.certificate import (
 from sparsestat.optim.coordinate_descent import ResidualWorkingSet
 from sparsestat.optim.correlations import Correlations
 from sparsestat.optim.design import columns, with_norms
-from sparsestat.optim.moments import is_offset
+from sparsestat.optim.moments import gram_matrix, is_offset
 from sparsestat.optim.penalties import restrict
 from sparsestat.optim.problem import LeastSquares, fit_unpenalised
 from sparsestat.optim.working_set import GramWorkingSet
@@ -95,20 +95,24 @@ class PathSolver:
     Parameters
     ----------
     problem : LeastSquares
-    method : {"auto", "face_newton", "whole_gram", "cd"}
-        Face Newton steps on the Gram matrix of a working set or of all features (then
-        no pass over X is needed later), or coordinate descent on the residual;
-        "auto" is one of the first two, by the first strength.
+    method : {"auto", "face_newton", "cd"}
+        Face Newton steps on the Gram matrix of a working set, or coordinate descent on
+        the residual; "auto" is the first, or forms the whole Gram matrix where the
+        first strength will need most of it.
+    gram : ndarray of shape (n_features, n_features), default=None
+        Whole Gram matrix: Newton steps need no pass over X then.
     """
 
-    def __init__(self, problem: LeastSquares, method: str) -> None:
+    def __init__(
+        self, problem: LeastSquares, method: str, gram: np.ndarray | None = None
+    ) -> None:
         self.problem = problem
-        self._undecided = method == "auto"
-        self._everything = method == "whole_gram"
+        self._undecided = method == "auto" and gram is None
+        self._everything = gram is not None
         if method == "cd":
             self._set = ResidualWorkingSet(problem)
         else:
-            self._set = GramWorkingSet(problem, self._everything)
+            self._set = GramWorkingSet(problem, gram)
         self._correlations = Correlations(problem)
         self._previous_alpha = np.nan
         self._started = False
@@ -216,7 +220,7 @@ class PathSolver:
         if self._everything:
             return self._solve_on_all(penalty, target, max_iter)
         missing = self._approach(penalty)
-        inner = _INNER_SHARE * target
+        inner, last = _INNER_SHARE * target, np.inf
         for n_iter in range(1, max_iter + 1):
             self._add(missing)
             self._minimise(penalty, inner)
@@ -228,9 +232,11 @@ class PathSolver:
                 break
             missing = self._violators(gauges)
             if len(missing) == 0:
-                if working.gap > inner:
-                    break
-                inner *= 0.1
+                if working.gap <= inner:
+                    inner *= 0.1
+                elif not step.gap < _ENOUGH * last:
+                    break  # rounding, not the number of rounds, is the limit
+            last = step.gap
         return step
 
     def _solve_on_all(self, penalty, target, max_iter) -> Step:
@@ -290,7 +296,8 @@ class PathSolver:
         if small or dense:
             started = self._set.support()
             self._everything = True
-            self._set = GramWorkingSet(self.problem, everything=True)
+            gram = gram_matrix(self.problem.design, self.problem.root**2)
+            self._set = GramWorkingSet(self.problem, gram)
             if len(started[0]):
                 self._set.warm_start(*started)
 
@@ -314,7 +321,7 @@ class PathSolver:
         self._set.minimise(penalty, target, _PATIENCE if way_out else _INNER_ROUNDS)
         if way_out and self._set.gap > target:
             working = self._set
-            self._set = GramWorkingSet(self.problem, everything=False)
+            self._set = GramWorkingSet(self.problem)
             self._set.add(working.features)
             self._set.warm_start(*working.support())
             self._set.minimise(penalty, target, _INNER_ROUNDS)

@@ -9,7 +9,7 @@ from sparsestat.optim.certificate import penalty_value
 from sparsestat.optim.datafits import Quadratic
 from sparsestat.optim.design import CSC, Dense, Design, columns, make_design, with_norms
 from sparsestat.optim.general import GeneralSolver
-from sparsestat.optim.moments import is_offset
+from sparsestat.optim.moments import downdated_gram, gram_matrix, is_offset
 from sparsestat.optim.penalties import kind, prepare
 from sparsestat.optim.problem import (
     allows_negative,
@@ -44,11 +44,13 @@ class Run:
         Smallest strength that leaves only unpenalised coefficients.
     null_objective : float
         Objective of the model with intercept and unpenalised features alone.
+    gram : ndarray of shape (n_features, n_features) or None
+        The whole Gram matrix, where the solver works on one from the start.
     """
 
     def __init__(
         self, X, y, datafit, penalty, sample_weight, fit_intercept, standardize, tol,
-        max_iter, solver, precompute, n_alphas,
+        max_iter, solver, precompute, n_alphas, form_gram=None,
     ):  # fmt: skip
         if not isinstance(datafit, Quadratic):
             raise TypeError(f"datafit must be Quadratic(); got {datafit!r}.")
@@ -64,10 +66,13 @@ class Run:
         if method == "cd" or (method == "face_newton" and n_alphas > _SHORT):
             design = with_norms(design, weight)
         self.problem = least_squares(design, y, self.penalty, weight, fit_intercept)
+        self.gram = None
+        if method == "whole_gram":
+            self.gram = (form_gram or gram_matrix)(design, self.problem.root**2)
         if kind(self.penalty) == "general":
             self.solver = GeneralSolver(self.problem)
         else:
-            self.solver = PathSolver(self.problem, method)
+            self.solver = PathSolver(self.problem, method, self.gram)
         self.max_iter = max_iter
         scale, self.alpha_max, self.null_objective = self.solver.null(self.penalty)
         self.gap_tol = tol * scale
@@ -135,8 +140,25 @@ class Run:
         return self.path_solution(grid[: len(steps)], steps)
 
     def release(self) -> None:
-        """Let go of the solver and its Gram matrix; the problem stays."""
+        """Let go of the solver; the problem and a whole Gram matrix stay."""
         self.solver = None
+
+    def gram_without(self, fold: Design, fold_weight: np.ndarray) -> np.ndarray:
+        """The whole Gram matrix of the same data with weights of zero on some rows.
+
+        Parameters
+        ----------
+        fold, fold_weight : Design, ndarray of shape (n_samples,)
+            As for `downdated_gram`.
+
+        Returns
+        -------
+        gram : ndarray of shape (n_features, n_features)
+        """
+        if self.gram is None:
+            return gram_matrix(fold, fold_weight)
+        design, weight = self.problem.design, self.problem.root**2
+        return downdated_gram(self.gram, design, weight, fold, fold_weight)
 
     def explained_share(self, step: Step) -> float:
         """Share of the null model's loss that a step removes."""

@@ -7,7 +7,7 @@ import numpy as np
 from sparsestat.optim.certificate import stationarity
 from sparsestat.optim.design import columns
 from sparsestat.optim.face_newton import minimise_on_gram
-from sparsestat.optim.moments import gram_block, gram_matrix
+from sparsestat.optim.moments import gram_block
 from sparsestat.optim.penalties import restrict
 from sparsestat.optim.problem import LeastSquares
 
@@ -18,6 +18,8 @@ _COLUMN_BYTES = 1 << 26
 _FIRST_CAPACITY = 128
 # Calls after which q = c - G w is computed afresh, against drift.
 _RESYNCHRONISE = 16
+# Calls after which coordinate descent alone is tried again where it was not enough.
+_RETRY = 16
 
 
 class GramWorkingSet:
@@ -26,8 +28,8 @@ class GramWorkingSet:
     Parameters
     ----------
     problem : LeastSquares
-    everything : bool
-        Start with all features and their whole Gram matrix.
+    gram : ndarray of shape (n_features, n_features), default=None
+        Whole Gram matrix: start with all features.
 
     Attributes
     ----------
@@ -41,16 +43,16 @@ class GramWorkingSet:
         Norms of all features, only if the set began with everything.
     """
 
-    def __init__(self, problem: LeastSquares, everything: bool) -> None:
+    def __init__(self, problem: LeastSquares, gram: np.ndarray | None = None) -> None:
         self.problem = problem
         self.inside = np.zeros(len(problem.excluded), bool)
         self.size = 0
         self.n_active = 0
         self.gap = np.inf
-        self._calls = 0
+        self._calls = self._passes_failed = 0
         self._local: NamedTuple | None = None
-        if everything:
-            self._take_all()
+        if gram is not None:
+            self._take_all(gram)
         else:
             self._allocate(_FIRST_CAPACITY)
             self._find_unpenalised()
@@ -116,7 +118,10 @@ class GramWorkingSet:
             self.problem.y2,
             target,
             max_rounds,
+            self._passes_failed % _RETRY == 0,
         )
+        enough = self.n_active == 0 and self.w.any()
+        self._passes_failed = 0 if enough else self._passes_failed + 1
         return n_rounds
 
     def support(self) -> tuple[np.ndarray, np.ndarray]:
@@ -159,10 +164,9 @@ class GramWorkingSet:
         self.w[position[features]] = coef
         self._calls = -1  # q is computed before the next step
 
-    def _take_all(self) -> None:
+    def _take_all(self, gram: np.ndarray) -> None:
         problem = self.problem
         members = np.flatnonzero(~problem.excluded)
-        gram = gram_matrix(problem.design, problem.root**2)
         if len(members) < len(gram):
             gram = gram[np.ix_(members, members)]
         self._allocate(len(members), gram)

@@ -14,7 +14,9 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, ShuffleSpli
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sparsestat.linear_model import ElasticNetCV, Lasso, LassoCV
+from sparsestat.linear_model import ElasticNet, ElasticNetCV, Lasso, LassoCV
+from sparsestat.optim import run
+from sparsestat.optim.moments import gram_matrix
 from tests.certificates import assert_certified
 
 
@@ -40,6 +42,34 @@ def test_elastic_net_cv_agrees_with_scikit_learn(data):
     np.testing.assert_allclose(ours.mse_path_, theirs.mse_path_, rtol=1e-6)
     assert (ours.alpha_, ours.l1_ratio_) == (theirs.alpha_, theirs.l1_ratio_)
     assert ours.alphas_.shape == (2, 8)
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+def test_folds_of_tall_data_share_one_gram_matrix(monkeypatch, standardize):
+    rng = np.random.default_rng(0)
+    X = 3.0 + rng.standard_normal((200, 12)) * np.arange(1.0, 13.0)
+    y, weight = X[:, 0] - X[:, 5] + rng.standard_normal(200), rng.integers(0, 3, 200)
+    ratios, grid = [0.5, 1.0], np.geomspace(1.0, 1e-2, 6)
+    folds = list(KFold(5).split(X))
+    formed = []
+
+    def counting(design, weight):
+        formed.append(design)
+        return gram_matrix(design, weight)
+
+    monkeypatch.setattr(run, "gram_matrix", counting)
+    model = ElasticNetCV(
+        l1_ratio=ratios, alphas=grid, cv=folds, standardize=standardize, tol=1e-12
+    ).fit(X, y, sample_weight=weight)
+    assert len(formed) == 1
+    for i, ratio in enumerate(ratios):
+        for k, (train, test) in enumerate(folds):
+            one = ElasticNet(
+                grid[2], l1_ratio=ratio, standardize=standardize, tol=1e-13
+            ).fit(X[train], y[train], sample_weight=weight[train])
+            errors = (y[test] - one.predict(X[test])) ** 2
+            expected = np.average(errors, weights=weight[test])
+            assert model.mse_path_[i, 2, k] == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("storage", [np.asarray, sparse.csc_array, sparse.csr_matrix])

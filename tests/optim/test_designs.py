@@ -17,7 +17,7 @@ from sparsestat.optim.design import (
     predict,
     with_norms,
 )
-from sparsestat.optim.moments import gram_block, gram_matrix
+from sparsestat.optim.moments import downdated_gram, gram_block, gram_matrix
 from sparsestat.utils.dispatch import kernel
 from tests import naive
 from tests.optim.problems import STORAGES, freeze, make_data, shares
@@ -143,6 +143,44 @@ def test_offsets_of_1e8_cost_no_digits(storage, weight):
     np.testing.assert_allclose(
         gram_block(design, share, some, some), gram[np.ix_(some, some)], atol=1e-6
     )
+
+
+@each_storage
+@modes
+@pytest.mark.parametrize(
+    "left_out",
+    [range(60, 120), range(0, N_SAMPLES, 3), range(20, N_SAMPLES), []],
+    ids=["a block", "every third", "most", "none"],
+)
+def test_gram_of_a_fold(storage, fit_intercept, standardize, weight, left_out):
+    stored, design, _, share = data(storage, fit_intercept, standardize, weight, 2.0)
+    rest = share.copy()
+    rest[list(left_out)] = 0.0
+    rest /= rest.sum()
+    fold = make_design(
+        stored, sample_weight=rest, fit_intercept=fit_intercept, standardize=standardize
+    )
+    whole = gram_matrix(design, share)
+    kept = whole.copy()
+    found = downdated_gram(whole, design, share, fold, rest)
+    raw = stored.toarray() if sparse.issparse(stored) else stored
+    X = naive.transformed(raw, rest, fit_intercept, standardize)
+    np.testing.assert_allclose(found, naive.gram(X, rest), atol=1e-12)
+    np.testing.assert_array_equal(whole, kept)
+
+
+@pytest.mark.parametrize("size", [10.0, 1e6, 1e12])
+def test_gram_of_a_fold_without_the_row_that_dominates(size):
+    X = make_data(N_SAMPLES, N_FEATURES)[0]
+    X[7, 2] = size
+    share = np.full(N_SAMPLES, 1.0 / N_SAMPLES)
+    rest = share * N_SAMPLES / (N_SAMPLES - 1)
+    rest[7] = 0.0
+    design, fold = make_design(X), make_design(X, sample_weight=rest)
+    whole = gram_matrix(design, share)
+    found = downdated_gram(whole, design, share, fold, rest)
+    gram = naive.gram(naive.transformed(X, rest, True, False), rest)
+    np.testing.assert_allclose(found, gram, atol=1e-13)
 
 
 @pytest.mark.parametrize("storage", sorted({*STORAGES} - {"csr", "csc-duplicates"}))

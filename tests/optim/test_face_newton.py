@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sparsestat.optim import face_newton, make_design, working_set
 from sparsestat.optim.certificate import penalty_value
 from sparsestat.optim.face_newton import minimise_on_gram, slide
+from sparsestat.optim.moments import gram_matrix
 from sparsestat.optim.penalties import L1, ElasticNet, curvature, prox
 from sparsestat.optim.problem import least_squares
 from sparsestat.optim.working_set import GramWorkingSet
@@ -194,7 +195,7 @@ def test_working_set_grows_in_any_order(storage, keep_columns, weight, monkeypat
     design = make_design(STORAGES[storage](X), sample_weight=given, standardize=True)
     problem = least_squares(design, y, penalty, given, True)
     Z = np.sqrt(share)[:, None] * naive.transformed(X, share, True, True)
-    grown = GramWorkingSet(problem, everything=False)
+    grown = GramWorkingSet(problem)
     order = np.random.default_rng(0).permutation(30)
     for new in (order[:2], order[2:2], order[2:17], order[17:]):
         grown.add(new)
@@ -210,13 +211,13 @@ def test_working_set_grows_in_any_order(storage, keep_columns, weight, monkeypat
         assert grown.violation(penalty) < 1e-7
         assert grown.gap <= 1e-14
     assert grown.inside.all()
-    whole = GramWorkingSet(problem, everything=True)
+    whole = GramWorkingSet(problem, gram_matrix(problem.design, problem.root**2))
     whole.minimise(penalty, 1e-14, 100)
     found, expected = np.zeros((2, 30))
     found[grown.features], expected[whole.features] = grown.w, whole.w
     np.testing.assert_allclose(found, expected, atol=1e-8)
     features, coef = grown.support()
-    warm = GramWorkingSet(problem, everything=False)
+    warm = GramWorkingSet(problem)
     warm.add(features)
     warm.warm_start(features, coef)
     assert warm.minimise(penalty, 1e-13, 100) == 1

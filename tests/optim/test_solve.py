@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from sparsestat.optim import datafits, path, penalties, solve, to_cvxpy
+from sparsestat.optim import (
+    datafits,
+    path,
+    penalties,
+    quadratic_path,
+    solve,
+    to_cvxpy,
+)
 from sparsestat.optim.penalties import L1, ElasticNet
 from tests import naive
 from tests.optim.problems import STORAGES, certified, freeze, make_data
@@ -258,6 +265,19 @@ def test_rounds_are_counted_and_limited(solver):
     assert np.isfinite(found.gap)
     ready = solve(X, y, SQUARES, L1(1e-3), **SOLVERS[solver])
     assert found.objective == pytest.approx(ready.objective, rel=1e-3)
+
+
+def test_more_rounds_of_coordinate_descent_get_further(monkeypatch):
+    monkeypatch.setattr(quadratic_path, "_INNER_ROUNDS", 1)
+    monkeypatch.setattr(quadratic_path, "_PATIENCE", 1)
+    X, y = make_data(*WIDE, seed=10)
+    problem = X, y, SQUARES, L1(1e-3)
+    options = {"solver": "cd", "tol": 1e-13}
+    few, more, enough = (solve(*problem, max_iter=k, **options) for k in (1, 3, 100))
+    assert not few.converged
+    assert enough.converged
+    assert enough.gap < few.gap
+    assert enough.gap <= more.gap <= few.gap
 
 
 def test_grids():
