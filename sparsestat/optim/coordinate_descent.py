@@ -26,7 +26,10 @@ from sparsestat.utils.dispatch import kernel
 __all__ = ["ResidualWorkingSet"]
 
 # Epochs between two extrapolations: the last five differences are combined.
-_EPOCHS = 6
+_EPOCHS = 5
+# Passes are fast while a round of them leaves no more than this share of the gap: a
+# Newton step costs about as much.
+_FAST = 0.1
 # Errors of a Newton step may add this share of the gap that is asked for.
 _SHARE_OF_GAP = 1.0
 _MOST_GRADIENTS = 200
@@ -70,6 +73,7 @@ class ResidualWorkingSet:
         self._weight = None if (weight == weight[0]).all() else weight
         self._residual = problem.centred.copy()
         self._shift = 0.0
+        self._slow = True
 
     @property
     def size(self) -> int:
@@ -91,17 +95,25 @@ class ResidualWorkingSet:
         n_rounds = 0
         while n_rounds < max_rounds:
             n_rounds += 1
-            if has_faces:
+            last = self.gap if n_rounds > 1 else np.inf
+            if has_faces and self._slow:
                 self._newton(local, lipschitz, target)
             else:
                 self._accelerate(local, lipschitz)
             self._epochs(local, lipschitz, candidates, 1)
             self._certify(local, lipschitz)
+            self._slow = self._slow or self.gap > _FAST * last
             if has_faces:
                 candidates = self._not_excluded_safely(local, lipschitz)
             if self.gap <= target:
                 break
         return n_rounds
+
+    def sweep(self, penalty: NamedTuple) -> None:
+        """Pass forward and backward over the set, without a certificate."""
+        lipschitz = self.problem.design.norm[self.features] ** 2
+        self._epochs(self.local(penalty), lipschitz, np.arange(self.size), 2)
+        self._slow = False
 
     def support(self) -> tuple[np.ndarray, np.ndarray]:
         """Features with nonzero coefficients, and these."""

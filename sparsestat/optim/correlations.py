@@ -70,6 +70,9 @@ class Correlations:
         gauges : ndarray of shape (n_features,)
             Valid until the next call.
         """
+        if skip.all():
+            self._gauges[:] = 0.0
+            return self._gauges
         if self._most == 0:
             self.values[:] = self._problem.correlations(u)
             self.n_passes += 1.0

@@ -9,9 +9,13 @@ one Cholesky factor of the active block follows by bordering and downdating.
 import numpy as np
 from scipy.linalg.lapack import dpotrf
 
-from sparsestat.optim.certificate import restricted_gap, unpenalised_stationary
+from sparsestat.optim.certificate import (
+    penalty_value,
+    restricted_gap,
+    unpenalised_stationary,
+)
 from sparsestat.optim.cholesky import PIVOT, append, delete, solve
-from sparsestat.optim.penalties import curvature, prox, slope
+from sparsestat.optim.penalties import curvature, prox, restrict, slope
 from sparsestat.optim.vector import axpy
 from sparsestat.utils.dispatch import kernel
 
@@ -21,6 +25,12 @@ __all__ = ["minimise_on_gram"]
 _BLOCK = 32
 # Factoring n features takes as long as a pass of coordinate descent for this many.
 _PASSES = 50
+# Coefficients that may leave the support one by one, each with an update of the factor.
+_FEW_CROSSINGS = 16
+# Passes in which new coefficients may vanish again, when many are new, and rounds that
+# rather take back new collinear ones than slide along each of them.
+_SETTLE = 4
+_TAKE_BACK = 20
 
 
 def minimise_on_gram(
@@ -94,6 +104,10 @@ def minimise_on_gram(
         n_active = border_factor(
             gram, w, free, skipped, active, n_active, factor, ridge
         )
+        surplus = np.flatnonzero(skipped & (w != 0.0))  # collinear
+        if len(surplus) > _FEW_CROSSINGS and n_round <= _TAKE_BACK:
+            move(gram, surplus, -w[surplus], q)
+            w[surplus] = 0.0
         for _ in range(np.count_nonzero(w[skipped])):
             slide(penalty, gram, w, q, free, skipped, active, n_active, factor, ridge)
             n_active = newton(penalty, gram, w, q, free, active, n_active, factor)
@@ -101,16 +115,22 @@ def minimise_on_gram(
             n_active = border_factor(
                 gram, w, free, skipped, active, n_active, factor, ridge
             )
+        n_active = _leap(penalty, gram, w, q, free, active, n_active, factor, ridge)
         n_active = newton(penalty, gram, w, q, free, active, n_active, factor)
         gap = restricted_gap(penalty, c, w, q, y2)
         if gap <= target and unpenalised_stationary(
             penalty, unpenalised, w, q, gram, y2
         ):
             break
-        if not coordinate_pass(
-            penalty, gram, w, q, skipped, True
-        ) and not coordinate_pass(penalty, gram, w, q, skipped, False):
+        inside = np.count_nonzero(w)
+        moved = coordinate_pass(penalty, gram, w, q, skipped, True)
+        entered = np.count_nonzero(w) - inside
+        if not moved and not coordinate_pass(penalty, gram, w, q, skipped, False):
             break
+        if entered > max(_BLOCK, n_active // 8):
+            # Most leave again soon, at less cost now than from the factor.
+            for _ in range(_SETTLE):
+                coordinate_pass(penalty, gram, w, q, skipped, False)
     return n_active, n_round, gap
 
 
@@ -130,6 +150,31 @@ def _descend(penalty, unpenalised, gram, c, w, q, y2, target) -> tuple[float, bo
         if gap * (gap / last) ** (n_left - 1) > target:
             break
     return gap, False
+
+
+def _leap(penalty, gram, w, q, free, active, n_active, factor, ridge) -> int:
+    """A Newton step of which all coefficients that would change sign end at zero.
+
+    Worth a new factor where they are many; taken only if the objective falls.
+    """
+    support = active[:n_active].copy()
+    step = np.empty(n_active)
+    face_step(penalty, w, q, support, factor, step)
+    before = w[support]
+    after = np.where(
+        free[support] | (before * (before + step) > 0.0), before + step, 0.0
+    )
+    left = np.flatnonzero((after == 0.0) & ~free[support])
+    if len(left) <= max(_FEW_CROSSINGS, n_active // 50):
+        return n_active
+    moved = q.copy()
+    move(gram, support, after - before, moved)
+    fall = 0.5 * float((after - before) @ (q + moved)[support])
+    local = restrict(penalty, support)
+    if not fall > penalty_value(local, after) - penalty_value(local, before):
+        return n_active
+    w[support], q[:] = after, moved
+    return _refactor(gram, np.delete(support, left), active, n_active, factor, ridge)
 
 
 def _refactor(gram, support, active, n_active, factor, ridge) -> int:
@@ -250,6 +295,25 @@ def slide(penalty, gram, w, q, free, skipped, active, n_active, factor, ridge):
         if hit >= 0:
             w[hit] = 0.0
         return
+
+
+@kernel
+def face_step(penalty, w, q, support, factor, step):
+    """Newton step of the coefficients in the factor."""
+    for k in range(len(support)):
+        j = support[k]
+        step[k] = q[j]
+        if w[j] != 0.0:
+            step[k] -= slope(penalty, w[j], j)
+    solve(factor, len(support), step)
+
+
+@kernel
+def move(gram, support, change, q):
+    """q less what changes of coefficients add to the fit."""
+    for k in range(len(support)):
+        if change[k] != 0.0:
+            axpy(-change[k], gram[support[k], : len(q)], q)
 
 
 @kernel

@@ -18,7 +18,7 @@ from sparsestat.optim.certificate import (
 )
 from sparsestat.optim.coordinate_descent import ResidualWorkingSet
 from sparsestat.optim.correlations import Correlations
-from sparsestat.optim.design import columns, with_norms
+from sparsestat.optim.design import Dense, columns, with_norms
 from sparsestat.optim.moments import gram_matrix, is_offset
 from sparsestat.optim.penalties import restrict
 from sparsestat.optim.problem import LeastSquares, fit_unpenalised
@@ -28,6 +28,8 @@ __all__ = ["PathSolver", "Step"]
 
 _INNER_SHARE = 0.8
 _INNER_ROUNDS = 500
+# Share of the gap to which a working set is solved while features are missing.
+_LOOSE = 0.01
 # Error of sums of products, beside the norms of what they are made of.
 _PRODUCT_ERROR = 8.0 * np.finfo(np.float64).eps
 # Share of the tolerance that rounding in a Gram matrix may take, before residuals of X
@@ -40,19 +42,24 @@ _ENOUGH = 0.5
 _STAGE = 0.35
 _SMALL_STEP = 0.7
 _SMALLEST_ADDITION = 64
-# A whole Gram matrix pays for single fits with few features and small strengths, or
-# where alpha is below this multiple of correlations with pure noise.
-_SMALL_GRAM = 512
-_SMALL_SHARE = 1.0 / 30.0
+# A single fit takes all features at once where alpha is below this multiple of
+# correlations with pure noise; or where they are few, and so is their number times the
+# share of alpha in the largest one.
 _WHOLE_GRAM = 4000
 _NOISE = 0.25
+_SMALL_GRAM = 512
+_SMALL_SHARE = 17.0
+# Samples a feature that make passes of coordinate descent cheaper than the Gram matrix.
+_TALL = 4
 # Correlations below this share of |x_j| |y| are rounding of the null model's fit.
 _ROUNDING = 1e-13
 # Ridge penalties never reach zero: where their paths begin, in units of the gauge.
 _MOST_ALPHA = 1e3
-# Rounds after which coordinate descent is stuck if a Gram matrix can help, and entries
-# of columns that are centred one by one for it, so that offsets do no harm.
+# Rounds after which coordinate descent is stuck if a Gram matrix can help, sparse or
+# dense, and entries of columns that are centred one by one for it, so that offsets do
+# no harm.
 _PATIENCE = 30
+_PATIENCE_DENSE = 8
 _FEW_ENTRIES = 1 << 22
 # Cap of a Gram matrix: 512 MiB.
 _MOST_GRAM_FEATURES = 8192
@@ -219,11 +226,14 @@ class PathSolver:
             self._decide(penalty)
         if self._everything:
             return self._solve_on_all(penalty, target, max_iter)
-        missing = self._approach(penalty)
         inner, last = _INNER_SHARE * target, np.inf
+        far = penalty.alpha <= _SMALL_STEP * self._previous_alpha
+        # Sets that are not yet complete are not worth an exact solution.
+        loose = max(inner, _LOOSE * self._null.loss) if far else inner
+        missing = self._approach(penalty)
         for n_iter in range(1, max_iter + 1):
             self._add(missing)
-            self._minimise(penalty, inner)
+            self._minimise(penalty, loose if n_iter < max_iter else inner)
             working = self._set
             u = working.residual()
             gauges = self._correlations.gauges(u, penalty, self._settled)
@@ -231,11 +241,12 @@ class PathSolver:
             if step.converged:
                 break
             missing = self._violators(gauges)
-            if len(missing) == 0:
+            if len(missing) == 0 and loose == inner:
                 if working.gap <= inner:
                     inner *= 0.1
                 elif not step.gap < _ENOUGH * last:
                     break  # rounding, not the number of rounds, is the limit
+            loose = max(inner, _LOOSE * step.gap) if len(missing) else inner
             last = step.gap
         return step
 
@@ -276,9 +287,11 @@ class PathSolver:
         return self._set.inside | self.problem.excluded
 
     def _decide(self, penalty) -> None:
-        """Form the whole Gram matrix where most features will be needed anyway.
+        """Take all features at once where most of them will be needed anyway.
 
-        That is, at strengths below what noise alone would correlate.
+        That is, at strengths below what noise alone would correlate.  Their Gram matrix
+        costs as much as many passes of coordinate descent, which a few suffice where
+        the samples are so many that features hardly correlate by chance.
         """
         self._undecided = False
         n, p = len(self.problem.root), len(self._set.inside)
@@ -291,15 +304,33 @@ class PathSolver:
         correlation = abs(self._correlations.values[top]) / (
             norm * np.sqrt(self.problem.y2)
         )
-        small = p <= min(n, _SMALL_GRAM) and share < _SMALL_SHARE
+        small = p <= min(n, _SMALL_GRAM) and share * p < _SMALL_SHARE
         dense = p <= min(n, _WHOLE_GRAM) and share * correlation * np.sqrt(n) < _NOISE
-        if small or dense:
-            started = self._set.support()
-            self._everything = True
+        if not (small or dense):
+            return
+        started = self._set.support()
+        self._everything = p <= _SMALL_GRAM or n < _TALL * p
+        if self._everything:
             gram = gram_matrix(self.problem.design, self.problem.root**2)
             self._set = GramWorkingSet(self.problem, gram)
-            if len(started[0]):
-                self._set.warm_start(*started)
+        else:
+            others = ~self.problem.excluded
+            others[self.problem.unpenalised] = False
+            self._use_residual(
+                np.append(self.problem.unpenalised, np.flatnonzero(others))
+            )
+        if len(started[0]):
+            self._set.warm_start(*started)
+        if not self._everything:
+            self._set.sweep(penalty)
+            self._previous_alpha, self._started = penalty.alpha, True
+
+    def _use_residual(self, features: np.ndarray) -> None:
+        """Go on by coordinate descent on the residual, unpenalised features first."""
+        design = with_norms(self.problem.design, self.problem.root**2)
+        self.problem = self.problem._replace(design=design)
+        self._set = ResidualWorkingSet(self.problem)
+        self._set.add(features)
 
     @property
     def _most(self) -> int:
@@ -318,7 +349,10 @@ class PathSolver:
     def _minimise(self, penalty, target: float) -> None:
         """Solve on the working set; where residuals do not lead there, by its Gram."""
         way_out = self._can_form_gram
-        self._set.minimise(penalty, target, _PATIENCE if way_out else _INNER_ROUNDS)
+        patience = _PATIENCE
+        if isinstance(self.problem.design, Dense):
+            patience = _PATIENCE_DENSE
+        self._set.minimise(penalty, target, patience if way_out else _INNER_ROUNDS)
         if way_out and self._set.gap > target:
             working = self._set
             self._set = GramWorkingSet(self.problem)
@@ -328,13 +362,10 @@ class PathSolver:
 
     def _add(self, missing: np.ndarray) -> None:
         """Add features; beyond the cap of a Gram matrix, leave it for the residual."""
-        working, problem = self._set, self.problem
+        working = self._set
         size = working.size + len(missing)
         if size > self._most and isinstance(working, GramWorkingSet):
-            design = with_norms(problem.design, problem.root**2)
-            self.problem = problem._replace(design=design)
-            self._set = ResidualWorkingSet(self.problem)
-            self._set.add(working.features)
+            self._use_residual(working.features)
             self._set.warm_start(*working.support())
         self._set.add(missing)
 
@@ -395,9 +426,15 @@ class PathSolver:
         return np.empty(0, np.int64)
 
     def _descend(self, penalty) -> None:
-        """Lead the working set down in small steps: few coefficients change sign."""
+        """Lead the working set down in small steps: few coefficients change sign.
+
+        Steps of coordinate descent are cheap, and no better for being small.
+        """
+        if isinstance(self._set, ResidualWorkingSet):
+            self._set.sweep(penalty)
         alpha = self._previous_alpha
-        while alpha > penalty.alpha and not self._started:
+        following = isinstance(self._set, GramWorkingSet) and not self._started
+        while following and alpha > penalty.alpha:
             alpha = max(alpha * _SMALL_STEP, penalty.alpha)
             if alpha > penalty.alpha:
                 self._set.minimise(penalty._replace(alpha=alpha), 0.0, 2)

@@ -118,7 +118,7 @@ def test_unpenalised_coefficients_must_be_stationary():
 
 
 @pytest.mark.parametrize("positive", [False, True])
-@pytest.mark.parametrize("tol", [0.3, 0.03, 1e-10])
+@pytest.mark.parametrize("tol", [0.3, 0.1, 1e-10])
 def test_dual_of_a_solution_is_feasible_and_proves_the_gap(positive, tol):
     X, y = make_data(20, 35)
     penalty = L1(0.05, 1.0 + np.arange(35) % 3, positive)
@@ -132,7 +132,7 @@ def test_dual_of_a_solution_is_feasible_and_proves_the_gap(positive, tol):
 
     residual = y - X @ found.coef
     assert reach(found.dual) <= 1.0 + 1e-12
-    assert tol < 0.03 or reach(residual) > 1.0 + 1e-6  # as it is, it is not feasible
+    assert tol < 0.1 or reach(residual) > 1.0 + 1e-6  # as it is, it is not feasible
     dual = np.mean(y * found.dual) - 0.5 * np.mean(found.dual**2)
     primal = 0.5 * np.mean(residual**2) + level @ np.abs(found.coef)
     assert found.objective == pytest.approx(primal)
