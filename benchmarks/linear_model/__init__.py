@@ -52,7 +52,7 @@ CASES = [
     ),
     cross_validation_case(
         "G",
-        "Cross-validation, 400 x 2000, 5 folds x 100 strengths",
+        "Cross-validation, 400 x 2000",
         partial(ar1, 400, 2_000),
         _quick_wide,
     ),

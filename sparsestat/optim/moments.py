@@ -199,13 +199,16 @@ def _as_slice(rows: np.ndarray) -> slice | np.ndarray:
 
 
 def _symmetrise(gram: np.ndarray) -> np.ndarray:
-    """Copy the lower triangle to the upper one, in place and by blocks."""
+    """Copy the lower triangle to the upper one, by blocks; in C order like all others.
+
+    In place, for a matrix in Fortran order.
+    """
     for i in range(0, len(gram), 256):
         stop = i + 256
         gram[i:stop, stop:] = gram[stop:, i:stop].T
         corner = np.tril(gram[i:stop, i:stop])
         gram[i:stop, i:stop] = corner + np.tril(corner, -1).T
-    return gram
+    return gram.T
 
 
 def _row_slices(n_samples: int, width: int) -> list[slice]:
