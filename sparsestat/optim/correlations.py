@@ -43,6 +43,7 @@ class Correlations:
         n, p = len(problem.root), len(problem.excluded)
         self.values = np.zeros(p)
         self.n_passes = 0.0
+        self._norms = problem.design.norm
         self._gauges = np.empty(p)
         norm = problem.design.norm
         dense = isinstance(problem.design, Dense)
@@ -77,21 +78,22 @@ class Correlations:
             self.values[:] = self._problem.correlations(u)
             self.n_passes += 1.0
             self._slack[:] = 0.0
-            fill_gauges(penalty, self.values, self._slack, skip, self._gauges)
+            self._fill(penalty, skip)
             return self._gauges
         error = self._predict(u)
-        np.multiply(self._problem.design.norm, error, out=self._slack)
-        fill_gauges(penalty, self.values, self._slack, skip, self._gauges)
+        np.multiply(self._norms, error, out=self._slack)
+        self._fill(penalty, skip)
         unsure = np.flatnonzero(self._gauges >= 1.0)
         if len(unsure) > _MOST_UNSURE * (len(skip) - np.count_nonzero(skip)):
             self._learn(u)
             self._slack[:] = 0.0
-            fill_gauges(penalty, self.values, self._slack, skip, self._gauges)
+            self._fill(penalty, skip)
         elif len(unsure):
-            self.values[unsure] = self._problem.correlations(u, unsure)
+            members = self._members(unsure)
+            self.values[members] = self._problem.correlations(u, members)
             self.n_passes += len(unsure) / len(skip)
             self._slack[unsure] = 0.0
-            fill_gauges(penalty, self.values, self._slack, skip, self._gauges)
+            self._fill(penalty, skip)
         return self._gauges
 
     def refresh(self, u: np.ndarray) -> None:
@@ -106,8 +108,15 @@ class Correlations:
     def last_gauges(self, penalty, skip: np.ndarray) -> np.ndarray:
         """Gauges of the last values for another penalty, without any bound."""
         self._slack[:] = 0.0
-        fill_gauges(penalty, self.values, self._slack, skip, self._gauges)
+        self._fill(penalty, skip)
         return self._gauges
+
+    def _fill(self, penalty, skip: np.ndarray) -> None:
+        fill_gauges(penalty, self.values, self._slack, skip, self._gauges)
+
+    def _members(self, which: np.ndarray) -> np.ndarray:
+        """Features whose correlations make up these gauges."""
+        return which
 
     def _predict(self, u: np.ndarray) -> float:
         """Correlations from known products; returns the norm of what they miss."""

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.optimize import lsq_linear, nnls
 
 from sparsestat.optim.design import Design, columns, correlate, n_samples, predict
-from sparsestat.optim.penalties import prox
+from sparsestat.optim.penalties import is_block, price_of_features, prox
 
 __all__ = ["LeastSquares", "fit_unpenalised", "least_squares"]
 
@@ -28,7 +28,7 @@ class LeastSquares(NamedTuple):
         y - mean(y).
     y2 : float
         Square norm of the target.
-    y_mean : float
+    y_mean : float or ndarray of shape (n_tasks,)
         Weighted mean of y, or 0 without intercept.
     excluded : ndarray of shape (n_features,), bool
         Features that stay at zero: infinite weight or a constant column.
@@ -47,7 +47,7 @@ class LeastSquares(NamedTuple):
 
     def is_rounding(self, loss: float) -> bool:
         """Whether a mean square is rounding error of y: nothing left to explain."""
-        return loss <= _ROUNDING**2 * (self.y2 + self.y_mean**2)
+        return loss <= _ROUNDING**2 * (self.y2 + np.sum(np.square(self.y_mean)))
 
     def correlations(self, u: np.ndarray, features: np.ndarray | None = None):
         """x~_j.T u in the weighted inner product, for u on the target's scale."""
@@ -75,9 +75,9 @@ def least_squares(
 
     Parameters
     ----------
-    design : Dense or CSC
+    design : Dense, CSC or Tasks
         Made with the same weights and intercept.
-    y : ndarray of shape (n_samples,)
+    y : ndarray of shape (n_samples,) or, for tasks, (n_samples, n_tasks)
     penalty : NamedTuple
         Prepared for the number of features.
     sample_weight : ndarray of shape (n_samples,) or None
@@ -91,14 +91,18 @@ def least_squares(
     n, p = n_samples(design), len(design.mean)
     weights = np.full(n, 1.0 / n) if sample_weight is None else sample_weight
     y = y.astype(np.float64, copy=False)
-    y_mean = 0.0
+    y_mean = np.zeros(y.shape[1:])
     if fit_intercept:
-        y_mean = float(weights @ y)
-        y_mean += float(weights @ (y - y_mean))  # removes the first sum's rounding
+        y_mean = weights @ y
+        y_mean = y_mean + weights @ (y - y_mean)  # removes the first sum's rounding
     root = np.sqrt(weights)
-    centred = y - y_mean
+    centred = (y - y_mean).ravel()
+    if y.ndim == 1:
+        y_mean = float(y_mean)
+    else:
+        root = np.repeat(root, y.shape[1])
     target = root * centred
-    feature_weights = getattr(penalty, "weights", np.ones(p))
+    feature_weights = _feature_weights(penalty, p)
     excluded = np.isinf(feature_weights) | (design.norm == 0.0)
     unpenalised = np.flatnonzero((feature_weights == 0.0) & ~excluded)
     return LeastSquares(
@@ -134,11 +138,20 @@ def fit_unpenalised(
     return coef, problem.target - matrix @ coef
 
 
+def _feature_weights(penalty: NamedTuple, n_features: int) -> np.ndarray:
+    if is_block(penalty):
+        prices = price_of_features(penalty)
+        return np.repeat(prices, n_features // len(prices))
+    return getattr(penalty, "weights", np.ones(n_features))
+
+
 def allows_negative(penalty: NamedTuple, features: np.ndarray) -> bool:
     """Whether these features may have negative coefficients without a penalty.
 
     One of them speaks for all: features with infinite weight are not asked.
     """
+    if is_block(penalty):
+        return True
     unpenalised = penalty._replace(alpha=0.0)
     return all(prox(unpenalised, -1.0, 1.0, j) < 0.0 for j in features[:1])
 

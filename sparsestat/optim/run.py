@@ -9,8 +9,16 @@ from sparsestat.optim.certificate import penalty_value
 from sparsestat.optim.datafits import Quadratic
 from sparsestat.optim.design import CSC, Dense, Design, columns, make_design, with_norms
 from sparsestat.optim.general import GeneralSolver
+from sparsestat.optim.group_descent import block_total
+from sparsestat.optim.group_path import GroupPathSolver
 from sparsestat.optim.moments import downdated_gram, gram_matrix, is_offset
-from sparsestat.optim.penalties import kind, prepare
+from sparsestat.optim.penalties import (
+    RowL2,
+    feature_blocks,
+    kind,
+    prepare,
+    restrict_blocks,
+)
 from sparsestat.optim.problem import (
     allows_negative,
     least_squares,
@@ -18,6 +26,7 @@ from sparsestat.optim.problem import (
 )
 from sparsestat.optim.quadratic_path import PathSolver, Step
 from sparsestat.optim.solution import PathSolution, Solution
+from sparsestat.optim.tasks import Tasks, make_tasks, task_means
 
 __all__ = ["Run"]
 
@@ -65,14 +74,14 @@ class Run:
         method = self._method(design, X.shape[0], solver, precompute, n_alphas)
         if method == "cd" or (method == "face_newton" and n_alphas > _SHORT):
             design = with_norms(design, weight)
+        if isinstance(self.penalty, RowL2):
+            y = y.reshape(len(y), -1)
+            design = make_tasks(design, y.shape[1])
         self.problem = least_squares(design, y, self.penalty, weight, fit_intercept)
         self.gram = None
         if method == "whole_gram":
             self.gram = (form_gram or gram_matrix)(design, self.problem.root**2)
-        if kind(self.penalty) == "general":
-            self.solver = GeneralSolver(self.problem)
-        else:
-            self.solver = PathSolver(self.problem, method, self.gram)
+        self.solver = _SOLVERS[kind(self.penalty)](self, method)
         self.max_iter = max_iter
         scale, self.alpha_max, self.null_objective = self.solver.null(self.penalty)
         self.gap_tol = tol * scale
@@ -81,6 +90,8 @@ class Run:
         p = len(design.mean)
         if kind(self.penalty) == "general":
             return "cd"
+        if kind(self.penalty) == "block":
+            return "face_newton"
         if isinstance(design, CSC):
             filled = len(design.data) < _SPARSE * n * p
             if solver == "cd" or (solver == "auto" and filled) or is_offset(design):
@@ -168,7 +179,9 @@ class Run:
 
     def intercept_of(self, coef: np.ndarray) -> float:
         """Best intercept for coefficients on the scale of X; 0 without one."""
-        return float(self.problem.y_mean - self.problem.design.mean @ coef)
+        y_mean = self.problem.y_mean
+        intercept = y_mean - _mean_prediction(self.problem.design, coef)
+        return intercept if np.ndim(y_mean) else float(intercept)
 
     def objective_of(self, alpha: float, coef: np.ndarray) -> float:
         """Objective at coefficients on the scale of X, with their best intercept."""
@@ -176,6 +189,12 @@ class Run:
         support = np.flatnonzero(scaled)
         u = self.problem.residual(support, scaled[support])
         penalty = self.penalty._replace(alpha=float(alpha))
+        if kind(penalty) == "block":
+            blocks = feature_blocks(penalty, np.ones(len(scaled), bool))
+            everyone = np.arange(len(blocks.starts) - 1)
+            penalty = restrict_blocks(penalty, everyone, blocks.features)
+            scaled = scaled[blocks.features]
+            return 0.5 * float(u @ u) + block_total(penalty, blocks.starts, scaled)
         return 0.5 * float(u @ u) + penalty_value(penalty, scaled)
 
     def solution(self, step: Step) -> Solution:
@@ -210,7 +229,7 @@ class Run:
         return PathSolution(
             alphas,
             coefs,
-            self.problem.y_mean - design.mean @ coefs,
+            np.expand_dims(self.problem.y_mean, -1) - _mean_prediction(design, coefs),
             np.array([step.objective for step in steps]),
             np.array([step.loss for step in steps]),
             np.array([step.gap for step in steps]),
@@ -244,6 +263,32 @@ class Run:
         if step.stationarity is not None:
             return step.stationarity
         return self.solver.violation(self.penalty)
+
+
+def _path_solver(run: Run, method: str) -> PathSolver:
+    return PathSolver(run.problem, method, run.gram)
+
+
+def _general_solver(run: Run, method: str) -> GeneralSolver:
+    return GeneralSolver(run.problem)
+
+
+def _group_solver(run: Run, method: str) -> GroupPathSolver:
+    return GroupPathSolver(run.problem, run.penalty)
+
+
+# What solves problems with a kind of penalty.
+_SOLVERS = {
+    "convex": _path_solver,
+    "general": _general_solver,
+    "block": _group_solver,
+}
+
+
+def _mean_prediction(design: Design, coefs):
+    """Mean predictions of coefficients on the scale of X."""
+    means = task_means(design) if isinstance(design, Tasks) else design.mean
+    return means @ coefs
 
 
 def _saturated(explained: list[float]) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sparsestat.optim.penalties._blocks import is_block, prepare_blocks
 from sparsestat.utils.dispatch import operation
 
 __all__ = [
@@ -71,11 +72,15 @@ def kind(penalty: NamedTuple) -> str:
 
     Returns
     -------
-    kind : {"convex", "general"}
+    kind : {"convex", "general", "block"}
         ``"convex"`` when all operations are registered, so that duality gaps and
-        Newton steps are available; ``"general"`` when only value and prox are.
+        Newton steps are available; ``"general"`` when only value and prox are;
+        ``"block"`` for penalties on blocks of coefficients, which have operations of
+        their own.
     """
     cls = type(penalty)
+    if is_block(penalty):
+        return "block"
     if not (value.registered(cls) and prox.registered(cls)):
         raise TypeError(
             f"{cls.__name__} is not a penalty: register optim.penalties.value and "
@@ -105,6 +110,8 @@ def prepare(penalty: NamedTuple, n_features: int) -> NamedTuple:
     ValueError
         When an array field has another length than `n_features`.
     """
+    if is_block(penalty):
+        return prepare_blocks(penalty, n_features)
     fields = {}
     for name, field in penalty._asdict().items():
         fields[name] = _as_field(name, field, n_features)

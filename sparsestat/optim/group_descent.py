@@ -1,0 +1,293 @@
+"""Penalised least squares on a Gram matrix by blocks: passes, gaps, Newton systems.
+
+minimise w.T G w / 2 - c.T w + sum_g pen_g(w_g).  Every block is minimised exactly, or
+nearly so, given the others; a block at zero costs one test of its gradient.  The exact
+step of a group is that of Yang and Hastie (2024), arXiv:2405.08631.
+"""
+
+import numpy as np
+
+from sparsestat.optim.certificate import scaled_gap
+from sparsestat.optim.penalties import (
+    block_conjugate,
+    block_gauge,
+    block_hessian,
+    block_minimise,
+    block_prox,
+    block_reach,
+    block_ridge,
+    block_value,
+)
+from sparsestat.optim.vector import axpy, dot
+from sparsestat.utils.dispatch import kernel
+
+__all__ = [
+    "block_stationarity",
+    "block_sums",
+    "block_total",
+    "descend",
+    "descend_rows",
+    "fill_block_gauges",
+    "newton_system",
+]
+
+# Passes before their progress is judged.
+_LEAST_PASSES = 4
+
+
+@kernel
+def descend(
+    penalty, starts, gram, values, vectors, places, c, w, q, y2, target, budget
+):
+    """Passes over the blocks while they promise to reach the gap within the budget.
+
+    Parameters
+    ----------
+    penalty : NamedTuple
+        Restricted to the blocks.
+    starts : ndarray of shape (n_blocks + 1,)
+    gram : ndarray of shape (capacity, capacity)
+        G in its leading block of size m = starts[-1].
+    values, vectors, places : ndarray
+        Eigenvalues of the blocks of G, their eigenvectors one matrix after another,
+        and where each begins.
+    c, w, q : ndarray of shape (m,)
+        Linear term, coefficients, and q = c - G w; w and q change.
+    y2 : float
+        Square norm of the target.
+    target : float
+        Duality gap at which to stop.
+    budget : int
+        Most passes.
+
+    Returns
+    -------
+    n_passes : int
+    gap : float
+        Duality gap on these blocks.
+    moved : bool
+        Whether the last pass changed anything.
+    """
+    m, gap, moved = len(w), np.inf, True
+    largest = 0
+    for g in range(len(starts) - 1):
+        largest = max(largest, starts[g + 1] - starts[g])
+    b_all, new_all = np.empty(largest), np.empty(largest)
+    for n_passes in range(1, budget + 1):
+        moved = False
+        for g in range(len(starts) - 1):
+            start, stop = starts[g], starts[g + 1]
+            size = stop - start
+            block, old = gram[start:stop, start:stop], w[start:stop]
+            b, new = b_all[:size], new_all[:size]
+            active = False
+            for i in range(size):
+                b[i], new[i] = q[start + i], old[i]
+                active = active or old[i] != 0.0
+            if active:
+                for k in range(size):
+                    axpy(old[k], block[k], b)
+            elif block_gauge(penalty, b, g, start) <= 1.0:
+                continue
+            rotation = vectors[places[g] : places[g] + size * size]
+            block_minimise(
+                penalty,
+                block,
+                values[start:stop],
+                rotation.reshape((size, size)),
+                b,
+                new,
+                g,
+                start,
+            )
+            for i in range(size):
+                new[i], old[i] = new[i] - old[i], new[i]
+                moved = moved or new[i] != 0.0
+            _subtract_rows(new, gram[start:stop, :m], q)
+        last, gap = gap, block_gap(penalty, starts, c, w, q, y2)
+        if gap <= target or not moved:
+            return n_passes, gap, moved
+        if n_passes >= _LEAST_PASSES:
+            if gap * (gap / last) ** (budget - n_passes) > target:
+                return n_passes, gap, moved
+    return budget, gap, moved
+
+
+@kernel
+def _subtract_rows(change, rows, q):
+    """q -= change @ rows, four rows at a time."""
+    size = len(change)
+    k = 0
+    while k + 4 <= size:
+        a0, a1, a2, a3 = change[k], change[k + 1], change[k + 2], change[k + 3]
+        r0, r1, r2, r3 = rows[k], rows[k + 1], rows[k + 2], rows[k + 3]
+        if a0 != 0.0 or a1 != 0.0 or a2 != 0.0 or a3 != 0.0:
+            for i in range(len(q)):
+                q[i] -= a0 * r0[i] + a1 * r1[i] + a2 * r2[i] + a3 * r3[i]
+        k += 4
+    while k < size:
+        if change[k] != 0.0:
+            axpy(-change[k], rows[k], q)
+        k += 1
+
+
+@kernel
+def descend_rows(penalty, n_tasks, gram, c, w, q, y2, starts, target, budget):
+    """As `descend` for rows of `n_tasks` coefficients with one Gram entry a pair.
+
+    Parameters
+    ----------
+    gram : ndarray of shape (capacity, capacity)
+        Of features, not of coefficients.
+    c, w, q : ndarray of shape (n_rows * n_tasks,)
+    """
+    n_rows = len(w) // n_tasks
+    gap, moved = np.inf, True
+    change = np.empty(n_tasks)
+    for n_passes in range(1, budget + 1):
+        moved = False
+        for j in range(n_rows):
+            start = j * n_tasks
+            curvature = gram[j, j]
+            row, gradient = w[start : start + n_tasks], q[start : start + n_tasks]
+            active = False
+            for t in range(n_tasks):
+                active = active or row[t] != 0.0
+            if curvature <= 0.0:
+                continue
+            if not active and block_gauge(penalty, gradient, j, start) <= 1.0:
+                continue
+            for t in range(n_tasks):
+                change[t] = row[t] + gradient[t] / curvature
+            block_prox(penalty, change, 1.0 / curvature, j, start, change)
+            different = False
+            for t in range(n_tasks):
+                change[t], row[t] = change[t] - row[t], change[t]
+                different = different or change[t] != 0.0
+            if not different:
+                continue
+            moved = True
+            for i in range(n_rows):
+                axpy(-gram[j, i], change, q[i * n_tasks : (i + 1) * n_tasks])
+        last, gap = gap, block_gap(penalty, starts, c, w, q, y2)
+        if gap <= target or not moved:
+            return n_passes, gap, moved
+        if n_passes >= _LEAST_PASSES:
+            if gap * (gap / last) ** (budget - n_passes) > target:
+                return n_passes, gap, moved
+    return budget, gap, moved
+
+
+@kernel
+def block_gap(penalty, starts, c, w, q, y2):
+    """Duality gap on these blocks: q = c - G w, y2 the square norm of the target."""
+    value_sum, augmented2, largest, conjugates = block_sums(penalty, starts, w, q)
+    fitted = dot(c, w)
+    residual2 = max(y2 - fitted - dot(q, w), 0.0)
+    return scaled_gap(
+        residual2, y2 - fitted, value_sum, augmented2, largest, conjugates
+    )
+
+
+@kernel
+def block_sums(penalty, starts, w, q):
+    """sum pen_g(w_g), sum ridge_g |w_g|^2, largest gauge, sum pen*_g(q_g)."""
+    value_sum, augmented2, largest, conjugates = 0.0, 0.0, 0.0, 0.0
+    size = 0
+    for g in range(len(starts) - 1):
+        size = max(size, starts[g + 1] - starts[g])
+    rest_all = np.empty(size)
+    for g in range(len(starts) - 1):
+        start, stop = starts[g], starts[g + 1]
+        if start == stop:
+            continue
+        ridge, rest = block_ridge(penalty, g), rest_all[: stop - start]
+        value_sum += block_value(penalty, w[start:stop], g, start)
+        for i in range(stop - start):
+            rest[i] = q[start + i] - ridge * w[start + i]
+            augmented2 += ridge * w[start + i] * w[start + i]
+        largest = max(largest, block_gauge(penalty, rest, g, start))
+        conjugates += block_conjugate(penalty, q[start:stop], g, start)
+    return value_sum, augmented2, largest, conjugates
+
+
+@kernel
+def block_total(penalty, starts, w):
+    """sum pen_g(w_g)."""
+    total = 0.0
+    for g in range(len(starts) - 1):
+        total += block_value(penalty, w[starts[g] : starts[g + 1]], g, starts[g])
+    return total
+
+
+@kernel
+def fill_block_gauges(penalty, features, starts, values, slack, skip, out):
+    """Largest gauge of any correlations within a ball about `values`, block by block.
+
+    `slack` are the radii; blocks in `skip`, and empty ones, get zero.
+    """
+    size = 0
+    for g in range(len(starts) - 1):
+        size = max(size, starts[g + 1] - starts[g])
+    all_x = np.empty(size)
+    for g in range(len(starts) - 1):
+        start, stop = starts[g], starts[g + 1]
+        out[g] = 0.0
+        if skip[g] or start == stop:
+            continue
+        x = all_x[: stop - start]
+        for i in range(stop - start):
+            x[i] = values[features[start + i]]
+        out[g] = block_gauge(penalty, x, g, start)
+        if slack[g] > 0.0:
+            out[g] += slack[g] * block_reach(penalty, g, start, stop - start)
+
+
+@kernel
+def block_stationarity(penalty, starts, w, q, lipschitz):
+    """Largest |w_g - prox_g(w_g + q_g / L_g)| L_g: the violated optimality condition."""
+    worst = 0.0
+    for g in range(len(starts) - 1):
+        start, stop = starts[g], starts[g + 1]
+        if lipschitz[g] <= 0.0:
+            continue
+        step = 1.0 / lipschitz[g]
+        moved = w[start:stop] + step * q[start:stop]
+        block_prox(penalty, moved, step, g, start, moved)
+        total = 0.0
+        for i in range(stop - start):
+            total += (moved[i] - w[start + i]) ** 2
+        worst = max(worst, lipschitz[g] * np.sqrt(total))
+    return worst
+
+
+@kernel
+def newton_system(penalty, starts, w, q, hessian, rhs):
+    """Add the penalty's Hessian on the nonzero coefficients, and fill the right side.
+
+    `hessian` holds the Gram matrix of the nonzero coefficients, in their order.
+    """
+    first = 0
+    for g in range(len(starts) - 1):
+        start, stop = starts[g], starts[g + 1]
+        size = 0
+        for j in range(start, stop):
+            size += w[j] != 0.0
+        if size == 0:
+            continue
+        # A penalty sees its own block, zeros and all: then only the rest is kept.
+        slope = np.empty(stop - start)
+        bend = np.empty((stop - start, stop - start))
+        block_hessian(penalty, w[start:stop], g, start, slope, bend)
+        row = first
+        for i in range(stop - start):
+            if w[start + i] == 0.0:
+                continue
+            rhs[row] = q[start + i] - slope[i]
+            column = first
+            for k in range(stop - start):
+                if w[start + k] != 0.0:
+                    hessian[row, column] += bend[i, k]
+                    column += 1
+            row += 1
+        first += size
