@@ -245,7 +245,7 @@ def fill_block_gauges(penalty, features, starts, values, slack, skip, out):
 
 @kernel
 def block_stationarity(penalty, starts, w, q, lipschitz):
-    """Largest |w_g - prox_g(w_g + q_g / L_g)| L_g: the violated optimality condition."""
+    """Largest |w_g - prox_g(w_g + q_g / L_g)| L_g: the violated optimality."""
     worst = 0.0
     for g in range(len(starts) - 1):
         start, stop = starts[g], starts[g + 1]

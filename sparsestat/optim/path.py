@@ -34,7 +34,7 @@ def solve(
     X : ndarray or sparse matrix of shape (n_samples, n_features)
         float32 or float64, finite.
     y : ndarray of shape (n_samples,)
-        Target, finite.
+        Target, finite; with `RowL2` of shape (n_samples, n_tasks).
     datafit : NamedTuple
         From `optim.datafits`.
     penalty : NamedTuple
@@ -55,7 +55,8 @@ def solve(
         Outer rounds at most.
     solver : {"auto", "face_newton", "cd"}, default="auto"
         Newton steps on the face with a Gram matrix of a working set, or coordinate
-        descent on the residual.
+        descent on the residual. Penalties on blocks have one solver, on a Gram matrix
+        of a working set, whatever is asked for here and by `precompute`.
     precompute : {"auto", True, False}, default="auto"
         Whether face_newton forms the Gram matrix of all features first.
 
@@ -114,7 +115,7 @@ def path(
     X : ndarray or sparse matrix of shape (n_samples, n_features)
         float32 or float64, finite.
     y : ndarray of shape (n_samples,)
-        Target, finite.
+        Target, finite; with `RowL2` of shape (n_samples, n_tasks).
     datafit : NamedTuple
         From `optim.datafits`.
     penalty : NamedTuple

@@ -205,6 +205,9 @@ class Run:
         coef[step.features] = step.coef / design.scale[step.features]
         intercept = self.intercept_of(coef)
         residual = problem.residual_of_y(step.features, step.coef)
+        if isinstance(design, Tasks):
+            coef = coef.reshape(-1, design.n_tasks)
+            residual = residual.reshape(-1, design.n_tasks)
         general = kind(self.penalty) == "general"
         return Solution(
             coef,

@@ -14,8 +14,9 @@ class Solution(NamedTuple):
     Parameters
     ----------
     coef : ndarray of shape (n_features,)
-        On the scale of the given X.
+        On the scale of the given X; (n_features, n_tasks) with several tasks.
     intercept : float
+        Or an array of shape (n_tasks,).
     dual : ndarray of shape (n_samples,)
         Residual y - X w - b, scaled into the feasible set of the dual where the
         penalty has a gauge.
@@ -46,6 +47,8 @@ class PathSolution(NamedTuple):
     alphas : ndarray of shape (n_alphas,)
         Decreasing.
     coefs : csc_array of shape (n_features, n_alphas)
+        With several tasks (n_features * n_tasks, n_alphas), the tasks of a feature
+        next to each other, and intercepts of shape (n_tasks, n_alphas).
     intercepts, objectives, losses, gaps : ndarray of shape (n_alphas,)
         Losses are objectives without the penalty.
     gap_tol : float

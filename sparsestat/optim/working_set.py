@@ -89,8 +89,9 @@ class GramWorkingSet:
                 problem.design, problem.root**2, new, self._features[:stop]
             )
             self._c[start:stop] = problem.correlations(problem.target, new)
-        support = np.flatnonzero(self.w)
-        self._q[start:stop] = self._c[start:stop] - block[:, support] @ self.w[support]
+        support = np.flatnonzero(self._w[:start])
+        fitted = block[:, support] @ self._w[support]
+        self._q[start:stop] = self._c[start:stop] - fitted
         self._gram[start:stop, :stop] = block
         self._gram[:start, start:stop] = block[:, :start].T
         self.inside[new] = True
