@@ -59,7 +59,7 @@ def block_value(penalty: NamedTuple, w: np.ndarray, g: int, start: int) -> float
 
 @operation
 def block_prox(penalty: NamedTuple, z, step: float, g: int, start: int, out) -> None:
-    """Proximal operator: out = argmin_w |w - z|^2 / (2 step) + pen_g(w)."""
+    """Proximal operator: out = ``argmin_w |w - z|^2 / (2 step) + pen_g(w)``."""
     raise TypeError(_missing("block_prox", penalty))
 
 
@@ -77,7 +77,7 @@ def block_reach(penalty: NamedTuple, g: int, start: int, size: int) -> float:
 
 @operation
 def block_ridge(penalty: NamedTuple, g: int) -> float:
-    """Factor r of the part r |w|^2 / 2 of pen_g; the rest is a norm."""
+    """Factor r of the part ``r |w|^2 / 2`` of pen_g; the rest is a norm."""
     raise TypeError(_missing("block_ridge", penalty))
 
 
