@@ -23,26 +23,16 @@ def duality_gap(
     standardize=False,
 ):
     """Gap of `coef` with its best intercept, and the objective of the null model."""
-    X = np.asarray(X.toarray() if sparse.issparse(X) else X, dtype=float)
-    y = np.asarray(y, dtype=float)
-    n, p = X.shape
-    s = np.full(n, 1.0 / n)
-    if sample_weight is not None:
-        s = np.asarray(sample_weight, dtype=float) / np.sum(sample_weight)
-    v = np.ones(p) if penalty_weights is None else np.asarray(penalty_weights, float)
-    coef = np.asarray(coef, dtype=float)
-    assert not coef[np.isinf(v)].any()
-    assert not positive or (coef >= 0).all()
-    if fit_intercept:
-        mean = s @ X
-        X, y = X - mean, y - s @ y
-        X[:, (s @ X**2) <= (1e-14 * n * mean) ** 2] = 0.0
-    if standardize:
-        scale = np.sqrt(s @ X**2)
-        scale[scale == 0.0] = 1.0
-        X, coef = X / scale, coef * scale
-    # From here on in the inner product of the weighted samples.
-    X, y = np.sqrt(s)[:, None] * X, np.sqrt(s) * y
+    X, y, coef, v = _prepared(
+        X,
+        y,
+        coef,
+        penalty_weights,
+        positive,
+        sample_weight,
+        fit_intercept,
+        standardize,
+    )
     penalised = (v > 0) & np.isfinite(v)
     free = np.flatnonzero(v == 0)
     v = np.where(penalised, v, 0.0)
@@ -66,6 +56,70 @@ def duality_gap(
     least = nnls if positive else np.linalg.lstsq
     null = y - X[:, free] @ least(X[:, free], y)[0] if len(free) else y
     return primal - max(duals), null @ null / 2
+
+
+def square_root_gap(
+    X,
+    y,
+    coef,
+    *,
+    alpha,
+    penalty_weights=None,
+    positive=False,
+    sample_weight=None,
+    fit_intercept=True,
+    standardize=True,
+):
+    """The same for the square-root Lasso, smoothed below 1e-3 of the null model."""
+    X, y, coef, v = _prepared(
+        X,
+        y,
+        coef,
+        penalty_weights,
+        positive,
+        sample_weight,
+        fit_intercept,
+        standardize,
+    )
+    penalised, free = (v > 0) & np.isfinite(v), np.flatnonzero(v == 0)
+    null = np.linalg.norm(_project(X, y, np.zeros(len(v)), free, positive))
+    floor = 1e-3 * null
+    residual = y - X @ coef
+    sigma = max(np.linalg.norm(residual), floor)
+    primal = residual @ residual / (2 * sigma) + sigma / 2
+    primal += alpha * (v[penalised] @ abs(coef[penalised]))
+    u = _project(X, residual, coef, free, positive)
+    size = X.T @ u
+    size = np.maximum(size, 0) if positive else abs(size)
+    bound = max((size[penalised] / v[penalised]).max(initial=0.0) / alpha, sigma)
+    t = u / max(bound, np.linalg.norm(u))
+    return primal - (y @ t + floor * (1 - t @ t) / 2), null
+
+
+def _prepared(
+    X, y, coef, penalty_weights, positive, sample_weight, fit_intercept, standardize
+):
+    """X, y and coef with plain inner products, and the weights of the penalty."""
+    X = np.asarray(X.toarray() if sparse.issparse(X) else X, dtype=float)
+    y = np.asarray(y, dtype=float)
+    n, p = X.shape
+    s = np.full(n, 1.0 / n)
+    if sample_weight is not None:
+        s = np.asarray(sample_weight, dtype=float) / np.sum(sample_weight)
+    v = np.ones(p) if penalty_weights is None else np.asarray(penalty_weights, float)
+    coef = np.asarray(coef, dtype=float)
+    assert not coef[np.isinf(v)].any()
+    assert not positive or (coef >= 0).all()
+    if fit_intercept:
+        mean = s @ X
+        X, y = X - mean, y - s @ y
+        X[:, (s @ X**2) <= (1e-14 * n * mean) ** 2] = 0.0
+    if standardize:
+        scale = np.sqrt(s @ X**2)
+        scale[scale == 0.0] = 1.0
+        X, coef = X / scale, coef * scale
+    # From here on in the inner product of the weighted samples.
+    return np.sqrt(s)[:, None] * X, np.sqrt(s) * y, coef, v
 
 
 def _project(X, residual, coef, free, positive):

@@ -9,7 +9,12 @@ import pytest
 from sparsestat.utils.discovery import all_displays, all_estimators, all_functions
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-PAGES = ["index.rst", "tour.rst", "user_guide/linear_model.rst"]
+PAGES = [
+    "index.rst",
+    "tour.rst",
+    "user_guide/bias_and_noise.rst",
+    "user_guide/linear_model.rst",
+]
 
 
 @pytest.fixture

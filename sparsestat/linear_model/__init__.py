@@ -5,6 +5,7 @@ from sparsestat.linear_model._elastic_net import ElasticNet
 from sparsestat.linear_model._ic import LassoIC
 from sparsestat.linear_model._lasso import Lasso
 from sparsestat.linear_model._path import enet_path, lasso_path
+from sparsestat.linear_model._square_root import SqrtLasso
 
 __all__ = [
     "ElasticNet",
@@ -12,6 +13,7 @@ __all__ = [
     "Lasso",
     "LassoCV",
     "LassoIC",
+    "SqrtLasso",
     "enet_path",
     "lasso_path",
 ]

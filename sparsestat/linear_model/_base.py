@@ -83,8 +83,9 @@ class SparseLinearRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator)
             parameters or weights outside their range.
         """
         X, y, sample_weight = self._validated(X, y, sample_weight)
-        penalty = self._weighted_penalty(X.shape[1])._replace(alpha=float(self.alpha))
-        if self.alpha == 0.0:
+        penalty = self._weighted_penalty(X.shape[1])
+        alpha = self._strength(penalty, X, sample_weight)
+        if alpha == 0.0:
             warnings.warn(
                 f"{type(self).__name__}: alpha=0 is least squares without a penalty; "
                 "the solution of least norm is returned.",
@@ -92,18 +93,17 @@ class SparseLinearRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator)
                 stacklevel=3,
             )
         context = self._begin(X, y, sample_weight)
+        penalty = penalty._replace(alpha=alpha)
         run = self._run(X, y, sample_weight, penalty, n_alphas=1)
         start = getattr(self, "coef_", None) if self.warm_start else None
         if start is not None and start.shape == (X.shape[1],):
             run.start(start.astype(np.float64))
-        solution = run.solution(run.step(self.alpha))
-        self._take(
-            run, self.alpha, solution.coef, solution.objective, solution.gap, X.dtype
-        )
+        solution = run.solution(run.step(alpha))
+        self._take(run, alpha, solution.coef, solution.objective, solution.gap, X.dtype)
         self.n_iter_ = solution.n_iter
         if self.verbose:
-            print(f"{self._summary(self.alpha)}, {self.n_iter_} rounds")
-        warn_unless_converged(self, self.alpha, self.dual_gap_, self.dual_gap_tol_)
+            print(f"{self._summary(alpha)}, {self.n_iter_} rounds")
+        warn_unless_converged(self, alpha, self.dual_gap_, self.dual_gap_tol_)
         self._end(context, X, y, sample_weight)
         return self
 
@@ -143,6 +143,10 @@ class SparseLinearRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator)
     def _penalty(self, penalty_weights: np.ndarray | None) -> NamedTuple:
         """The penalty of this estimator with alpha = 1."""
         raise TypeError(f"{type(self).__name__} has no penalty.")
+
+    def _strength(self, penalty: NamedTuple, X, sample_weight) -> float:
+        """Strength of the penalty in a fit at one strength."""
+        return float(self.alpha)
 
     def _weighted_penalty(self, n_features: int) -> NamedTuple:
         weights = check_weights(self.penalty_weights, "penalty_weights", n_features)

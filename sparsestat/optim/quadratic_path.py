@@ -371,25 +371,10 @@ class PathSolver:
 
     def _step(self, penalty, target, n_iter, u=None, gauges=None) -> Step:
         """Certify the current coefficients, by all features outside the set too."""
-        working = self._set
-        local = working.local(penalty)
-        sums = penalty_sums(local, working.w, working.q)
-        value_sum, augmented2, largest, conjugates = sums
-        if u is None:
-            residual2 = self.problem.y2 - working.explained()
-            y_dot = self.problem.y2 - working.fitted()
-        else:
-            residual2, y_dot = float(u @ u), float(self.problem.target @ u)
-            outside = np.flatnonzero(gauges > 1.0)
-            if len(outside):
-                largest = max(largest, gauges[outside].max())
-                conjugates += penalty_sums(
-                    restrict(penalty, outside),
-                    np.zeros(len(outside)),
-                    self._correlations.values[outside],
-                )[3]
-        gap = scaled_gap(residual2, y_dot, value_sum, augmented2, largest, conjugates)
-        features, coef = working.support()
+        residual2, y_dot, sums = self._sums(penalty, u, gauges)
+        value_sum, _, largest, _ = sums
+        gap = scaled_gap(residual2, y_dot, *sums)
+        features, coef = self._set.support()
         return Step(
             features,
             coef,
@@ -400,6 +385,25 @@ class PathSolver:
             n_iter,
             gap <= target,
         )
+
+    def _sums(self, penalty, u, gauges) -> tuple[float, float, tuple]:
+        """|u|^2, <y, u> and `penalty_sums` over all features, for the residual u."""
+        working = self._set
+        sums = penalty_sums(working.local(penalty), working.w, working.q)
+        if u is None:
+            residual2 = self.problem.y2 - working.explained()
+            return residual2, self.problem.y2 - working.fitted(), sums
+        outside = np.flatnonzero(gauges > 1.0)
+        if len(outside):
+            value_sum, augmented2, largest, conjugates = sums
+            largest = max(largest, gauges[outside].max())
+            conjugates += penalty_sums(
+                restrict(penalty, outside),
+                np.zeros(len(outside)),
+                self._correlations.values[outside],
+            )[3]
+            sums = value_sum, augmented2, largest, conjugates
+        return float(u @ u), float(self.problem.target @ u), sums
 
     def _approach(self, penalty) -> np.ndarray:
         """Come to a new strength; returns features that it may need.

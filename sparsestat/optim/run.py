@@ -81,10 +81,13 @@ class Run:
         self.gram = None
         if method == "whole_gram":
             self.gram = (form_gram or gram_matrix)(design, self.problem.root**2)
-        self.solver = _SOLVERS[kind(self.penalty)](self, method)
+        self.solver = self._make_solver(method)
         self.max_iter = max_iter
         scale, self.alpha_max, self.null_objective = self.solver.null(self.penalty)
         self.gap_tol = tol * scale
+
+    def _make_solver(self, method: str):
+        return _SOLVERS[kind(self.penalty)](self, method)
 
     def _method(self, design: Design, n, solver, precompute, n_alphas) -> str:
         p = len(design.mean)
