@@ -7,10 +7,12 @@ at run time and inside a `kernel` at compile time, so that one solver serves all
 The cache of a compiled kernel must not outlive any source that it was built from,
 while numba only watches the file of the kernel itself.  Therefore
 
-* kernels are cached in a folder named by a hash of all source files of the package;
-* kernels specialised for classes from outside the package are cached apart, in a
-  folder named also by the sources of those classes; classes that have no source file
-  or live in ``__main__`` are compiled anew in every process.
+* kernels are cached in a folder named by a hash of the sources that they can see: all
+  files of their subpackage, and of those it imports, so that an edit of an estimator
+  does not cost the engine its machine code;
+* kernels specialised for classes from elsewhere are cached apart, in a folder named
+  also by the sources of those classes; classes that have no source file or live in
+  ``__main__`` are compiled anew in every process.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -37,6 +40,11 @@ FASTMATH = {"contract", "reassoc", "arcp", "nsz"}
 
 _PACKAGE = __name__.partition(".")[0]
 _PACKAGE_FOLDER = Path(__file__).resolve().parents[1]
+# Statements that import from the package, over several lines where in parentheses.
+_IMPORT = re.compile(
+    rf"^\s*(?:from|import)\s+(?:\.|{_PACKAGE}\b)(?:[^\n(]*\([^)]*\)|[^\n]*)".encode(),
+    re.MULTILINE,
+)
 
 
 def kernel(function: Callable | None = None, **options: Any) -> Callable:
@@ -73,8 +81,9 @@ def kernel(function: Callable | None = None, **options: Any) -> Callable:
         **options,
     }
     dispatcher = numba.njit(**settings)(function)
-    folder = cache_folder()
-    if folder is not None and os.path.isfile(function.__code__.co_filename):
+    in_file = os.path.isfile(function.__code__.co_filename)
+    folder = cache_folder(_subpackage(function.__module__)) if in_file else None
+    if folder is not None:
         dispatcher._cache = _KernelCache(function, folder)
     return dispatcher
 
@@ -141,28 +150,78 @@ def operation(function: Callable) -> Callable:
 
 
 @cache
-def cache_folder() -> Path | None:
-    """Folder of this version's compiled kernels, or None if none can be written.
+def cache_folder(subpackage: str = "optim") -> Path | None:
+    """Folder of compiled kernels of a subpackage, or None if none can be written.
 
     Its parent is the environment variable ``SPARSESTAT_CACHE_DIR`` where set, else
     numba's ``NUMBA_CACHE_DIR``, else the user's cache folder.
+
+    Parameters
+    ----------
+    subpackage : str
+        For example "optim"; the empty name stands for kernels outside the package,
+        which may use any part of it.
 
     Returns
     -------
     folder : pathlib.Path or None
         Named by a hash of the sources, see the module's introduction.
     """
-    digest = hashlib.sha256()
-    for source in sorted(_PACKAGE_FOLDER.rglob("*.py")):
-        digest.update(str(source.relative_to(_PACKAGE_FOLDER)).encode())
-        digest.update(source.read_bytes())
-    folder = _cache_root() / digest.hexdigest()[:16]
+    folder = _cache_root() / _sources_digest(subpackage)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             return folder
     except OSError:
         return None
+
+
+@cache
+def _sources_digest(subpackage: str) -> str:
+    """Hash of the sources of a subpackage and of all that it imports."""
+    digest = hashlib.sha256()
+    for name in sorted(_reachable(subpackage)):
+        for file, source in _sources()[name].items():
+            digest.update(file.encode())
+            digest.update(source)
+    return digest.hexdigest()[:16]
+
+
+def _reachable(subpackage: str) -> set[str]:
+    """The subpackages that one imports, directly or not, itself included."""
+    sources = _sources()
+    if subpackage not in sources:
+        return set(sources)
+    found, new = set(), {subpackage}
+    while new:
+        found |= new
+        words = {word for name in new for word in _imported(name)}
+        new = (words & set(sources)) - found
+    return found
+
+
+@cache
+def _imported(subpackage: str) -> set[str]:
+    """All words of its statements that import: a name too many does no harm."""
+    text = b"\n".join(_sources()[subpackage].values())
+    return set(re.findall(r"\w+", b" ".join(_IMPORT.findall(text)).decode()))
+
+
+@cache
+def _sources() -> dict[str, dict[str, bytes]]:
+    """The source files of each subpackage; modules beside them count as such too."""
+    sources: dict[str, dict[str, bytes]] = {}
+    for file in sorted(_PACKAGE_FOLDER.rglob("*.py")):
+        path = file.relative_to(_PACKAGE_FOLDER)
+        name = path.parts[0].removesuffix(".py")
+        sources.setdefault(name, {})[path.as_posix()] = file.read_bytes()
+    return sources
+
+
+def _subpackage(module: str) -> str:
+    """Name of the subpackage of a module; empty for modules outside the package."""
+    package, _, rest = module.partition(".")
+    return rest.partition(".")[0] if package == _PACKAGE else ""
 
 
 def _cache_root() -> Path:
@@ -189,6 +248,7 @@ class _KernelCache(FunctionCache):
         with _numba_cache_dir(folder):
             super().__init__(function)
         self._folder = folder
+        self._known = _reachable(_subpackage(function.__module__))
         self._foreign: dict[str, FunctionCache | NullCache] = {}
 
     def load_overload(self, sig, target_context):
@@ -206,7 +266,11 @@ class _KernelCache(FunctionCache):
 
     def _cache_for(self, sig) -> FunctionCache | NullCache | None:
         arguments = sig if isinstance(sig, tuple) else sig.args
-        modules = sorted(set(_foreign_modules(arguments)))
+        modules = sorted(
+            module
+            for module in set(_modules_of_classes(arguments))
+            if _subpackage(module) not in self._known
+        )
         if not modules:
             return None
         key = "-".join(_source_digest(module) or "" for module in modules)
@@ -231,22 +295,18 @@ def _numba_cache_dir(folder: Path) -> Iterator[None]:
         numba.config.CACHE_DIR = before
 
 
-def _foreign_modules(arguments: tuple) -> Iterator[str]:
+def _modules_of_classes(arguments: tuple) -> Iterator[str]:
     for argument in arguments:
         if isinstance(argument, types.BaseNamedTuple):
-            module = argument.instance_class.__module__
-            if _is_foreign(module):
-                yield module
+            yield argument.instance_class.__module__
         if isinstance(argument, types.BaseTuple):
-            yield from _foreign_modules(tuple(argument))
-
-
-def _is_foreign(module: str) -> bool:
-    return module.partition(".")[0] != _PACKAGE
+            yield from _modules_of_classes(tuple(argument))
 
 
 @cache
 def _source_digest(module: str) -> str | None:
+    if _subpackage(module):
+        return _sources_digest(_subpackage(module))
     file = getattr(sys.modules.get(module), "__file__", None)
     if module == "__main__" or file is None:
         return None
