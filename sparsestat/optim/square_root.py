@@ -22,6 +22,8 @@ __all__ = ["SquareRootRun", "SquareRootSolver", "smoothed_norm"]
 _FLOOR = 1e-3
 # Updates of sigma on a working set; secants need about five.
 _UPDATES = 50
+# Ratio of sigmas up to which a working set is trusted.
+_STAGE = 0.5
 # Share of the gap that the solution for a sigma and the error of sigma may each take.
 _SHARE = 0.25
 # Roundings of a relative change of sigma: there is nothing to gain below.
@@ -126,7 +128,7 @@ class SquareRootSolver(PathSolver):
         share, least = _SHARE, _ENOUGH * target / self._null.loss
         for n_iter in range(1, max_iter + 1):
             self._add(missing)
-            self._alternate(penalty, share * target)
+            settled = self._alternate(penalty, share * target)
             quadratic = self._quadratic(penalty)
             u = self._set.residual()
             gauges = self._gauges(u, quadratic)
@@ -134,7 +136,7 @@ class SquareRootSolver(PathSolver):
             if step.converged:
                 break
             missing = self._violators(gauges)
-            if len(missing) == 0:
+            if settled and len(missing) == 0:
                 # An error of order h in the dual point costs h here, h^2 in the Lasso.
                 if share < least:
                     break  # rounding, not the number of rounds, is the limit
@@ -146,8 +148,11 @@ class SquareRootSolver(PathSolver):
         """The penalty of least squares that has the same solution."""
         return penalty._replace(alpha=penalty.alpha * self.sigma)
 
-    def _alternate(self, penalty, target: float) -> None:
+    def _alternate(self, penalty, target: float) -> bool:
         """Solve on the working set, for the sigma that its own solution has.
+
+        Returns whether it was found; not where it is so much smaller that other
+        features may be needed on the way.
 
         Squares of sigma are linear in those of the Lasso's strength on a face, so that
         secants are exact there; they are kept between the bounds that plain updates,
@@ -155,16 +160,16 @@ class SquareRootSolver(PathSolver):
         """
         tolerance = target / self._null.loss
         lower, upper, last = 0.0, inf, None
+        start = self.sigma
         for _ in range(_UPDATES):
             self._minimise(self._quadratic(penalty), target * self.sigma)
             used, found = self.sigma**2, self.noise_of(self._set.residual()) ** 2
             if abs(found - used) <= 2.0 * used * max(tolerance, _ROUNDING):
-                return
-            lower, upper = (
-                (max(lower, found), upper)
-                if found > used
-                else (lower, min(upper, found))
-            )
+                return True
+            if found > used:
+                lower = max(lower, found)
+            else:
+                upper = min(upper, found)
             following = found
             if last is not None and last[0] != used:
                 slope = (found - last[1]) / (used - last[0])
@@ -173,6 +178,9 @@ class SquareRootSolver(PathSolver):
                     following = secant if lower <= secant <= upper else found
             last = used, found
             self.sigma = max(sqrt(following), self.floor)
+            if self.sigma < _STAGE * start:
+                return False
+        return True
 
     def _gauges(self, u: np.ndarray, quadratic) -> np.ndarray:
         """Gauges of features outside the set; exact correlations where it has all."""
