@@ -1,5 +1,6 @@
 """Sparse linear models, certified by duality gaps."""
 
+from sparsestat.linear_model._adaptive import AdaptiveLasso, AdaptiveLassoCV
 from sparsestat.linear_model._cv import ElasticNetCV, LassoCV
 from sparsestat.linear_model._elastic_net import ElasticNet
 from sparsestat.linear_model._ic import LassoIC
@@ -8,6 +9,8 @@ from sparsestat.linear_model._path import enet_path, lasso_path
 from sparsestat.linear_model._square_root import SqrtLasso
 
 __all__ = [
+    "AdaptiveLasso",
+    "AdaptiveLassoCV",
     "ElasticNet",
     "ElasticNetCV",
     "Lasso",

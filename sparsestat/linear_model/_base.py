@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sparsestat.optim.datafits import Quadratic
 from sparsestat.optim.run import Run
+from sparsestat.optim.solution import Solution
 from sparsestat.utils.validation import (
     ArrayLike,
     Boolean,
@@ -93,12 +94,9 @@ class SparseLinearRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator)
                 stacklevel=3,
             )
         context = self._begin(X, y, sample_weight)
-        penalty = penalty._replace(alpha=alpha)
-        run = self._run(X, y, sample_weight, penalty, n_alphas=1)
         start = getattr(self, "coef_", None) if self.warm_start else None
-        if start is not None and start.shape == (X.shape[1],):
-            run.start(start.astype(np.float64))
-        solution = run.solution(run.step(alpha))
+        penalty = penalty._replace(alpha=alpha)
+        run, solution = self._solve(X, y, sample_weight, penalty, start)
         self._take(run, alpha, solution.coef, solution.objective, solution.gap, X.dtype)
         self.n_iter_ = solution.n_iter
         if self.verbose:
@@ -185,6 +183,15 @@ class SparseLinearRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator)
             n_alphas=n_alphas,
             **options,
         )
+
+    def _solve(
+        self, X, y, sample_weight, penalty: NamedTuple, start: np.ndarray | None
+    ) -> tuple[Run, Solution]:
+        """Solve at one strength, perhaps from coefficients to start with."""
+        run = self._run(X, y, sample_weight, penalty, n_alphas=1)
+        if start is not None and start.shape == (X.shape[1],):
+            run.start(start.astype(np.float64))
+        return run, run.solution(run.step(penalty.alpha))
 
     def _take(self, run: Run, alpha, coef, objective, gap, dtype) -> None:
         """Keep a solution, in the precision of X, with its certificate."""

@@ -12,7 +12,7 @@ from sparsestat.optim.penalties import L1
 from sparsestat.optim.run import Run
 from sparsestat.optim.solution import PathSolution
 
-__all__ = ["degrees_of_freedom", "noise_variance"]
+__all__ = ["chosen_lasso", "degrees_of_freedom", "noise_variance"]
 
 # Columns whose squared distance from the others is below this share are dependent.
 _DEPENDENT = 1e-12
@@ -56,7 +56,7 @@ def noise_variance(X, y, sample_weight, fit_intercept, random_state) -> float:
     variances = []
     for chosen_on, fitted_on in (halves, halves[::-1]):
         most = np.count_nonzero(fitted_on) // 2
-        features = _choose(X, y, chosen_on, most, fit_intercept)
+        features = chosen_lasso(X, y, chosen_on, most, fit_intercept).indices
         variances.append(_residual_variance(X, y, fitted_on, features, fit_intercept))
     return float(np.mean(variances))
 
@@ -84,8 +84,15 @@ def degrees_of_freedom(run: Run, found: PathSolution) -> np.ndarray:
     return dof
 
 
-def _choose(X, y, weight, most, fit_intercept) -> np.ndarray:
-    """Support of the Lasso with the least BIC-like cost, at most `most` features."""
+def chosen_lasso(X, y, weight, most, fit_intercept, standardize=False):
+    """The Lasso with the least n log(RSS) + k log(n), of k features, at most `most`.
+
+    Unlike criteria that know the noise it works where there are many features.
+
+    Returns
+    -------
+    coef : csc_array of shape (n_features, 1)
+    """
     found = path(
         X,
         y,
@@ -95,13 +102,13 @@ def _choose(X, y, weight, most, fit_intercept) -> np.ndarray:
         eps=0.02,
         sample_weight=weight,
         fit_intercept=fit_intercept,
+        standardize=standardize,
         tol=1e-4,
     )
     sizes, n = np.diff(found.coefs.indptr), weight.sum()
     cost = n * np.log(found.losses + np.finfo(float).tiny) + sizes * np.log(n)
     cost[sizes > most] = np.inf
-    k = int(cost.argmin())
-    return found.coefs.indices[found.coefs.indptr[k] : found.coefs.indptr[k + 1]]
+    return found.coefs[:, [int(cost.argmin())]]
 
 
 def _residual_variance(X, y, weight, features, fit_intercept) -> float:

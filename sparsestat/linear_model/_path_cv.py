@@ -89,18 +89,9 @@ class PathCV(PathRegressor):
         folds = []
         if self.criterion is None:
             folds = self._folds(X, y, sample_weight, groups)
-        n_tasks = len(penalties) * (1 + len(folds))
+        n_tasks = self._n_stages * len(penalties) * (1 + len(folds))
         context = self._begin(X, y, sample_weight, n_tasks, sequential=False)
-        paths, shared = [], {}
-        for task_id, penalty in enumerate(penalties):
-            task = self._begin_task(context, "path", task_id, grid_size(self.alphas))
-            paths.append(self._path(X, y, sample_weight, penalty, task, **shared))
-            shared = _sharing_gram(paths[0][0])
-            task.call_on_fit_task_end(estimator=self)
-        if self.criterion is None:
-            choice = self._by_folds(X, y, paths, folds, context)
-        else:
-            choice = self._by_criterion(X, y, sample_weight, paths)
+        paths, choice = self._select(X, y, sample_weight, penalties, folds, context)
         for name in _OF_THE_CHOICE:
             vars(self).pop(name, None)
         for name, value in choice.attributes.items():
@@ -140,6 +131,26 @@ class PathCV(PathRegressor):
                 method_mapping=MethodMapping().add(caller="fit", callee="score"),
             )
         return router
+
+    @property
+    def _n_stages(self) -> int:
+        """How often a fit chooses, each choice from the one before."""
+        return 1
+
+    def _select(
+        self, X, y, sample_weight, penalties, folds, context, first_task: int = 0
+    ) -> tuple[list[tuple[Run, PathSolution]], "_Choice"]:
+        """Paths of all penalties on all data, and which solution of them to take."""
+        paths, shared = [], {}
+        for task_id, penalty in enumerate(penalties, start=first_task):
+            task = self._begin_task(context, "path", task_id, grid_size(self.alphas))
+            paths.append(self._path(X, y, sample_weight, penalty, task, **shared))
+            shared = _sharing_gram(paths[0][0])
+            task.call_on_fit_task_end(estimator=self)
+        first_task += len(paths)
+        if self.criterion is None:
+            return paths, self._by_folds(X, y, paths, folds, context, first_task)
+        return paths, self._by_criterion(X, y, sample_weight, paths)
 
     def _penalties(self, n_features: int) -> list[NamedTuple]:
         """The penalties to choose from, with alpha = 1."""
@@ -185,7 +196,7 @@ class PathCV(PathRegressor):
                 scorer["sample_weight"] = sample_weight
         return {"groups": groups}, scorer
 
-    def _by_folds(self, X, y, paths, folds, context) -> "_Choice":
+    def _by_folds(self, X, y, paths, folds, context, first_task: int) -> "_Choice":
         """Choose by the errors or scores on held-out samples."""
         scorer = None if self.scoring is None else get_scorer(self.scoring)
 
@@ -196,7 +207,7 @@ class PathCV(PathRegressor):
             task.call_on_fit_task_end(estimator=self)
             return result
 
-        tasks = enumerate(product(paths, folds), start=len(paths))
+        tasks = enumerate(product(paths, folds), start=first_task)
         # One BLAS thread whatever n_jobs, so that the bits do not depend on it.
         with threadpool_limits(limits=1, user_api="blas"):
             results = Parallel(n_jobs=self.n_jobs, require="sharedmem")(
@@ -227,10 +238,9 @@ class PathCV(PathRegressor):
 
     def _fold(self, X, y, whole: Run, alphas, fold: "_Fold", scorer, task):
         """Errors or scores on the test rows of the path on the train rows."""
+        penalty = whole.penalty if fold.penalty is None else fold.penalty
         form_gram = whole.gram_without
-        run = self._run(
-            X, y, fold.weight, whole.penalty, len(alphas), form_gram=form_gram
-        )
+        run = self._run(X, y, fold.weight, penalty, len(alphas), form_gram=form_gram)
 
         def on_step(k, step):
             alpha = task.subcontext("alpha")
@@ -301,13 +311,17 @@ class _Choice(NamedTuple):
 
 
 class _Fold(NamedTuple):
-    """Rows of a fold; its training rows also as weights of all rows."""
+    """Rows of a fold; its training rows also as weights of all rows.
+
+    `penalty` is one that has seen the training rows alone, where there is one.
+    """
 
     train: np.ndarray
     test: np.ndarray
     weight: np.ndarray
     test_weight: np.ndarray | None
     score_params: dict
+    penalty: tuple | None = None
 
 
 def _sharing_gram(run: Run) -> dict:

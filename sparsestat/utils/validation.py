@@ -33,6 +33,7 @@ __all__ = [
     "Satisfies",
     "Splitter",
     "Verbosity",
+    "check_coefficients",
     "check_parameters",
     "check_sample_weight",
     "check_weights",
@@ -185,6 +186,42 @@ def check_weights(values: object, name: str, n_features: int) -> np.ndarray | No
             "which excludes every one."
         )
     return weights
+
+
+def check_coefficients(values: object, name: str, n_features: int) -> np.ndarray:
+    """Return coefficients of the features as a finite float64 vector.
+
+    Parameters
+    ----------
+    values : array-like of shape (n_features,)
+        The coefficients.
+    name : str
+        The parameter's name, for the error.
+    n_features : int
+        The number of features.
+
+    Returns
+    -------
+    values : ndarray of shape (n_features,)
+        A vector of its own.
+
+    Raises
+    ------
+    ValueError
+        If the shape is wrong, or an entry is NaN or infinite.
+
+    See Also
+    --------
+    check_weights : The same for weights of the features.
+
+    Examples
+    --------
+    >>> check_coefficients([1, 0, -2], "init", 3)
+    array([ 1.,  0., -2.])
+    """
+    coefficients = _vector(values, name, n_features, "feature")
+    _refuse(coefficients, ~np.isfinite(coefficients), f"{name} must be finite")
+    return coefficients
 
 
 class Rule(ABC):
