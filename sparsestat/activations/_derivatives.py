@@ -1,0 +1,186 @@
+"""Derivatives of entmax, in time linear in the number of entries."""
+
+from __future__ import annotations
+
+from math import inf
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sparsestat.activations._kernels import jacobian_rows
+from sparsestat.activations._rows import per_row, run_blocks, to_rows
+from sparsestat.utils.validation import ArrayLike as AnArray
+from sparsestat.utils.validation import Interval, Jobs, check_parameters
+
+__all__ = ["entmax_jvp", "entmax_vjp"]
+
+_RULES = {
+    "alpha": Interval(1, inf) | AnArray,
+    "axis": Interval(-inf, inf, integer=True),
+    "temperature": Interval(0, inf, closed="neither"),
+    "n_jobs": Jobs,
+}
+
+
+def entmax_jvp(
+    P: ArrayLike,
+    V: ArrayLike,
+    alpha: float | ArrayLike = 1.5,
+    *,
+    axis: int = -1,
+    temperature: float = 1.0,
+    n_jobs: int | None = None,
+) -> np.ndarray:
+    r"""Derivative of entmax in a direction, from its value alone.
+
+    .. math:: J v = \tfrac1T \Big( s \odot v - \frac{\langle s, v \rangle}{\sum_k s_k} s
+        \Big), \qquad s_k = p_k^{2 - \alpha} \text{ where } p_k > 0, \text{ else } 0
+
+    This is the derivative where there is one; where a probability is about to become
+    positive, it is the derivative on the side where it stays zero.
+
+    Parameters
+    ----------
+    P : array-like of shape (..., n_classes, ...)
+        Probabilities returned by :func:`entmax` with the same parameters.
+
+    V : array-like of the same shape
+        Directions in the scores.
+
+    alpha : float or array-like, default=1.5
+        Order in [1, inf], or one for each row.
+
+    axis : int, default=-1
+        Axis along which probabilities sum to one.
+
+    temperature : float, default=1.0
+        The T > 0 by which scores were divided.
+
+    n_jobs : int, default=None
+        Number of threads that share the rows.
+
+    Returns
+    -------
+    product : ndarray of the shape of `P`
+        Changes of the probabilities, with sums of zero.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, a probability is negative or NaN, or all of a row are zero.
+
+    See Also
+    --------
+    entmax_vjp : The same, since the Jacobian is symmetric.
+
+    References
+    ----------
+    .. [1] Peters, B., Niculae, V. and Martins, A. F. T. (2019). Sparse
+       sequence-to-sequence models. :arxiv:`1905.05702`
+
+    Examples
+    --------
+    >>> from sparsestat.activations import entmax_jvp, sparsemax
+    >>> entmax_jvp(sparsemax([1.2, 0.9, 0.1]), [1.0, 0.0, 5.0], alpha=2.0)
+    array([ 0.5, -0.5,  0. ])
+    """
+    return _product("entmax_jvp", P, V, alpha, axis, temperature, n_jobs)
+
+
+def entmax_vjp(
+    P: ArrayLike,
+    V: ArrayLike,
+    alpha: float | ArrayLike = 1.5,
+    *,
+    axis: int = -1,
+    temperature: float = 1.0,
+    n_jobs: int | None = None,
+) -> np.ndarray:
+    r"""Gradient in the scores of a function of entmax, from its gradient in `P`.
+
+    The product :math:`J^\top v`. The Jacobian is symmetric, so this is
+    :func:`entmax_jvp` under the name that backward passes know.
+
+    Parameters
+    ----------
+    P : array-like of shape (..., n_classes, ...)
+        Probabilities returned by :func:`entmax` with the same parameters.
+
+    V : array-like of the same shape
+        Gradients in the probabilities.
+
+    alpha : float or array-like, default=1.5
+        Order in [1, inf], or one for each row.
+
+    axis : int, default=-1
+        Axis along which probabilities sum to one.
+
+    temperature : float, default=1.0
+        The T > 0 by which scores were divided.
+
+    n_jobs : int, default=None
+        Number of threads that share the rows.
+
+    Returns
+    -------
+    product : ndarray of the shape of `P`
+        Gradients in the scores.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, a probability is negative or NaN, or all of a row are zero.
+
+    See Also
+    --------
+    entmax_jvp : The formula.
+
+    References
+    ----------
+    .. [1] Peters, B., Niculae, V. and Martins, A. F. T. (2019). Sparse
+       sequence-to-sequence models. :arxiv:`1905.05702`
+
+    Examples
+    --------
+    >>> from sparsestat.activations import entmax_vjp, softmax
+    >>> entmax_vjp(softmax([0.0, 0.0]), [1.0, 0.0], alpha=1.0)
+    array([ 0.25, -0.25])
+    """
+    return _product("entmax_vjp", P, V, alpha, axis, temperature, n_jobs)
+
+
+def _product(caller, P, V, alpha, axis, temperature, n_jobs):
+    given = {"alpha": alpha, "axis": axis, "temperature": temperature, "n_jobs": n_jobs}
+    check_parameters(given, _RULES, name=caller)
+    rows = to_rows(caller, "P", P, axis)
+    directions = to_rows(caller, "V", V, axis)
+    if rows.shape != directions.shape:
+        raise ValueError(
+            f"{caller}: P and V must have one shape; got {np.shape(P)} and "
+            f"{np.shape(V)}."
+        )
+    alphas = per_row(caller, "alpha", alpha, rows)
+    if not (alphas >= 1.0).all():
+        raise ValueError(
+            f"{caller}: alpha must be a real number in [1, inf]; got "
+            f"{alphas[~(alphas >= 1.0)][0]}."
+        )
+    values = rows.values
+    odd = ~((values >= 0.0).all(axis=1) & (values.max(axis=1) > 0.0))
+    if odd.any():
+        raise ValueError(
+            f"{caller}: P must hold probabilities; row {odd.argmax()} is negative, NaN "
+            "or zero."
+        )
+    V = directions.values.astype(values.dtype, copy=False)
+    V = V.view()
+    V.flags.writeable = False
+    out = np.empty_like(values)
+
+    def run(block: slice) -> None:
+        jacobian_rows(values[block], V[block], alphas[block], out[block])
+
+    run_blocks(run, len(values), n_jobs)
+    if temperature != 1.0:
+        out /= values.dtype.type(temperature)
+    return rows.restore(out)
