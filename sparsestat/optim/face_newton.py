@@ -364,6 +364,24 @@ def newton(penalty, gram, w, q, free, active, n_active, factor):
 
 
 @kernel
+def settle(penalty, gram, w, q, most):
+    """Passes of coordinate descent until one changes no sign; whether that happened."""
+    m = len(w)
+    skipped, before = np.zeros(m, np.bool_), np.empty(m)
+    for _ in range(most):
+        for j in range(m):
+            before[j] = w[j]
+        coordinate_pass(penalty, gram, w, q, skipped, False)
+        changed = False
+        for j in range(m):
+            changed |= (w[j] > 0.0) != (before[j] > 0.0)
+            changed |= (w[j] < 0.0) != (before[j] < 0.0)
+        if not changed:
+            return True
+    return False
+
+
+@kernel
 def coordinate_pass(penalty, gram, w, q, skipped, only_new):
     """One pass of coordinate descent, over all or only outside the factor."""
     m = len(w)

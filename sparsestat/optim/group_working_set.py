@@ -144,6 +144,10 @@ class GroupWorkingSet(GramWorkingSet):
             patient = not self._newton(local)
         return n_rounds
 
+    def settle(self, penalty: NamedTuple) -> bool:
+        """Blocks have no signs to be found ahead of their values."""
+        return False
+
     def _descend(self, local, target: float, budget: int):
         m = self.size
         return descend(

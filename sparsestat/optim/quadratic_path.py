@@ -41,6 +41,9 @@ _ENOUGH = 0.5
 # between solutions on the working set.
 _STAGE = 0.35
 _SMALL_STEP = 0.7
+# Samples a feature of a growing set that make it likely that few passes of coordinate
+# descent find the signs.
+_SPARE = 2
 _SMALLEST_ADDITION = 64
 # A single fit takes all features at once where alpha is below this multiple of
 # correlations with pure noise; or where they are few, and so is their number times the
@@ -430,14 +433,21 @@ class PathSolver:
         return np.empty(0, np.int64)
 
     def _descend(self, penalty) -> None:
-        """Lead the working set down in small steps: few coefficients change sign.
+        """Lead the working set to a lower strength.
 
-        Steps of coordinate descent are cheap, and no better for being small.
+        In small steps few coefficients change sign; it is quicker to find the signs at
+        once where that is easy.  Steps of coordinate descent are no better for being
+        small.
         """
+        alpha = self._previous_alpha
+        following = alpha > penalty.alpha and not self._started
         if isinstance(self._set, ResidualWorkingSet):
             self._set.sweep(penalty)
-        alpha = self._previous_alpha
-        following = isinstance(self._set, GramWorkingSet) and not self._started
+            following = False
+        elif following and penalty.alpha <= _SMALL_STEP * alpha:
+            spare = _SPARE * self._set.size <= len(self.problem.root)
+            likely = self._everything or spare
+            following = not (likely and self._set.settle(penalty))
         while following and alpha > penalty.alpha:
             alpha = max(alpha * _SMALL_STEP, penalty.alpha)
             if alpha > penalty.alpha:

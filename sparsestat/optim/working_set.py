@@ -6,7 +6,7 @@ import numpy as np
 
 from sparsestat.optim.certificate import stationarity
 from sparsestat.optim.design import columns
-from sparsestat.optim.face_newton import minimise_on_gram
+from sparsestat.optim.face_newton import minimise_on_gram, settle
 from sparsestat.optim.moments import gram_block
 from sparsestat.optim.penalties import restrict
 from sparsestat.optim.problem import LeastSquares
@@ -16,6 +16,9 @@ __all__ = ["GramWorkingSet"]
 # Columns are kept beside their Gram matrix while they are this small.
 _COLUMN_BYTES = 1 << 26
 _FIRST_CAPACITY = 128
+# Passes that may find the signs of a fit, and samples a feature that make it likely.
+_PASSES = 20
+_SAMPLES_A_FEATURE = 2
 # Calls after which q = c - G w is computed afresh, against drift.
 _RESYNCHRONISE = 16
 # Calls after which coordinate descent alone is tried again where it was not enough.
@@ -97,6 +100,17 @@ class GramWorkingSet:
         self.inside[new] = True
         self.size, self._local = stop, None
         self._find_unpenalised()
+
+    def settle(self, penalty: NamedTuple) -> bool:
+        """Find the signs by coordinate descent, and tell whether that was possible.
+
+        Where it is slow, all is left as it was.
+        """
+        before = self.w.copy(), self.q.copy()
+        if settle(self.local(penalty), self._gram, self.w, self.q, _PASSES):
+            return True
+        self.w[:], self.q[:] = before
+        return False
 
     def minimise(self, penalty: NamedTuple, target: float, max_rounds: int) -> int:
         """Solve on the set to a duality gap of `target`; returns the rounds taken."""
