@@ -15,6 +15,7 @@ __all__ = [
     "gram",
     "moments",
     "nonnegative_least_squares",
+    "partial_likelihood",
     "prox",
     "transformed",
 ]
@@ -92,3 +93,24 @@ def nonnegative_least_squares(matrix, target):
                 best, smallest = np.zeros(n_features), rest @ rest
                 best[support] = coef
     return best
+
+
+def partial_likelihood(time, event, weight, z, ties):
+    """Loss, gradient and Hessian from one explicit distribution per denominator."""
+    n, value = len(time), 0.0
+    gradient, hessian = np.zeros(n), np.zeros((n, n))
+    for t in np.unique(time[event]):
+        at_risk, tied = time >= t, (time == t) & event
+        d, mass = tied.sum(), weight[tied].sum()
+        for level in range(d if ties == "efron" else 1):
+            kept = np.where(tied, 1.0 - level / d, 1.0) * at_risk
+            share = mass / d if ties == "efron" else mass
+            terms = kept * weight * np.exp(z)
+            pi = terms / terms.sum()
+            value += share * (np.log(terms.sum() / mass) - np.log(1.0 - level / d))
+            gradient += share * pi
+            hessian += share * (np.diag(pi) - np.outer(pi, pi))
+        value -= (weight * z)[tied].sum()
+        gradient -= weight * tied
+    total = weight.sum()
+    return value / total, gradient / total, hessian / total

@@ -1,6 +1,7 @@
 """Sparse linear models, certified by duality gaps."""
 
 from sparsestat.linear_model._adaptive import AdaptiveLasso, AdaptiveLassoCV
+from sparsestat.linear_model._cox import SparseCoxRegressor, SparseCoxRegressorCV
 from sparsestat.linear_model._cv import ElasticNetCV, LassoCV
 from sparsestat.linear_model._elastic_net import ElasticNet
 from sparsestat.linear_model._ic import LassoIC
@@ -16,6 +17,8 @@ __all__ = [
     "Lasso",
     "LassoCV",
     "LassoIC",
+    "SparseCoxRegressor",
+    "SparseCoxRegressorCV",
     "SqrtLasso",
     "enet_path",
     "lasso_path",

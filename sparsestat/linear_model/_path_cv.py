@@ -37,10 +37,10 @@ from sparsestat.utils.validation import (
     Splitter,
 )
 
-__all__ = ["PathCV"]
+__all__ = ["PathCV", "fitted_path"]
 
 # Attributes of one way to choose, which another fit may leave behind.
-_OF_THE_CHOICE = ("mse_path_", "score_path_", "criterion_", "noise_variance_")
+_OF_THE_CHOICE = ("score_path_", "criterion_", "noise_variance_")
 
 
 class PathCV(PathRegressor):
@@ -56,6 +56,8 @@ class PathCV(PathRegressor):
         **TAIL,
         "random_state": RandomState,
     }
+    # Where the losses of held-out samples are kept.
+    _loss_path: ClassVar[str] = "mse_path_"
     # Groups are for the splitter, which asks for them itself.
     __metadata_request__fit: ClassVar[dict] = {"groups": UNUSED}
 
@@ -92,7 +94,7 @@ class PathCV(PathRegressor):
         n_tasks = self._n_stages * len(penalties) * (1 + len(folds))
         context = self._begin(X, y, sample_weight, n_tasks, sequential=False)
         paths, choice = self._select(X, y, sample_weight, penalties, folds, context)
-        for name in _OF_THE_CHOICE:
+        for name in (self._loss_path, *_OF_THE_CHOICE):
             vars(self).pop(name, None)
         for name, value in choice.attributes.items():
             setattr(self, name, value)
@@ -220,7 +222,7 @@ class PathCV(PathRegressor):
         ]
         which, k = self._choose(paths, scores, folds)
         kept = np.array(scores) if self._has_several else scores[0]
-        name = "mse_path_" if scorer is None else "score_path_"
+        name = self._loss_path if scorer is None else "score_path_"
         missed = max((miss for _, miss in results), key=lambda m: m[1] / (m[2] or inf))
         return _Choice(which, k, {name: kept}, missed)
 
@@ -256,8 +258,13 @@ class PathCV(PathRegressor):
         worst = int(found.gaps.argmax())
         missed = found.alphas[worst], found.gaps[worst], found.gap_tol
         if scorer is None:
-            return _squared_errors(X, y, found, fold), missed
+            return self._losses(X, y, found, fold), missed
         return self._scores(X, y, found, fold, scorer), missed
+
+    def _losses(self, X, y, found: PathSolution, fold: "_Fold") -> np.ndarray:
+        """Losses of every solution of a path on the test rows: squared errors."""
+        squares = (y[fold.test, None] - fitted_path(X, found, fold.test)) ** 2
+        return np.average(squares, axis=0, weights=fold.test_weight)
 
     def _scores(self, X, y, found: PathSolution, fold: "_Fold", scorer) -> np.ndarray:
         """Scores of every solution of a path on the test rows."""
@@ -329,13 +336,11 @@ def _sharing_gram(run: Run) -> dict:
     return {} if run.gram is None else {"form_gram": lambda *_: run.gram}
 
 
-def _squared_errors(X, y, found: PathSolution, fold: _Fold) -> np.ndarray:
-    """Mean squared errors of every solution of a path on the test rows."""
+def fitted_path(X, found: PathSolution, rows: np.ndarray) -> np.ndarray:
+    """Predictions of every solution of a path, of shape (n_rows, n_alphas)."""
     support = np.unique(found.coefs.indices)
     if sparse.issparse(X):
-        rows = X[fold.test][:, support]
+        chosen = X[rows][:, support]
     else:
-        rows = X[fold.test[:, None], support]
-    fitted = rows @ found.coefs[support].toarray() + found.intercepts
-    squares = (y[fold.test, None] - fitted) ** 2
-    return np.average(squares, axis=0, weights=fold.test_weight)
+        chosen = X[rows[:, None], support]
+    return chosen @ found.coefs[support].toarray() + found.intercepts

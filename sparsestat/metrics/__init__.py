@@ -7,8 +7,10 @@ from sparsestat.metrics._support import (
     support_precision,
     support_recall,
 )
+from sparsestat.metrics._survival import concordance_index
 
 __all__ = [
+    "concordance_index",
     "estimation_error",
     "prediction_error",
     "support_f1",

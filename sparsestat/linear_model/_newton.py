@@ -1,0 +1,84 @@
+"""What estimators share whose losses are solved by Newton steps on a working set."""
+
+from math import inf
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sparsestat.linear_model._base import SparseLinearRegressor, solver_tol
+from sparsestat.linear_model._path_cv import PathCV
+from sparsestat.optim.newton_run import NewtonRun
+from sparsestat.optim.penalties import ElasticNet
+from sparsestat.utils.validation import (
+    ArrayLike,
+    Boolean,
+    Callable,
+    Each,
+    Interval,
+    OneOf,
+    Rule,
+    Splitter,
+)
+
+__all__ = ["CHOICE", "PENALTY", "SOLVING", "NewtonCV", "NewtonRegressor"]
+
+# Rules of the penalty, of the way to solve and of the choice of the strength.
+PENALTY: dict[str, Rule] = {
+    "penalty_weights": ArrayLike | None,
+    "positive": Boolean,
+}
+SOLVING: dict[str, Rule] = {
+    "standardize": Boolean,
+    "max_iter": Interval(1, inf, closed="left", integer=True),
+    "tol": Interval(0, inf, closed="neither"),
+}
+CHOICE: dict[str, Rule] = {
+    "eps": Interval(0, 1, closed="neither") | None,
+    "alphas": Interval(1, inf, closed="left", integer=True)
+    | Each(Interval(0, inf, closed="neither")),
+    "cv": Splitter,
+    "scoring": Callable | OneOf(None) | str,
+    "alpha_rule": OneOf("min", "1se") | Callable,
+}
+
+
+class NewtonRegressor(SparseLinearRegressor):
+    """Base of the estimators at one strength."""
+
+    def _penalty(self, penalty_weights):
+        return ElasticNet(1.0, float(self.l1_ratio), penalty_weights, self.positive)
+
+    def _make_loss(self, y) -> Any:
+        """A function from weights that sum to one to the loss."""
+        raise TypeError(f"{type(self).__name__} has no loss.")
+
+    def _run(self, X, y, sample_weight, penalty, n_alphas, form_gram=None):
+        return NewtonRun(
+            X,
+            self._make_loss(y),
+            penalty,
+            sample_weight,
+            fit_intercept=getattr(self, "fit_intercept", True),
+            standardize=self.standardize,
+            tol=solver_tol(self.tol, X.dtype),
+            max_iter=self.max_iter,
+            n_alphas=n_alphas,
+        )
+
+
+class NewtonCV(NewtonRegressor, PathCV):
+    """Base of the estimators that choose the strength by cross-validation."""
+
+    criterion = None  # there are folds only
+
+    def _penalty(self, penalty_weights):
+        return ElasticNet(1.0, 1.0, penalty_weights, self.positive)
+
+    @property
+    def _has_several(self) -> bool:
+        return not np.isscalar(self.l1_ratio)
+
+    def _penalties(self, n_features: int) -> list[NamedTuple]:
+        penalty = self._weighted_penalty(n_features)
+        ratios = np.atleast_1d(self.l1_ratio)
+        return [penalty._replace(l1_ratio=float(ratio)) for ratio in ratios]

@@ -1,0 +1,64 @@
+"""The partial likelihood of proportional hazards, as `NewtonPath` asks for it."""
+
+import numpy as np
+
+from sparsestat.optim.datafits import cox
+from sparsestat.optim.newton_path import Metric
+
+__all__ = ["PartialLikelihood"]
+
+
+class PartialLikelihood:
+    """Half the mean deviance of a Cox model, its gradient, Hessian and dual.
+
+    Parameters
+    ----------
+    time : ndarray of shape (n_samples,)
+        Times of event or censoring.
+    event : ndarray of shape (n_samples,), bool
+        Whether the time is that of an event.
+    sample_weight : ndarray of shape (n_samples,)
+        Weights that sum to one.
+    ties : {"breslow", "efron"}
+        How tied events enter.
+    """
+
+    fit_intercept = False
+    scale = 1.0  # the loss is relative to the saturated model's
+
+    def __init__(self, time, event, sample_weight, ties: str) -> None:
+        self.sets = cox.risk_sets(time, event, sample_weight, ties)
+        self.rows = self.sets.order
+        self._observed = cox.observed(self.sets)
+
+    def null_intercept(self) -> float:
+        """Predictions are relative: any constant will do."""
+        return 0.0
+
+    def best_intercept(self, z: np.ndarray) -> float:
+        """Predictions are relative: any constant will do."""
+        return 0.0
+
+    def evaluate(self, z: np.ndarray) -> tuple[float, np.ndarray]:
+        """Loss, and minus its gradient."""
+        self._z, self._sums = z, cox.denominators(self.sets, z)
+        self._hazards = cox.hazards(self.sets, z, self._sums)
+        u = (self._observed - self._hazards) / self.sets.total
+        return cox.loss(self.sets, z, self._sums), u
+
+    def feasible(self, u: np.ndarray) -> tuple[np.ndarray, float]:
+        """Gradients have no mean, and are dual up to their full length."""
+        return u, 1.0
+
+    def dual_value(self, u: np.ndarray, scale: float) -> float:
+        """Dual objective at scale * u."""
+        return cox.dual_value(self.sets, self._z, self._sums, scale)
+
+    def metric(self) -> Metric:
+        """Hessian: that of independent samples less the means of all risk sets."""
+        z, sums = self._z, self._sums
+        return Metric(
+            self._hazards / self.sets.total,
+            cox.row_masses(self.sets) / self.sets.total,
+            lambda block: cox.risk_means(self.sets, z, sums, block),
+        )

@@ -1,0 +1,463 @@
+"""Paths of smooth losses whose Hessian is not that of independent samples.
+
+Newton steps on a working set: the Hessian there is a weighted Gram matrix less the part
+of a few means (of risk sets, or of the intercept), and stays frozen while steps with it
+converge fast.  Screening and certificates are those of `quadratic_path`.
+"""
+
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from sparsestat.optim.certificate import penalty_sums, penalty_value, stationarity
+from sparsestat.optim.correlations import Correlations
+from sparsestat.optim.design import Design, columns
+from sparsestat.optim.face_newton import minimise_on_gram
+from sparsestat.optim.penalties import restrict
+from sparsestat.optim.problem import least_squares
+
+__all__ = ["Metric", "NewtonPath", "NewtonStep", "SmoothLoss"]
+
+# The sequential strong rule serves steps of the strength down to this ratio.
+_STAGE = 0.5
+# Share of the tolerance for the working set, and of the scale for stages on the way.
+_INNER_SHARE = 0.5
+_LOOSE = 1e-2
+_NEWTON_STEPS = 50
+_GRAM_ROUNDS = 20
+# The quadratic model is solved to this share of the gap at hand.
+_MODEL_SHARE = 0.02
+# A frozen Hessian is renewed when a step leaves more than this share of the gap.
+_CONTRACTION = 0.2
+_ARMIJO = 1e-4
+_HALVINGS = 40
+# Steps that promise less than this share of the objective are rounding.
+_ROUNDING = 1e-15
+# Correlation of an unpenalised feature that counts as zero, relative to |x_j| |u|.
+_FREE_TOLERANCE = 1e-9
+_SMALLEST_ADDITION = 64
+_MOST_ALPHA = 1e3
+
+
+class Metric(NamedTuple):
+    """A Hessian in z: diag(diagonal) - sum_r mass_r mean_r mean_r.T.
+
+    Parameters
+    ----------
+    diagonal : ndarray of shape (n_kept,)
+    mass : ndarray of shape (n_means,)
+    means : callable
+        Maps columns (n_columns, n_kept) to their means (n_columns, n_means).
+    """
+
+    diagonal: Any
+    mass: Any
+    means: Any
+
+
+class SmoothLoss(Protocol):
+    """What `NewtonPath` asks of a loss of predictions z, which are in its own order.
+
+    ``rows`` are the samples in that order and ``root`` their square roots of weights;
+    `evaluate` sets the state that the other methods refer to.
+    """
+
+    rows: np.ndarray
+    fit_intercept: bool
+
+    def null_intercept(self) -> float:
+        """Best constant prediction, or a guess that Newton steps improve."""
+
+    def evaluate(self, z: np.ndarray) -> tuple[float, np.ndarray]:
+        """Loss, and minus its gradient."""
+
+    def feasible(self, u: np.ndarray) -> tuple[np.ndarray, float]:
+        """The nearest u without a mean, and the largest scale at which it is dual."""
+
+    def dual_value(self, u: np.ndarray, scale: float) -> float:
+        """Dual objective at scale * u for a u from `feasible`."""
+
+    def metric(self) -> Metric:
+        """Hessian at the state."""
+
+
+class NewtonStep(NamedTuple):
+    """Solution at one strength, on the scale of the centred and scaled features.
+
+    Parameters
+    ----------
+    features, coef : ndarray of shape (n_nonzero,)
+        Nonzero coefficients.
+    intercept : float
+        Of the centred features.
+    objective, loss : float
+        With and without the penalty.
+    gap : float
+        Duality gap.
+    dual : ndarray of shape (n_samples,)
+        Feasible dual point.
+    n_iter : int
+        Outer rounds.
+    converged : bool
+    """
+
+    features: np.ndarray
+    coef: np.ndarray
+    intercept: float
+    objective: float
+    loss: float
+    gap: float
+    dual: np.ndarray
+    n_iter: int
+    converged: bool
+
+
+class NewtonPath:
+    """Minimise a smooth loss with a separable penalty, one strength after another.
+
+    Parameters
+    ----------
+    design : Dense or CSC
+    smooth : SmoothLoss
+    penalty : NamedTuple
+        Prepared.
+    sample_weight : ndarray of shape (n_samples,)
+        Summing to one.
+    """
+
+    def __init__(self, design: Design, smooth: SmoothLoss, penalty, sample_weight):
+        self.smooth = smooth
+        n = len(sample_weight)
+        self.problem = least_squares(
+            design, np.zeros(n), penalty, sample_weight, fit_intercept=False
+        )
+        self._correlations = Correlations(self.problem)
+        self._root = self.problem.root[smooth.rows]
+        self.inside = np.zeros(len(self.problem.excluded), bool)
+        self.size, self.n_active, self._capacity = 0, 0, 0
+        self._metric: Metric | None = None
+        self._local: Any = None
+        self.z = np.full(len(smooth.rows), smooth.null_intercept())
+        self.intercept = float(self.z[0])
+        self._grow(64)
+        self.value, self.u = smooth.evaluate(self.z)
+        self._add(self.problem.unpenalised)
+
+    @property
+    def n_passes(self) -> float:
+        return self._correlations.n_passes
+
+    def null(self, penalty: NamedTuple) -> tuple[float, float]:
+        """Fit intercept and unpenalised features; returns their loss and alpha_max."""
+        unit = penalty._replace(alpha=1.0)
+        self._minimise(unit, 0.0)
+        u, _ = self.smooth.feasible(self.u)
+        self._correlations.refresh(self._scattered(u))
+        gauges = self._correlations.last_gauges(unit, self._settled)
+        self._previous = self.alpha_max = min(gauges.max(initial=0.0), _MOST_ALPHA)
+        self.scale = self.value
+        self._null = self._step(unit, np.inf, 1, gauges=None)
+        return self.value, self.alpha_max
+
+    def null_step(self) -> NewtonStep:
+        """The null model, exact where nothing is left to explain."""
+        return self._null._replace(gap=0.0, converged=True)
+
+    def start(self, features: np.ndarray, coef: np.ndarray) -> None:
+        """Take coefficients of an earlier fit as the starting point."""
+        self._add(features[~self.inside[features]])
+        position = {j: k for k, j in enumerate(self.features)}
+        at = np.array([position[j] for j in features], np.int64)
+        self.w[at] = coef
+        self.z = self.intercept + self.w @ self.X
+        self.value, self.u = self.smooth.evaluate(self.z)
+        self._metric = None
+        self._previous = 0.0  # no strong rule
+
+    def solve(self, penalty: NamedTuple, target: float, max_iter: int) -> NewtonStep:
+        """Solve for one penalty until the duality gap is at most `target`."""
+        if self.alpha_max == 0.0:
+            return self.null_step()
+        while self._previous * _STAGE > penalty.alpha:
+            stage = penalty._replace(alpha=self._previous * _STAGE)
+            self._add(self._strong(stage))
+            self._minimise(stage, _LOOSE * self.scale)
+            u, _ = self.smooth.feasible(self.u)
+            self._correlations.refresh(self._scattered(u))
+            self._previous = stage.alpha
+        missing = self._strong(penalty)
+        self._previous = penalty.alpha
+        inner, last = _INNER_SHARE * target, np.inf
+        for n_iter in range(1, max_iter + 1):
+            self._add(missing)
+            reached = self._minimise(penalty, inner)
+            u, _ = self.smooth.feasible(self.u)
+            gauges = self._correlations.gauges(
+                self._scattered(u), penalty, self._settled
+            )
+            step = self._step(penalty, target, n_iter, gauges)
+            if step.converged:
+                break
+            missing = self._violators(gauges)
+            if len(missing) == 0:
+                if reached <= inner:
+                    inner *= 0.1
+                elif not step.gap < 0.5 * last:
+                    break  # rounding is the limit
+            last = step.gap
+        return step
+
+    def violation(self, penalty: NamedTuple) -> float:
+        """Largest violated optimality condition at the last solution."""
+        norms = np.sum((self.X * self._root) ** 2, axis=1)
+        worst = stationarity(self._penalty(penalty), self.w, self.X @ self.u, norms)
+        gauges = self._correlations.last_gauges(penalty, self._settled)
+        outside = np.flatnonzero(gauges > 1.0)
+        ones, zeros = np.ones(len(outside)), np.zeros(len(outside))
+        values = self._correlations.values[outside]
+        return max(worst, stationarity(restrict(penalty, outside), zeros, values, ones))
+
+    @property
+    def features(self) -> np.ndarray:
+        return self._features[: self.size]
+
+    @property
+    def w(self) -> np.ndarray:
+        return self._w[: self.size]
+
+    @property
+    def X(self) -> np.ndarray:
+        """Columns of the working set, of shape (size, n_kept)."""
+        return self._X[: self.size]
+
+    @property
+    def _settled(self) -> np.ndarray:
+        return self.inside | self.problem.excluded
+
+    def _penalty(self, penalty: NamedTuple) -> NamedTuple:
+        """The penalty of the working set."""
+        if self._local is None:
+            self._local = restrict(penalty, self.features)
+        return self._local._replace(alpha=penalty.alpha)
+
+    def _scattered(self, u: np.ndarray) -> np.ndarray:
+        """u over all samples, on the scale on which weights are in the products."""
+        out = np.zeros(len(self.problem.root))
+        out[self.smooth.rows] = u / self._root
+        return out
+
+    def _strong(self, penalty: NamedTuple) -> np.ndarray:
+        """Features that the sequential strong rule keeps."""
+        gauges = self._correlations.last_gauges(penalty, self._settled)
+        level = 2.0 - self._previous / penalty.alpha if self._previous > 0.0 else 1.0
+        return np.flatnonzero(gauges >= max(level, 1e-12))
+
+    def _violators(self, gauges: np.ndarray) -> np.ndarray:
+        """Features over their threshold: the largest ones when they are many."""
+        missing = np.flatnonzero(gauges > 1.0 + 1e-12)
+        most = max(_SMALLEST_ADDITION, self.size)
+        if len(missing) > most:
+            largest = np.argpartition(gauges[missing], -most)[-most:]
+            missing = np.sort(missing[largest])
+        return missing
+
+    def _add(self, new: np.ndarray) -> None:
+        """Add features at coefficient zero."""
+        if len(new) == 0:
+            return
+        start, stop = self.size, self.size + len(new)
+        if stop > self._capacity:
+            self._grow(max(stop, self._capacity * 3 // 2))
+        self._features[start:stop] = new
+        block = columns(self.problem.design, new, slice(None))
+        self._X[start:stop] = block[:, self.smooth.rows]
+        self._w[start:stop] = 0.0
+        self.inside[new] = True
+        self.size, self._local = stop, None
+        if self._metric is not None:
+            self._extend(start)
+
+    def _grow(self, capacity: int) -> None:
+        m, n = self.size, len(self.smooth.rows)
+        shapes = {
+            "_features": (capacity,),
+            "_active": (capacity,),
+            "_w": (capacity,),
+            "_ridge": (capacity,),
+            "_X": (capacity, n),
+            "_gram": (capacity, capacity),
+            "_factor": (capacity, capacity),
+        }
+        for name, shape in shapes.items():
+            integer = name in ("_features", "_active")
+            array = np.zeros(shape, np.int64 if integer else np.float64)
+            if m:
+                old = getattr(self, name)
+                array[tuple(slice(0, k) for k in old.shape)] = old
+            setattr(self, name, array)
+        self._capacity = capacity
+        if self._metric is not None:
+            means = np.zeros((capacity, self._means.shape[1]))
+            means[:m] = self._means[:m]
+            self._means = means
+
+    def _renew(self) -> None:
+        """Take the Hessian at the current predictions."""
+        self._metric = self.smooth.metric()
+        self._means = np.zeros((self._capacity, len(self._metric.mass)))
+        self.n_active = 0
+        self._extend(0)
+
+    def _extend(self, start: int) -> None:
+        """Hessian rows of the features from `start` on."""
+        m, metric = self.size, self._metric
+        new = self._X[start:m]
+        self._means[start:m] = metric.means(new)
+        if start == 0:  # a product with its own transpose costs half
+            scaled = new * np.sqrt(metric.diagonal)
+            means = self._means[:m] * np.sqrt(metric.mass)
+            block = scaled @ scaled.T
+            block -= means @ means.T
+        else:
+            block = (new * metric.diagonal) @ self.X.T
+            block -= (self._means[start:m] * metric.mass) @ self._means[:m].T
+        self._gram[start:m, :m] = block
+        self._gram[:start, start:m] = block[:, :start].T
+
+    def _certify(self, penalty, correlations, gauges=None):
+        """Duality gap on the working set, or on all features given the others' gauges.
+
+        Returns
+        -------
+        gap, objective : float
+        dual : ndarray of shape (n_kept,)
+        """
+        u, limit = self.smooth.feasible(self.u)
+        if u is not self.u:
+            correlations = self.X @ u
+        sums = penalty_sums(self._penalty(penalty), self.w, correlations)
+        value_sum, augmented2, largest, conjugates = sums
+        if gauges is not None:
+            outside = np.flatnonzero(gauges > 1.0)
+            if len(outside):
+                largest = max(largest, gauges[outside].max())
+                conjugates += penalty_sums(
+                    restrict(penalty, outside),
+                    np.zeros(len(outside)),
+                    self._correlations.values[outside],
+                )[3]
+        scale = min(limit, 1.0 / max(largest, 1.0))
+        bound = self.smooth.dual_value(u, scale) - 0.5 * scale**2 * augmented2
+        if np.isfinite(conjugates) and limit >= 1.0:
+            bound = max(bound, self.smooth.dual_value(u, 1.0) - conjugates)
+        objective = self.value + value_sum
+        gap = abs(objective - bound) if self._free_are_solved(correlations) else np.inf
+        return gap, objective, scale * u
+
+    def _free_are_solved(self, correlations: np.ndarray) -> bool:
+        """Whether unpenalised features have no correlation left, up to rounding."""
+        n_free = len(self.problem.unpenalised)  # they come first
+        if n_free == 0:
+            return True
+        size = np.linalg.norm(self.u / self._root)
+        norms = np.linalg.norm(self._X[:n_free] * self._root, axis=1)
+        least = _FREE_TOLERANCE * norms * size
+        return bool((np.abs(correlations[:n_free]) <= least).all())
+
+    def _minimise(self, penalty, target: float) -> float:
+        """Newton steps on the working set; returns the gap reached there."""
+        fresh = self._metric is None
+        last = np.inf
+        for _ in range(_NEWTON_STEPS):
+            correlations = self.X @ self.u
+            gap, objective, _ = self._certify(penalty, correlations)
+            if gap <= target:
+                break
+            if fresh or gap > _CONTRACTION * last:
+                self._renew()
+            gain, full = self._newton(penalty, correlations, objective, gap)
+            if gain <= _ROUNDING * max(objective, self.value):
+                if fresh:
+                    break
+                fresh, last = True, np.inf
+                continue
+            fresh, last = not full, gap
+        return gap
+
+    def _newton(self, penalty, correlations, objective, gap) -> tuple[float, bool]:
+        """One Newton step with line search.
+
+        Returns
+        -------
+        gain : float
+            Decrease of the objective that the step promised.
+        full : bool
+            Whether its full length was taken.
+        """
+        m, local, metric = self.size, self._penalty(penalty), self._metric
+        w, q = self.w.copy(), correlations.copy()
+        if m:
+            gram = self._gram
+            c = gram[:m, :m] @ w + q
+            y2 = 2.0 * max(self.value, gap) + float((c + q) @ w)
+            n_free = len(self.problem.unpenalised)
+            self.n_active, _, _ = minimise_on_gram(
+                local,
+                np.arange(n_free),
+                gram,
+                c,
+                w,
+                q,
+                self._active,
+                self.n_active,
+                self._factor,
+                self._ridge[:m],
+                y2,
+                _MODEL_SHARE * gap,
+                _GRAM_ROUNDS,
+                False,
+            )
+        step = w - self.w
+        moved = np.flatnonzero(step)
+        change = step[moved] @ self.X[moved]
+        shift = 0.0
+        if self.smooth.fit_intercept:
+            shift = self.u.sum() / metric.mass[0] - step @ self._means[:m, 0]
+        before = penalty_value(local, self.w)
+        promised = float(correlations @ step) + shift * self.u.sum()
+        promised -= penalty_value(local, w) - before
+        length = 1.0
+        for _ in range(_HALVINGS):
+            z = self.z + length * (change + shift)
+            trial = self.w + length * step if length < 1.0 else w
+            value, u = self.smooth.evaluate(z)
+            decrease = objective - value - penalty_value(local, trial)
+            if decrease >= _ARMIJO * length * promised - _ROUNDING * objective:
+                break
+            length *= 0.5
+        else:
+            self.smooth.evaluate(self.z)
+            return 0.0, False
+        self.z, self.value, self.u = z, value, u
+        self.w[:] = trial
+        self.intercept += length * shift
+        return promised, length == 1.0
+
+    def _step(self, penalty, target, n_iter, gauges) -> NewtonStep:
+        """Certify the current coefficients."""
+        correlations = self.X @ self.u
+        gap, objective, dual = self._certify(penalty, correlations, gauges)
+        nonzero = np.flatnonzero(self.w)
+        scattered = np.zeros(len(self.problem.root))
+        scattered[self.smooth.rows] = dual
+        return NewtonStep(
+            self.features[nonzero],
+            self.w[nonzero],
+            self.intercept,
+            objective,
+            self.value,
+            gap,
+            scattered,
+            n_iter,
+            gap <= target,
+        )

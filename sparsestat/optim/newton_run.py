@@ -1,0 +1,156 @@
+"""One fit of `NewtonPath`: tolerance, grid and solutions, as `Run` has them."""
+
+
+import numpy as np
+from scipy import sparse
+
+from sparsestat.optim.certificate import penalty_value
+from sparsestat.optim.design import make_design, predict, with_norms
+from sparsestat.optim.newton_path import NewtonPath, NewtonStep
+from sparsestat.optim.penalties import prepare
+from sparsestat.optim.run import Run
+from sparsestat.optim.solution import PathSolution, Solution
+
+__all__ = ["NewtonRun"]
+
+_SHORT = 4
+_ROUNDING = 64.0 * np.finfo(np.float64).eps
+
+
+class NewtonRun(Run):
+    """A smooth loss, its solver and its tolerance.
+
+    Parameters
+    ----------
+    X : ndarray or sparse matrix of shape (n_samples, n_features)
+    make_loss : callable
+        Maps weights that sum to one, of shape (n_samples,), to a `SmoothLoss`.
+    penalty : NamedTuple
+    sample_weight : ndarray of shape (n_samples,) or None
+    fit_intercept, standardize : bool
+    tol : float
+        Bound of the gap, relative to the null model's loss.
+    max_iter, n_alphas : int
+
+    Attributes
+    ----------
+    penalty : NamedTuple
+        Prepared.
+    gap_tol, alpha_max, null_objective : float
+        As for `Run`.
+    """
+
+    gram = None
+
+    def __init__(
+        self, X, make_loss, penalty, sample_weight, fit_intercept, standardize, tol,
+        max_iter, n_alphas,
+    ):  # fmt: skip
+        n = X.shape[0]
+        weight = np.ones(n) if sample_weight is None else sample_weight
+        self.weight = weight / weight.sum()
+        design = make_design(
+            X,
+            sample_weight=self.weight,
+            fit_intercept=fit_intercept,
+            standardize=standardize,
+        )
+        if n_alphas > _SHORT or np.isnan(design.norm).any():
+            design = with_norms(design, self.weight)
+        self.penalty = prepare(penalty, X.shape[1])
+        self.loss = make_loss(self.weight)
+        self.solver = NewtonPath(design, self.loss, self.penalty, self.weight)
+        self.problem = self.solver.problem
+        self.max_iter = max_iter
+        self.null_objective, self.alpha_max = self.solver.null(self.penalty)
+        if self.null_objective <= _ROUNDING * self.loss.scale:
+            self.alpha_max = self.solver.alpha_max = 0.0
+        self.gap_tol = tol * self.null_objective
+
+    def gram_without(self, *_):
+        """There is no Gram matrix to share with folds."""
+        return None
+
+    def start(self, coef: np.ndarray) -> None:
+        """Start from coefficients on the scale of X."""
+        features = np.flatnonzero((coef != 0.0) & ~self.problem.excluded)
+        self.solver.start(
+            features, coef[features] * self.problem.design.scale[features]
+        )
+
+    def step(self, alpha: float) -> NewtonStep:
+        """Solve for one strength."""
+        penalty = self.penalty._replace(alpha=float(alpha))
+        return self.solver.solve(penalty, self.gap_tol, self.max_iter)
+
+    def explained_share(self, step: NewtonStep) -> float:
+        """Share of the null model's loss that a step removes."""
+        if self.null_objective <= 0.0:
+            return 1.0
+        return 1.0 - step.loss / self.null_objective
+
+    def intercept_of(self, coef: np.ndarray) -> float:
+        """Best intercept for coefficients on the scale of X."""
+        fitted = self.fitted(coef)[self.loss.rows]
+        return float(self.loss.best_intercept(fitted) - self.problem.design.mean @ coef)
+
+    def objective_of(self, alpha: float, coef: np.ndarray) -> float:
+        """Objective at coefficients on the scale of X, with their best intercept."""
+        fitted = self.fitted(coef)[self.loss.rows]
+        value, _ = self.loss.evaluate(fitted + self.loss.best_intercept(fitted))
+        penalty = self.penalty._replace(alpha=float(alpha))
+        return value + penalty_value(penalty, coef * self.problem.design.scale)
+
+    def solution(self, step: NewtonStep) -> Solution:
+        """The step on the scale of the data."""
+        design = self.problem.design
+        coef = np.zeros(len(self.problem.excluded))
+        coef[step.features] = step.coef / design.scale[step.features]
+        return Solution(
+            coef,
+            float(step.intercept - design.mean @ coef),
+            step.dual,
+            step.objective,
+            step.gap,
+            self.solver.violation(self.penalty),
+            step.n_iter,
+            step.converged,
+        )
+
+    def path_solution(self, alphas: np.ndarray, steps: list) -> PathSolution:
+        """All steps on the scale of the data."""
+        return collect(self.problem.design, alphas, steps, self.gap_tol, self.solver)
+
+    def fitted(self, coef: np.ndarray) -> np.ndarray:
+        """Predictions for coefficients on the scale of X, without an intercept."""
+        scaled = coef.astype(np.float64) * self.problem.design.scale
+        support = np.flatnonzero(scaled)
+        if len(support) == 0:
+            return np.zeros(len(self.weight))
+        return predict(self.problem.design, support, scaled[support])
+
+
+def collect(design, alphas, steps: list, gap_tol: float, solver) -> PathSolution:
+    """Steps with intercepts of their own, on the scale of the data."""
+    indices = np.concatenate([step.features for step in steps]).astype(np.int64)
+    values = np.concatenate([step.coef for step in steps]) / design.scale[indices]
+    indptr = np.concatenate([[0], np.cumsum([len(s.features) for s in steps])])
+    shape = len(design.mean), len(steps)
+    coefs = sparse.csc_array((values, indices, indptr), shape=shape)
+    coefs.sort_indices()
+
+    def values_of(name: str) -> np.ndarray:
+        return np.array([getattr(step, name) for step in steps])
+
+    return PathSolution(
+        alphas,
+        coefs,
+        values_of("intercept") - design.mean @ coefs,
+        values_of("objective"),
+        values_of("loss"),
+        values_of("gap"),
+        gap_tol,
+        values_of("n_iter"),
+        solver.n_passes,
+        values_of("converged"),
+    )
