@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from benchmarks import _peers, _problem
 from benchmarks._certify import worst_gap
+from benchmarks._certify_cox import worst_cox_gap
 from benchmarks._sweep import Run, fastest, sweep
 
 CLEARLY_SLOWER = 1.5
@@ -95,8 +96,10 @@ def attempt(
     return Run(tol, seconds, certify(value))
 
 
-def certified(problem: _problem.Problem, coefs: Any) -> float:
+def certified(problem: _problem.Problem, coefs: Any, task: str = "lasso_path") -> float:
     """Worst relative gap of a path, with the solver's own dual points if any."""
+    if task == "cox_path":
+        return worst_cox_gap(problem.X, problem.y, coefs, problem.alphas)
     duals = None
     if isinstance(coefs, _peers.WithDuals):
         coefs, duals = coefs
@@ -119,10 +122,12 @@ def path(
     repeat: int,
     time_limit: float,
     best: Sequence[float | None],
+    function: str = "lasso_path",
 ) -> Iterator[dict]:
-    """Sweep the tolerance of one peer on a Lasso path, then time its best settings.
+    """Sweep the tolerance of one peer on a path, then time its best settings.
 
-    `best` holds, for each target, the seconds of the fastest setting timed before.
+    `best` holds, for each target, the seconds of the fastest setting timed before;
+    `function` is that of the peer, ``lasso_path`` or ``cox_path``.
 
     Yields ``versions``, ``memory``, a ``run`` for each tolerance and a ``timed``
     for each target that was met.
@@ -132,14 +137,14 @@ def path(
     problem = _problem.load(folder)
 
     def solve(tol: float, problem: _problem.Problem = problem):
-        return module.lasso_path(problem, tol, **options)
+        return getattr(module, function)(problem, tol, **options)
 
     solve(module.TOLERANCES[0], _problem.tiny(problem))
     memory = PeakMemory()
 
     def certify(coefs: Any) -> float:
         memory.close()
-        return certified(problem, coefs)
+        return certified(problem, coefs, function)
 
     def run(tol: float) -> Run:
         return attempt(solve, tol, certify, time_limit)

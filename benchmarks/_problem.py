@@ -20,8 +20,8 @@ class Problem(NamedTuple):
     ----------
     X : ndarray (Fortran order) or scipy.sparse.csc_matrix, (n_samples, n_features)
         Design.
-    y : ndarray of shape (n_samples,)
-        Target, of the dtype of `X`.
+    y : ndarray of shape (n_samples,) or (n_samples, 2)
+        Target, of the dtype of `X`; times and events of a survival problem.
     alphas : ndarray of shape (n_alphas,)
         Decreasing strengths of the penalty, float64.
     folder : str or None
@@ -55,7 +55,7 @@ def save(problem: Problem, folder: Path) -> Problem:
             np.save(folder / f"{part}.npy", getattr(X, part))
     else:
         np.save(folder / "X.npy", np.asfortranarray(X))
-    np.save(folder / "y.npy", problem.y)
+    np.save(folder / "y.npy", np.asfortranarray(problem.y))
     np.save(folder / "alphas.npy", problem.alphas)
     facts = {"shape": list(X.shape), "sparse": problem.is_sparse}
     (folder / "problem.json").write_text(json.dumps(facts))
@@ -89,4 +89,7 @@ def tiny(like: Problem) -> Problem:
     else:
         X = np.asfortranarray(X)
     y = (y - y.mean()).astype(like.y.dtype)
+    if like.y.ndim == 2:
+        survival = np.column_stack([np.exp(-y), np.arange(40) % 3 > 0])
+        return Problem(X, survival, np.array([0.2, 0.1]))
     return Problem(X, y, alpha_grid(X, y, n_alphas=5, eps=0.1))

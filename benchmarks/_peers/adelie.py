@@ -49,6 +49,8 @@ def versions() -> dict[str, str]:
 
 def options(task: str, n_samples: int, n_features: int, sparse: bool) -> dict:
     """Both screening rules; with n > p also its covariance method."""
+    if task == "cox_path":  # the outer tolerance is on another scale than the inner
+        return {f"outer {r:.0e}": {"outer": r} for r in (1e-5, 1e-3, 1e-2)}
     choices = {}
     if n_samples > n_features and not sparse:
         choices["covariance"] = {"screen_rule": "pivot", "covariance": True}
@@ -83,4 +85,28 @@ def lasso_path(problem, tol: float, screen_rule: str, covariance: bool = False):
             adev_tol=1.0,
             **common,
         )
+    return state.betas.T
+
+
+def cox_path(problem, tol: float, outer: float):
+    """Path of proportional hazards, ties by Breslow."""
+    import adelie
+    import numpy as np
+
+    time, event = problem.y.T.copy()
+    state = adelie.grpnet(
+        adelie.matrix.dense(problem.X),
+        adelie.glm.cox(
+            start=np.zeros(len(time)), stop=time, status=event, tie_method="breslow"
+        ),
+        lmda_path=problem.alphas,
+        tol=tol,
+        irls_tol=outer * tol,
+        irls_max_iters=1_000_000,
+        max_iters=10_000_000,
+        early_exit=False,
+        adev_tol=1.0,
+        intercept=False,
+        progress_bar=False,
+    )
     return state.betas.T

@@ -31,7 +31,9 @@ if (file.exists(file.path(folder, "X.npy"))) {
   X <- sparseMatrix(i = read_npy("indices"), p = read_npy("indptr"),
                     x = read_npy("data"), dims = shape, index1 = FALSE)
 }
-y <- as.double(read_npy("y"))
+y <- read_npy("y")
+survival <- is.matrix(y)  # times and events
+y <- if (survival) survival::Surv(y[, 1], y[, 2]) else as.double(y)
 alphas <- as.double(read_npy("alphas"))
 
 requests <- file("stdin", open = "r")
@@ -42,6 +44,10 @@ while (length(line <- readLines(requests, n = 1)) == 1) {
   settings <- list(x = X, y = y, lambda = alphas, standardize = FALSE,
                    intercept = folds > 0, thresh = as.double(words[1]),
                    type.gaussian = words[2], maxit = 1e9)
+  if (survival) {
+    settings[c("intercept", "type.gaussian")] <- NULL
+    settings$family <- "cox"
+  }
   if (folds > 0) {
     n <- length(y)
     sizes <- n %/% folds + (seq_len(folds) <= n %% folds)

@@ -28,6 +28,8 @@ def versions() -> dict[str, str]:
 
 def options(task: str, n_samples: int, n_features: int, sparse: bool) -> dict:
     """Both of its updates; ``covariance`` keeps products of active columns."""
+    if task == "cox_path":
+        return {"default": {"update": "naive"}}
     return {
         "naive": {"update": "naive"},
         "covariance": {"update": "covariance"},
@@ -36,6 +38,11 @@ def options(task: str, n_samples: int, n_features: int, sparse: bool) -> dict:
 
 def lasso_path(problem, tol: float, update: str) -> Timed:
     """Lasso path on the given grid."""
+    return _session(problem).lasso_path(tol, update)
+
+
+def cox_path(problem, tol: float, update: str) -> Timed:
+    """Path of proportional hazards on the given grid; `update` has no meaning."""
     return _session(problem).lasso_path(tol, update)
 
 

@@ -30,6 +30,13 @@ def lasso_path(problem, tol: float):
     )[1]
 
 
+def cox_path(problem, tol: float):
+    """Path of proportional hazards."""
+    from sparsestat.linear_model import cox_path
+
+    return cox_path(problem.X, problem.y, alphas=problem.alphas, tol=tol)[1]
+
+
 def lasso(problem, alpha: float, tol: float):
     """One Lasso fit."""
     from sparsestat.linear_model import Lasso

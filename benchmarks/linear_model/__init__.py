@@ -1,4 +1,4 @@
-"""Lasso: paths, cross-validation, single fits, cold start, memory.
+"""Lasso: paths, cross-validation, single fits, cold start, memory; Cox paths.
 
 ==== =========================================================================
 A    path, n=500, p=5000, correlation 0.5, 50 spikes
@@ -9,6 +9,7 @@ G    cross-validation, n=400, p=2000, 5 folds
 H    cold start: imports and first fits
 I    big float32 designs, tall and wide, with peak memory
 M    microarrays golub and gravier
+P    proportional hazards, path, n=1000, p=5000, half of the samples censored
 S    single fits, shapes from 200 x 200 to 20000 x 2000, three strengths each
 ==== =========================================================================
 """
@@ -19,7 +20,7 @@ import numpy as np
 
 from benchmarks.linear_model._cold_start import cold_start_case
 from benchmarks.linear_model._cross_validation import cross_validation_case
-from benchmarks.linear_model._generate import ar1, sparse_gaussian
+from benchmarks.linear_model._generate import ar1, cohort, sparse_gaussian
 from benchmarks.linear_model._microarray import microarray
 from benchmarks.linear_model._paths import path_case
 from benchmarks.linear_model._single_fits import single_fits_case
@@ -84,6 +85,13 @@ CASES = [
         "Microarray gravier, 168 x 2905",
         partial(microarray, "gravier"),
         partial(microarray, "gravier", n_alphas=20, max_features=300),
+    ),
+    path_case(
+        "P",
+        "Proportional hazards, 1000 x 5000",
+        partial(cohort, 1_000, 5_000),
+        partial(cohort, 100, 200, n_spikes=5, n_alphas=10, eps=0.2),
+        task="cox_path",
     ),
     single_fits_case("S", "Single fits over shapes and strengths"),
 ]

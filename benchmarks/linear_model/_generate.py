@@ -59,6 +59,57 @@ def ar1(
     return standardised(X, y, n_alphas=n_alphas, eps=eps)
 
 
+def cohort(
+    n_samples: int,
+    n_features: int,
+    *,
+    rho: float = 0.5,
+    n_spikes: int = 20,
+    spike: float = 0.5,
+    n_alphas: int = 50,
+    eps: float = 0.05,
+    seed: int = 0,
+) -> Problem:
+    """Return exponential survival times, about half censored; design as in `ar1`.
+
+    Parameters
+    ----------
+    n_samples, n_features : int
+        Shape of the design.
+    rho : float, default=0.5
+        Correlation of neighbouring columns.
+    n_spikes, spike : int and float
+        Nonzero log hazard ratios, +spike or -spike at random places.
+    n_alphas, eps : int and float
+        Grid, from ``alpha_max`` to ``eps * alpha_max``.
+    seed : int, default=0
+        Seed of ``numpy.random.default_rng``.
+
+    Returns
+    -------
+    Problem
+        Target of two columns, the time and 1 for an event or 0 for censoring.
+    """
+    rng = np.random.default_rng(seed)
+    noise = rng.standard_normal((n_samples, n_features))
+    X = np.asfortranarray(noise)
+    for j in range(1, n_features):
+        X[:, j] = rho * X[:, j - 1] + (1 - rho**2) ** 0.5 * noise[:, j]
+    X -= X.mean(axis=0)
+    X /= X.std(axis=0)
+    coef = _spikes(rng, n_features, n_spikes, spike)
+    time = rng.exponential(np.exp(-X @ coef))
+    censoring = rng.exponential(2.0 * np.median(time), n_samples)
+    event = time <= censoring
+    time = np.minimum(time, censoring)
+    order = np.argsort(time)
+    hazard = np.cumsum(event[order] / np.arange(n_samples, 0, -1))
+    gradient = event[order] - hazard  # at zero, where everyone at risk is alike
+    alpha_max = np.abs(X[order].T @ gradient).max() / n_samples
+    alphas = alpha_max * np.geomspace(1.0, eps, n_alphas)
+    return Problem(X, np.column_stack([time, event.astype(np.float64)]), alphas)
+
+
 def sparse_gaussian(
     n_samples: int,
     n_features: int,

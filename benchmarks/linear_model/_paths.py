@@ -1,4 +1,4 @@
-"""Lasso paths at equal certified gap: every peer, the same grid, one number each."""
+"""Paths at equal certified gap: every peer, the same grid, one number each."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ def path_case(
     make_small: Callable[[], Problem],
     targets: Sequence[float] = TARGETS,
     gram_cap: int | None = None,
+    task: str = "lasso_path",
 ) -> Case:
-    """Case that times ``lasso_path`` on a problem.
+    """Case that times a path on a problem.
 
     Parameters
     ----------
@@ -32,6 +33,8 @@ def path_case(
     gram_cap : int, optional
         Bytes that a Gram matrix may take; makes memory part of the report, allowed
         are 2.5 times that and 100 MB beside X.
+    task : str, default="lasso_path"
+        Function of the peers.
     """
 
     def run(settings: Settings) -> dict:
@@ -40,11 +43,12 @@ def path_case(
             peers = {
                 peer: run_peer(
                     peer,
-                    "lasso_path",
+                    task,
                     "benchmarks._measure:path",
                     problem,
                     targets,
                     settings,
+                    function=task,
                 )
                 for peer in settings.peers
             }

@@ -1,12 +1,24 @@
 """Sparse linear models, certified by duality gaps."""
 
 from sparsestat.linear_model._adaptive import AdaptiveLasso, AdaptiveLassoCV
-from sparsestat.linear_model._cox import SparseCoxRegressor, SparseCoxRegressorCV
+from sparsestat.linear_model._cox import (
+    SparseCoxRegressor,
+    SparseCoxRegressorCV,
+    cox_path,
+)
 from sparsestat.linear_model._cv import ElasticNetCV, LassoCV
 from sparsestat.linear_model._elastic_net import ElasticNet
+from sparsestat.linear_model._huber import (
+    SparseHuberRegressor,
+    SparseHuberRegressorCV,
+)
 from sparsestat.linear_model._ic import LassoIC
 from sparsestat.linear_model._lasso import Lasso
 from sparsestat.linear_model._path import enet_path, lasso_path
+from sparsestat.linear_model._quantile import (
+    SparseQuantileRegressor,
+    SparseQuantileRegressorCV,
+)
 from sparsestat.linear_model._square_root import SqrtLasso
 
 __all__ = [
@@ -19,7 +31,12 @@ __all__ = [
     "LassoIC",
     "SparseCoxRegressor",
     "SparseCoxRegressorCV",
+    "SparseHuberRegressor",
+    "SparseHuberRegressorCV",
+    "SparseQuantileRegressor",
+    "SparseQuantileRegressorCV",
     "SqrtLasso",
+    "cox_path",
     "enet_path",
     "lasso_path",
 ]

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sparsestat.linear_model._base import warn_unless_converged
 from sparsestat.linear_model._newton import (
     CHOICE,
     PENALTY,
@@ -15,6 +16,7 @@ from sparsestat.linear_model._newton import (
     NewtonCV,
     NewtonRegressor,
 )
+from sparsestat.linear_model._path import grid_size
 from sparsestat.linear_model._path_cv import fitted_path
 from sparsestat.metrics import concordance_index
 from sparsestat.optim.cox import PartialLikelihood
@@ -32,7 +34,7 @@ from sparsestat.utils.validation import (
     check_sample_weight,
 )
 
-__all__ = ["SparseCoxRegressor", "SparseCoxRegressorCV"]
+__all__ = ["SparseCoxRegressor", "SparseCoxRegressorCV", "cox_path"]
 
 
 class _CoxMixin:
@@ -116,6 +118,104 @@ class _CoxMixin:
         sums = cox.denominators(sets, run.fitted(self.coef_)[sets.order])
         self.event_times_ = sets.times
         self.baseline_hazard_ = cox.baseline_hazard(sets, sums)
+
+
+def cox_path(
+    X,
+    y,
+    *,
+    ties: str = "breslow",
+    l1_ratio: float = 1.0,
+    eps: float | None = 0.05,
+    alphas=50,
+    sample_weight=None,
+    penalty_weights=None,
+    positive: bool = False,
+    standardize: bool = False,
+    max_iter: int = 100,
+    tol: float = 1e-6,
+):
+    """Compute sparse proportional hazards along a grid of strengths, each certified.
+
+    The objective is that of `SparseCoxRegressor`.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Data.
+    y : array-like of shape (n_samples,) or (n_samples, 2), or structured
+        Times and events, as `SparseCoxRegressor` takes them.
+    ties : {"breslow", "efron"}, default="breslow"
+        How tied events enter.
+    l1_ratio : float, default=1.0
+        Share of the l1 penalty.
+    eps : float, default=0.05
+        Length of the default grid, smallest over largest strength; None is 1e-4 if
+        n_samples > n_features, else 1e-3.
+    alphas : int or array-like of shape (n_alphas,), default=50
+        Strengths, or how many on the default grid.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights >= 0 of the samples.
+    penalty_weights : array-like of shape (n_features,), default=None
+        Weights of the penalty: 0 is unpenalised, inf excluded.
+    positive : bool, default=False
+        Restrict the coefficients to w >= 0.
+    standardize : bool, default=False
+        Penalise the coefficients of columns of unit variance.
+    max_iter : int, default=100
+        Outer rounds at most for each strength.
+    tol : float, default=1e-6
+        Bound of each duality gap, relative to the loss of the null model.
+
+    Returns
+    -------
+    alphas : ndarray of shape (n_alphas,)
+        Strengths, decreasing.
+    coefs : ndarray of shape (n_features, n_alphas)
+        Coefficients.
+    gaps : ndarray of shape (n_alphas,)
+        Duality gaps.
+
+    Raises
+    ------
+    ValueError
+        For data or parameters outside their range.
+
+    See Also
+    --------
+    sklearn.linear_model.lasso_path : Least squares.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsestat.linear_model import cox_path
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((100, 20))
+    >>> time = rng.exponential(np.exp(-X[:, 0]))
+    >>> alphas, coefs, gaps = cox_path(X, time, alphas=10)
+    >>> coefs.shape
+    (20, 10)
+    """
+    model = SparseCoxRegressorCV(
+        ties=ties,
+        l1_ratio=l1_ratio,
+        eps=eps,
+        alphas=alphas,
+        penalty_weights=penalty_weights,
+        positive=positive,
+        standardize=standardize,
+        max_iter=max_iter,
+        tol=tol,
+    )
+    X, y, sample_weight = model._validated(X, y, sample_weight)
+    (penalty,) = model._penalties(X.shape[1])
+    run = model._run(X, y, sample_weight, penalty, grid_size(alphas))
+    found = run.follow(alphas, eps)
+    worst = int(found.gaps.argmax())
+    warn_unless_converged(
+        "cox_path", found.alphas[worst], found.gaps[worst], found.gap_tol
+    )
+    return found.alphas, found.coefs.toarray().astype(X.dtype), found.gaps
 
 
 class SparseCoxRegressor(_CoxMixin, NewtonRegressor):

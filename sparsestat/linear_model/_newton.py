@@ -45,6 +45,8 @@ CHOICE: dict[str, Rule] = {
 class NewtonRegressor(SparseLinearRegressor):
     """Base of the estimators at one strength."""
 
+    _run_class = NewtonRun
+
     def _penalty(self, penalty_weights):
         return ElasticNet(1.0, float(self.l1_ratio), penalty_weights, self.positive)
 
@@ -53,7 +55,7 @@ class NewtonRegressor(SparseLinearRegressor):
         raise TypeError(f"{type(self).__name__} has no loss.")
 
     def _run(self, X, y, sample_weight, penalty, n_alphas, form_gram=None):
-        return NewtonRun(
+        return self._run_class(
             X,
             self._make_loss(y),
             penalty,

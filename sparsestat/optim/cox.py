@@ -23,8 +23,7 @@ class PartialLikelihood:
         How tied events enter.
     """
 
-    fit_intercept = False
-    scale = 1.0  # the loss is relative to the saturated model's
+    rounding = 64.0 * np.finfo(np.float64).eps  # of logarithms, of order one
 
     def __init__(self, time, event, sample_weight, ties: str) -> None:
         self.sets = cox.risk_sets(time, event, sample_weight, ties)
@@ -54,11 +53,16 @@ class PartialLikelihood:
         """Dual objective at scale * u."""
         return cox.dual_value(self.sets, self._z, self._sums, scale)
 
-    def metric(self) -> Metric:
-        """Hessian: that of independent samples less the means of all risk sets."""
+    def metric(self, safe: bool) -> Metric:
+        """Hessian: that of independent samples less the means of all risk sets.
+
+        The first part alone is an upper bound of it.
+        """
         z, sums = self._z, self._sums
         return Metric(
             self._hazards / self.sets.total,
-            cox.row_masses(self.sets) / self.sets.total,
+            cox.row_masses(self.sets) * (0.0 if safe else 1.0 / self.sets.total),
             lambda block: cox.risk_means(self.sets, z, sums, block),
+            lambda change, u: 0.0,
+            lambda u: u,
         )

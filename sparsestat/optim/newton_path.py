@@ -14,7 +14,7 @@ from sparsestat.optim.correlations import Correlations
 from sparsestat.optim.design import Design, columns
 from sparsestat.optim.face_newton import minimise_on_gram
 from sparsestat.optim.penalties import restrict
-from sparsestat.optim.problem import least_squares
+from sparsestat.optim.problem import allows_negative, least_squares
 
 __all__ = ["Metric", "NewtonPath", "NewtonStep", "SmoothLoss"]
 
@@ -31,8 +31,11 @@ _MODEL_SHARE = 0.02
 _CONTRACTION = 0.2
 _ARMIJO = 1e-4
 _HALVINGS = 40
+_STRAIGHT = 0.9
 # Steps that promise less than this share of the objective are rounding.
 _ROUNDING = 1e-15
+_SLACK = 1e-14
+_MOST_IDLE = 3
 # Correlation of an unpenalised feature that counts as zero, relative to |x_j| |u|.
 _FREE_TOLERANCE = 1e-9
 _SMALLEST_ADDITION = 64
@@ -48,25 +51,35 @@ class Metric(NamedTuple):
     mass : ndarray of shape (n_means,)
     means : callable
         Maps columns (n_columns, n_kept) to their means (n_columns, n_means).
+    shift : callable
+        Maps a change of z by features and minus the gradient, both (n_kept,), to the
+        change of the intercept that goes with them.
+    reduce : callable
+        Maps minus the gradient (n_kept,) to that with the intercept minimised out.
     """
 
     diagonal: Any
     mass: Any
     means: Any
+    shift: Any
+    reduce: Any
 
 
 class SmoothLoss(Protocol):
     """What `NewtonPath` asks of a loss of predictions z, which are in its own order.
 
-    ``rows`` are the samples in that order and ``root`` their square roots of weights;
-    `evaluate` sets the state that the other methods refer to.
+    ``rows`` are the samples in that order, ``rounding`` is the loss up to which nothing
+    is left to explain; `evaluate` sets the state that the other methods refer to.
     """
 
     rows: np.ndarray
-    fit_intercept: bool
+    rounding: float
 
     def null_intercept(self) -> float:
         """Best constant prediction, or a guess that Newton steps improve."""
+
+    def best_intercept(self, z: np.ndarray) -> float:
+        """Constant to add to predictions z so that their loss is least."""
 
     def evaluate(self, z: np.ndarray) -> tuple[float, np.ndarray]:
         """Loss, and minus its gradient."""
@@ -77,8 +90,8 @@ class SmoothLoss(Protocol):
     def dual_value(self, u: np.ndarray, scale: float) -> float:
         """Dual objective at scale * u for a u from `feasible`."""
 
-    def metric(self) -> Metric:
-        """Hessian at the state."""
+    def metric(self, safe: bool) -> Metric:
+        """Hessian at the state, or a larger one with which full steps descend."""
 
 
 class NewtonStep(NamedTuple):
@@ -301,9 +314,9 @@ class NewtonPath:
             means[:m] = self._means[:m]
             self._means = means
 
-    def _renew(self) -> None:
-        """Take the Hessian at the current predictions."""
-        self._metric = self.smooth.metric()
+    def _renew(self, safe: bool) -> None:
+        """Take the Hessian at the current predictions, or what is never below it."""
+        self._metric = self.smooth.metric(safe)
         self._means = np.zeros((self._capacity, len(self._metric.mass)))
         self.n_active = 0
         self._extend(0)
@@ -348,40 +361,46 @@ class NewtonPath:
                 )[3]
         scale = min(limit, 1.0 / max(largest, 1.0))
         bound = self.smooth.dual_value(u, scale) - 0.5 * scale**2 * augmented2
-        if np.isfinite(conjugates) and limit >= 1.0:
-            bound = max(bound, self.smooth.dual_value(u, 1.0) - conjugates)
+        if np.isfinite(conjugates):  # which are convex, and zero at zero
+            other = self.smooth.dual_value(u, limit) - limit * conjugates
+            bound = max(bound, other)
         objective = self.value + value_sum
-        gap = abs(objective - bound) if self._free_are_solved(correlations) else np.inf
+        gap = (
+            abs(objective - bound)
+            if self._free_are_solved(penalty, correlations)
+            else np.inf
+        )
         return gap, objective, scale * u
 
-    def _free_are_solved(self, correlations: np.ndarray) -> bool:
+    def _free_are_solved(self, penalty, correlations: np.ndarray) -> bool:
         """Whether unpenalised features have no correlation left, up to rounding."""
         n_free = len(self.problem.unpenalised)  # they come first
         if n_free == 0:
             return True
         size = np.linalg.norm(self.u / self._root)
         norms = np.linalg.norm(self._X[:n_free] * self._root, axis=1)
-        least = _FREE_TOLERANCE * norms * size
-        return bool((np.abs(correlations[:n_free]) <= least).all())
+        slopes = correlations[:n_free]
+        if not allows_negative(penalty, self.problem.unpenalised):
+            slopes = np.where(self.w[:n_free] > 0.0, slopes, np.maximum(slopes, 0.0))
+        return bool((np.abs(slopes) <= _FREE_TOLERANCE * norms * size).all())
 
     def _minimise(self, penalty, target: float) -> float:
         """Newton steps on the working set; returns the gap reached there."""
-        fresh = self._metric is None
-        last = np.inf
+        renew, safe, last, n_idle = self._metric is None, False, np.inf, 0
         for _ in range(_NEWTON_STEPS):
             correlations = self.X @ self.u
             gap, objective, _ = self._certify(penalty, correlations)
-            if gap <= target:
+            if gap <= target or (n_idle > _MOST_IDLE and gap > 0.5 * last):
                 break
-            if fresh or gap > _CONTRACTION * last:
-                self._renew()
+            if renew or gap > _CONTRACTION * last:
+                self._renew(safe)
             gain, full = self._newton(penalty, correlations, objective, gap)
-            if gain <= _ROUNDING * max(objective, self.value):
-                if fresh:
-                    break
-                fresh, last = True, np.inf
-                continue
-            fresh, last = not full, gap
+            if safe and not full:
+                break
+            # Where the objective is flat up to rounding, the gap may still fall.
+            idle = gain <= _ROUNDING * max(objective, self.value)
+            n_idle = n_idle + 1 if idle else 0
+            renew, safe, last = idle or not full, not full, gap
         return gap
 
     def _newton(self, penalty, correlations, objective, gap) -> tuple[float, bool]:
@@ -394,12 +413,16 @@ class NewtonPath:
         full : bool
             Whether its full length was taken.
         """
-        m, local, metric = self.size, self._penalty(penalty), self._metric
-        w, q = self.w.copy(), correlations.copy()
+        m, local = self.size, self._penalty(penalty)
+        w, q = self.w.copy(), self.X @ self._metric.reduce(self.u)
         if m:
             gram = self._gram
             c = gram[:m, :m] @ w + q
-            y2 = 2.0 * max(self.value, gap) + float((c + q) @ w)
+            size = max(self.value, gap if np.isfinite(gap) else 0.0, 1e-300)
+            y2 = 2.0 * size + float((c + q) @ w)
+            # The model's dual is quadratic in its distance to the optimum, ours may be
+            # linear.
+            share = _MODEL_SHARE * min(gap / size, 1.0)
             n_free = len(self.problem.unpenalised)
             self.n_active, _, _ = minimise_on_gram(
                 local,
@@ -413,35 +436,44 @@ class NewtonPath:
                 self._factor,
                 self._ridge[:m],
                 y2,
-                _MODEL_SHARE * gap,
+                size * share**2,
                 _GRAM_ROUNDS,
                 False,
             )
         step = w - self.w
         moved = np.flatnonzero(step)
         change = step[moved] @ self.X[moved]
-        shift = 0.0
-        if self.smooth.fit_intercept:
-            shift = self.u.sum() / metric.mass[0] - step @ self._means[:m, 0]
+        shift = self._metric.shift(change, self.u)
         before = penalty_value(local, self.w)
         promised = float(correlations @ step) + shift * self.u.sum()
         promised -= penalty_value(local, w) - before
+
+        def attempt(length):
+            z = self.z + length * (change + shift)
+            trial = self.w + length * step if length != 1.0 else w
+            value, u = self.smooth.evaluate(z)
+            return z, trial, value, u, objective - value - penalty_value(local, trial)
+
         length = 1.0
         for _ in range(_HALVINGS):
-            z = self.z + length * (change + shift)
-            trial = self.w + length * step if length < 1.0 else w
-            value, u = self.smooth.evaluate(z)
-            decrease = objective - value - penalty_value(local, trial)
-            if decrease >= _ARMIJO * length * promised - _ROUNDING * objective:
+            found = attempt(length)
+            if found[-1] >= _ARMIJO * length * promised - _SLACK * objective:
                 break
             length *= 0.5
         else:
             self.smooth.evaluate(self.z)
             return 0.0, False
-        self.z, self.value, self.u = z, value, u
+        # A decrease as large as its slope promised: there was no curvature on the way.
+        while found[-1] > _STRAIGHT * length * promised > 0.0:
+            further = attempt(2.0 * length)
+            if not further[-1] > found[-1]:
+                break
+            length, found = 2.0 * length, further
+        self.z, trial, self.value, self.u, _ = found
+        self.smooth.evaluate(self.z)
         self.w[:] = trial
         self.intercept += length * shift
-        return promised, length == 1.0
+        return promised, length >= 1.0
 
     def _step(self, penalty, target, n_iter, gauges) -> NewtonStep:
         """Certify the current coefficients."""

@@ -1,6 +1,5 @@
 """One fit of `NewtonPath`: tolerance, grid and solutions, as `Run` has them."""
 
-
 import numpy as np
 from scipy import sparse
 
@@ -14,7 +13,6 @@ from sparsestat.optim.solution import PathSolution, Solution
 __all__ = ["NewtonRun"]
 
 _SHORT = 4
-_ROUNDING = 64.0 * np.finfo(np.float64).eps
 
 
 class NewtonRun(Run):
@@ -41,6 +39,7 @@ class NewtonRun(Run):
     """
 
     gram = None
+    solver_class: type[NewtonPath] = NewtonPath
 
     def __init__(
         self, X, make_loss, penalty, sample_weight, fit_intercept, standardize, tol,
@@ -59,11 +58,11 @@ class NewtonRun(Run):
             design = with_norms(design, self.weight)
         self.penalty = prepare(penalty, X.shape[1])
         self.loss = make_loss(self.weight)
-        self.solver = NewtonPath(design, self.loss, self.penalty, self.weight)
+        self.solver = self.solver_class(design, self.loss, self.penalty, self.weight)
         self.problem = self.solver.problem
         self.max_iter = max_iter
         self.null_objective, self.alpha_max = self.solver.null(self.penalty)
-        if self.null_objective <= _ROUNDING * self.loss.scale:
+        if self.null_objective <= self.loss.rounding:
             self.alpha_max = self.solver.alpha_max = 0.0
         self.gap_tol = tol * self.null_objective
 
