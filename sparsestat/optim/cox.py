@@ -28,7 +28,6 @@ class PartialLikelihood:
     def __init__(self, time, event, sample_weight, ties: str) -> None:
         self.sets = cox.risk_sets(time, event, sample_weight, ties)
         self.rows = self.sets.order
-        self._observed = cox.observed(self.sets)
 
     def null_intercept(self) -> float:
         """Predictions are relative: any constant will do."""
@@ -42,7 +41,7 @@ class PartialLikelihood:
         """Loss, and minus its gradient."""
         self._z, self._sums = z, cox.denominators(self.sets, z)
         self._hazards = cox.hazards(self.sets, z, self._sums)
-        u = (self._observed - self._hazards) / self.sets.total
+        u = (self.sets.observed - self._hazards) / self.sets.total
         return cox.loss(self.sets, z, self._sums), u
 
     def feasible(self, u: np.ndarray) -> tuple[np.ndarray, float]:

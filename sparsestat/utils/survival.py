@@ -25,14 +25,14 @@ def check_survival(y: object) -> tuple[np.ndarray, np.ndarray]:
     Returns
     -------
     time : ndarray of shape (n_samples,)
-        Positive, float64.
+        Not negative, float64.
     event : ndarray of shape (n_samples,), bool
         Whether the time is that of an event, else of censoring.
 
     Raises
     ------
     ValueError
-        If `y` has another form, a time is not positive and finite, or an event is
+        If `y` has another form, a time is negative or not finite, or an event is
         neither 0 nor 1.
 
     See Also
@@ -66,9 +66,9 @@ def check_survival(y: object) -> tuple[np.ndarray, np.ndarray]:
             event = flags == 1.0
         else:
             raise ValueError(f"{_ALLOWED}; got shape {array.shape}.")
-    if not (time > 0.0).all():
-        first = int((time <= 0.0).argmax())
-        raise ValueError(f"Times in y must be > 0; got {time[first]} at row {first}.")
+    if (time < 0.0).any():
+        first = int((time < 0.0).argmax())
+        raise ValueError(f"Times in y must be >= 0; got {time[first]} at row {first}.")
     return np.ascontiguousarray(time), event
 
 

@@ -189,7 +189,7 @@ def test_targets_of_every_form(event_first):
 @pytest.mark.parametrize(
     "spoil, message",
     [
-        (lambda y: y * [[-1.0, 1.0]], r"Times in y must be > 0; got -\d"),
+        (lambda y: y * [[-1.0, 1.0]], r"Times in y must be >= 0; got -\d"),
         (lambda y: np.column_stack([y[:, 0], 2.0 * y[:, 1]]), "must be 0 or 1; got 2"),
         (lambda y: np.column_stack([y, y]), r"shape \(n_samples, 2\).* got shape"),
         (lambda y: np.zeros(len(y), [("a", int), ("b", int)]), "one boolean field"),
@@ -202,6 +202,14 @@ def test_wrong_target_is_named(spoil, message):
     X, y, _ = cohort(40, 5)
     with pytest.raises(ValueError, match=message):
         SparseCoxRegressor().fit(X, spoil(y))
+
+
+def test_only_the_order_of_times_matters_and_zero_is_a_time():
+    X, y, _ = cohort()
+    earlier = y - [[y[:, 0].min(), 0.0]]
+    one, other = (SparseCoxRegressor(0.02).fit(X, target) for target in (y, earlier))
+    np.testing.assert_array_equal(one.coef_, other.coef_)
+    assert other.event_times_[0] == 0.0
 
 
 def test_survival_functions():

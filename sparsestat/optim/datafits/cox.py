@@ -53,6 +53,8 @@ class RiskSets(NamedTuple):
         Distinct times of events.
     start, size : ndarray of int64, shape (n_times,)
         The risk set k is ``order[start[k]:]``, its events are the first size[k].
+    observed : ndarray of shape (n_kept,)
+        Weights of events, zeros for censored samples.
     mass : ndarray of shape (n_times,)
         Sums of the weights of the events.
     row : ndarray of int64, shape (n_times + 1,)
@@ -66,6 +68,7 @@ class RiskSets(NamedTuple):
     times: Any
     start: Any
     size: Any
+    observed: Any
     mass: Any
     row: Any
 
@@ -123,7 +126,9 @@ def risk_sets(
     times, size = np.unique(sorted_time[sorted_event], return_counts=True)
     start = np.searchsorted(sorted_time, times)
     weight = weight[order].astype(np.float64)
-    mass = np.array([weight[a : a + d].sum() for a, d in zip(start, size, strict=True)])
+    observed = np.where(sorted_event, weight, 0.0)
+    # Between the events of one time and those of the next there are only censored ones.
+    mass = np.add.reduceat(observed, start)
     rows = size if ties == "efron" else np.ones(len(size), np.int64)
     return RiskSets(
         order,
@@ -132,7 +137,8 @@ def risk_sets(
         times,
         start.astype(np.int64),
         size.astype(np.int64),
-        mass.astype(np.float64),
+        observed,
+        mass,
         np.concatenate([[0], np.cumsum(rows)]).astype(np.int64),
     )
 
@@ -162,20 +168,12 @@ def loss(sets: RiskSets, z: np.ndarray, sums: Denominators) -> float:
 def hazards(sets: RiskSets, z: np.ndarray, sums: Denominators) -> np.ndarray:
     """Expected events of each sample: the diagonal part of the Hessian, times total.
 
-    Its difference to the weights of the observed events is the gradient.
+    Its difference to `observed` is the gradient, times total.
     """
     out = np.zeros(len(z))
     _expect(
         sets.weight, sets.start, sets.size, sets.mass, sets.row, z, sums.log_sum, out
     )
-    return out
-
-
-def observed(sets: RiskSets) -> np.ndarray:
-    """Weights of events, zeros for censored samples, in the sets' order."""
-    out = np.zeros(len(sets.weight))
-    for a, d in zip(sets.start, sets.size, strict=True):
-        out[a : a + d] = sets.weight[a : a + d]
     return out
 
 
