@@ -1,4 +1,4 @@
-"""Sparse linear models, certified by duality gaps."""
+"""Sparse linear models, certified by duality gaps or stationarity."""
 
 from sparsestat.linear_model._adaptive import AdaptiveLasso, AdaptiveLassoCV
 from sparsestat.linear_model._cox import (
@@ -14,11 +14,15 @@ from sparsestat.linear_model._huber import (
 )
 from sparsestat.linear_model._ic import LassoIC
 from sparsestat.linear_model._lasso import Lasso
+from sparsestat.linear_model._log_sum import LogSumRegressor, LogSumRegressorCV
+from sparsestat.linear_model._lq import LqRegressor, LqRegressorCV
+from sparsestat.linear_model._mcp import MCPRegressor, MCPRegressorCV
 from sparsestat.linear_model._path import enet_path, lasso_path
 from sparsestat.linear_model._quantile import (
     SparseQuantileRegressor,
     SparseQuantileRegressorCV,
 )
+from sparsestat.linear_model._scad import SCADRegressor, SCADRegressorCV
 from sparsestat.linear_model._square_root import SqrtLasso
 
 __all__ = [
@@ -29,6 +33,14 @@ __all__ = [
     "Lasso",
     "LassoCV",
     "LassoIC",
+    "LogSumRegressor",
+    "LogSumRegressorCV",
+    "LqRegressor",
+    "LqRegressorCV",
+    "MCPRegressor",
+    "MCPRegressorCV",
+    "SCADRegressor",
+    "SCADRegressorCV",
     "SparseCoxRegressor",
     "SparseCoxRegressorCV",
     "SparseHuberRegressor",

@@ -57,6 +57,8 @@ class SparseLinearRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator)
     """Base of the estimators: validation, fit at one strength, prediction."""
 
     _rules: ClassVar[dict[str, Rule]] = {}
+    # What tells how good a fit is, in a sentence.
+    _measure: ClassVar[str] = "the duality gap"
 
     @with_callbacks
     def fit(self, X, y, sample_weight=None):
@@ -101,7 +103,7 @@ class SparseLinearRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator)
         self.n_iter_ = solution.n_iter
         if self.verbose:
             print(f"{self._summary(alpha)}, {self.n_iter_} rounds")
-        warn_unless_converged(self, alpha, self.dual_gap_, self.dual_gap_tol_)
+        warn_unless_converged(self, alpha, *self._certificate)
         self._end(context, X, y, sample_weight)
         return self
 
@@ -201,14 +203,25 @@ class SparseLinearRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator)
             value = run.objective_of(alpha, self.coef_.astype(np.float64))
             objective, gap = value, gap + value - objective
         self.intercept_ = run.intercept_of(self.coef_)
-        self.objective_, self.dual_gap_ = float(objective), float(gap)
+        self.objective_ = float(objective)
+        self._certify(run, alpha, gap, dtype)
+
+    def _certify(self, run: Run, alpha, gap, dtype) -> None:
+        """Keep what tells how good the coefficients are, and what was asked for."""
+        self.dual_gap_ = float(gap)
         self.dual_gap_tol_ = run.null_objective * reachable_tol(self.tol, dtype)
 
+    @property
+    def _certificate(self) -> tuple[float, float]:
+        """The certificate and its target."""
+        return self.dual_gap_, self.dual_gap_tol_
+
     def _summary(self, alpha: float) -> str:
+        value, target = self._certificate
         return (
             f"{type(self).__name__}: alpha={alpha:.6g}, "
             f"{np.count_nonzero(self.coef_)} of {len(self.coef_)} features, "
-            f"gap {self.dual_gap_:.2e} (target {self.dual_gap_tol_:.2e})"
+            f"{self._measure.split()[-1]} {value:.2e} (target {target:.2e})"
         )
 
     def _begin(self, X, y, sample_weight, n_subtasks: int = 0, sequential: bool = True):
@@ -248,16 +261,17 @@ def solver_tol(tol: float, dtype) -> float:
 def warn_unless_converged(
     owner: Any, alpha: float, gap: float, target: float, where: str = ""
 ) -> None:
-    """Warn that a duality gap misses its target, and say what helps.
+    """Warn that a certificate misses its target, and say what helps.
 
     The warning points at the caller of the caller's public function.
     """
     if gap <= target:
         return
     name = owner if isinstance(owner, str) else type(owner).__name__
+    measure = getattr(owner, "_measure", "the duality gap")
     warnings.warn(
-        f"{name} did not reach its tolerance at alpha={alpha:.6g}{where}: the duality "
-        f"gap is {gap:.3e}, asked were {target:.3e}. Increase max_iter or tol, "
+        f"{name} did not reach its tolerance at alpha={alpha:.6g}{where}: "
+        f"{measure} is {gap:.3e}, asked were {target:.3e}. Increase max_iter or tol, "
         "standardize the features, or penalise more.",
         ConvergenceWarning,
         stacklevel=4,

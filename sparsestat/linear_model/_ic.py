@@ -197,7 +197,7 @@ class LassoIC(PathRegressor):
         self._take_from_path(run, found, int(np.argmin(self.criterion_)), X.dtype)
         if self.verbose:
             print(f"{self._summary(self.alpha_)}, by {self.criterion}")
-        warn_unless_converged(self, self.alpha_, self.dual_gap_, self.dual_gap_tol_)
+        warn_unless_converged(self, self.alpha_, *self._certificate)
         self._end(context, X, y, sample_weight)
         return self
 

@@ -24,7 +24,11 @@ from threadpoolctl import threadpool_limits
 
 from sparsestat.linear_model._base import TAIL, warn_unless_converged
 from sparsestat.linear_model._path import GRID, grid_size
-from sparsestat.linear_model._path_regressor import PathRegressor, attributes_of
+from sparsestat.linear_model._path_regressor import (
+    PathRegressor,
+    attributes_of,
+    first_minimum,
+)
 from sparsestat.optim.run import Run
 from sparsestat.optim.solution import PathSolution
 from sparsestat.utils.criteria import CRITERIA
@@ -107,7 +111,7 @@ class PathCV(PathRegressor):
         if self.verbose:
             passes = f"{found.n_passes:.1f} passes over X on all data"
             print(f"{self._summary(self.alpha_)}, {passes}")
-        warn_unless_converged(self, self.alpha_, self.dual_gap_, self.dual_gap_tol_)
+        warn_unless_converged(self, self.alpha_, *self._certificate)
         if choice.missed is not None:
             warn_unless_converged(self, *choice.missed, where=" in a fold")
         self._end(context, X, y, sample_weight)
@@ -236,7 +240,7 @@ class PathCV(PathRegressor):
         which = int(np.argmin([value.min() for value in values]))
         kept = np.array(values) if self._has_several else values[0]
         attributes = {"criterion_": kept, "noise_variance_": variance}
-        return _Choice(which, int(values[which].argmin()), attributes)
+        return _Choice(which, first_minimum(values[which]), attributes)
 
     def _fold(self, X, y, whole: Run, alphas, fold: "_Fold", scorer, task):
         """Errors or scores on the test rows of the path on the train rows."""
@@ -292,7 +296,7 @@ class PathCV(PathRegressor):
         if len(folds) > 1:
             spread = (losses[which] - mean[:, None]) ** 2 @ share
             error = np.sqrt(spread / (len(folds) - 1))
-        best = int(mean.argmin())
+        best = first_minimum(mean)
         if self.alpha_rule == "min":
             return which, best
         if self.alpha_rule == "1se":

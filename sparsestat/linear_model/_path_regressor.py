@@ -13,7 +13,11 @@ from sparsestat.optim.run import Run
 from sparsestat.optim.solution import PathSolution
 from sparsestat.utils.criteria import information_criterion
 
-__all__ = ["PathRegressor"]
+__all__ = ["PathRegressor", "attributes_of", "first_minimum"]
+
+# Values are the same up to these shares of themselves and of the largest.
+_SAME = 1e-10
+_ROUNDING = 64.0 * np.finfo(np.float64).eps
 
 
 class PathRegressor(SparseLinearRegressor):
@@ -88,6 +92,16 @@ class PathRegressor(SparseLinearRegressor):
             fit_intercept=self.fit_intercept,
         )
         return values, dof
+
+
+def first_minimum(values: np.ndarray) -> int:
+    """Index of the smallest value, the first of those that differ by rounding alone.
+
+    Where large coefficients are not shrunk, neighbours on a path are the same fit.
+    """
+    sizes = np.abs(values[np.isfinite(values)])
+    rounding = _SAME * abs(values.min()) + _ROUNDING * sizes.max(initial=0.0)
+    return int(np.argmax(values <= values.min() + rounding))
 
 
 def attributes_of(run: Run, step: Step) -> dict:

@@ -115,6 +115,17 @@ class ResidualWorkingSet:
         self._epochs(self.local(penalty), lipschitz, np.arange(self.size), 2)
         self._slow = False
 
+    def cycle(self, penalty: NamedTuple, tolerance: float, max_passes: int) -> None:
+        """Pass over the set until none moves by more than `tolerance` as a gradient."""
+        local, order = self.local(penalty), np.arange(self.size)
+        lipschitz = self.problem.design.norm[self.features] ** 2
+        for _ in range(max_passes):
+            before = self.w.copy()
+            self._epochs(local, lipschitz, order, 1)
+            moved = lipschitz * np.abs(self.w - before)
+            if moved.max(initial=0.0) <= tolerance:
+                break
+
     def support(self) -> tuple[np.ndarray, np.ndarray]:
         """Features with nonzero coefficients, and these."""
         nonzero = np.flatnonzero(self.w)

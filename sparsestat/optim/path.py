@@ -26,6 +26,7 @@ def solve(
     max_iter: int = 100,
     solver: str = "auto",
     precompute: bool | str = "auto",
+    n_path: int = 30,
 ) -> Solution:
     """Minimise sum_i s_i f(y_i, x_i w + b) + sum_j pen_j(w_j) over w and b.
 
@@ -53,12 +54,17 @@ def solve(
         gradient of the null model.
     max_iter : int, default=100
         Outer rounds at most.
-    solver : {"auto", "face_newton", "cd"}, default="auto"
+    solver : {"auto", "face_newton", "cd", "uag", "pncg"}, default="auto"
         Newton steps on the face with a Gram matrix of a working set, or coordinate
-        descent on the residual. Penalties on blocks have one solver, on a Gram matrix
-        of a working set, whatever is asked for here and by `precompute`.
+        descent on the residual; for separable penalties without dual also the unified
+        accelerated gradient and proximal nonlinear conjugate gradients. Penalties on
+        blocks have one solver, on a Gram matrix of a working set, whatever is asked for
+        here and by `precompute`.
     precompute : {"auto", True, False}, default="auto"
         Whether face_newton forms the Gram matrix of all features first.
+    n_path : int, default=30
+        For penalties without dual, whose minimum depends on the start: strengths in
+        which to come down from the largest useful one, unless `coef0` is given.
 
     Returns
     -------
@@ -81,7 +87,7 @@ def solve(
     """
     run = Run(
         X, y, datafit, penalty, sample_weight, fit_intercept, standardize, tol,
-        max_iter, solver, precompute, n_alphas=1,
+        max_iter, solver, precompute, n_alphas=1, n_path=n_path,
     )  # fmt: skip
     if coef0 is not None:
         run.start(coef0)
@@ -105,6 +111,7 @@ def path(
     max_iter: int = 100,
     solver: str = "auto",
     precompute: bool | str = "auto",
+    n_path: int = 30,
     early_stopping: bool = False,
     on_step: Callable[[int, Step], Any] | None = None,
 ) -> PathSolution:
@@ -137,10 +144,13 @@ def path(
         Bound of each duality gap, as for :func:`solve`.
     max_iter : int, default=100
         Outer rounds at most for each strength.
-    solver : {"auto", "face_newton", "cd"}, default="auto"
+    solver : {"auto", "face_newton", "cd", "uag", "pncg"}, default="auto"
         As for :func:`solve`.
     precompute : {"auto", True, False}, default="auto"
         As for :func:`solve`; "auto" does with few features and many strengths.
+    n_path : int, default=30
+        For penalties without dual: strengths at least between the largest useful and
+        the smallest one; where there are fewer, others are passed through.
     early_stopping : bool, default=False
         Stop once 99.9 % of the variance is explained, or five strengths together
         explain less than 1e-5 of it.
@@ -166,7 +176,7 @@ def path(
     n_alphas = int(alphas) if np.isscalar(alphas) else len(alphas)
     run = Run(
         X, y, datafit, penalty, sample_weight, fit_intercept, standardize, tol,
-        max_iter, solver, precompute, n_alphas=n_alphas,
+        max_iter, solver, precompute, n_alphas=n_alphas, n_path=n_path,
     )  # fmt: skip
     if coef0 is not None:
         run.start(coef0)

@@ -5,16 +5,18 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from sparsestat.optim.certificate import penalty_value
+from sparsestat.optim.certificate import penalty_value, stationarity
 from sparsestat.optim.datafits import Quadratic
 from sparsestat.optim.design import CSC, Dense, Design, columns, make_design, with_norms
 from sparsestat.optim.general import GeneralSolver
+from sparsestat.optim.gradient import GRADIENT_METHODS, GradientSolver
 from sparsestat.optim.group_descent import block_total
 from sparsestat.optim.group_path import GroupPathSolver
 from sparsestat.optim.moments import downdated_gram, gram_matrix, is_offset
 from sparsestat.optim.penalties import (
     RowL2,
     feature_blocks,
+    has_faces,
     kind,
     prepare,
     restrict_blocks,
@@ -36,6 +38,8 @@ _SHORT = 4
 _WHOLE_GRAM = 4000
 # Below this density, products with columns beat rows of a Gram matrix.
 _SPARSE = 0.1
+# Violations below this share of |x_j| |y| are rounding.
+_ROUNDING = 64.0 * np.finfo(np.float64).eps
 # Paths on a default grid stop where this share of the variance is left.
 _INTERPOLATION = 1e-9
 
@@ -59,7 +63,7 @@ class Run:
 
     def __init__(
         self, X, y, datafit, penalty, sample_weight, fit_intercept, standardize, tol,
-        max_iter, solver, precompute, n_alphas, form_gram=None,
+        max_iter, solver, precompute, n_alphas, form_gram=None, n_path=30,
     ):  # fmt: skip
         if not isinstance(datafit, Quadratic):
             raise TypeError(f"datafit must be Quadratic(); got {datafit!r}.")
@@ -71,8 +75,10 @@ class Run:
             standardize=standardize,
         )
         self.penalty = prepare(penalty, X.shape[1])
-        method = self._method(design, X.shape[0], solver, precompute, n_alphas)
-        if method == "cd" or (method == "face_newton" and n_alphas > _SHORT):
+        self.n_path, general = n_path, kind(self.penalty) == "general"
+        n_steps = max(n_alphas, n_path) if general else n_alphas
+        method = self._method(design, X.shape[0], solver, precompute, n_steps)
+        if general or method == "cd" or (method == "face_newton" and n_alphas > _SHORT):
             design = with_norms(design, weight)
         if isinstance(self.penalty, RowL2):
             y = y.reshape(len(y), -1)
@@ -83,15 +89,19 @@ class Run:
             self.gram = (form_gram or gram_matrix)(design, self.problem.root**2)
         self.solver = self._make_solver(method)
         self.max_iter = max_iter
-        scale, self.alpha_max, self.null_objective = self.solver.null(self.penalty)
-        self.gap_tol = tol * scale
+        self._scale, self.alpha_max, self.null_objective = self.solver.null(
+            self.penalty
+        )
+        self.gap_tol = self.absolute_tol(tol)
 
     def _make_solver(self, method: str):
         return _SOLVERS[kind(self.penalty)](self, method)
 
     def _method(self, design: Design, n, solver, precompute, n_alphas) -> str:
         p = len(design.mean)
-        if kind(self.penalty) == "general":
+        if solver in GRADIENT_METHODS and kind(self.penalty) == "general":
+            return solver
+        if kind(self.penalty) == "general" and not has_faces(self.penalty):
             return "cd"
         if kind(self.penalty) == "block":
             return "face_newton"
@@ -106,6 +116,13 @@ class Run:
             return "whole_gram"
         single = n_alphas <= _SHORT and isinstance(design, Dense)
         return "auto" if precompute == "auto" and single else "face_newton"
+
+    def absolute_tol(self, tol: float) -> float:
+        """What a relative tolerance allows a gap, or a violation, to be."""
+        if kind(self.penalty) != "general":
+            return tol * self._scale
+        norms = self.problem.design.norm.max(initial=0.0)
+        return max(tol * self._scale, _ROUNDING * norms * np.sqrt(self.problem.y2))
 
     def start(self, coef: np.ndarray) -> None:
         """Start from coefficients on the scale of X."""
@@ -141,6 +158,8 @@ class Run:
             grid = np.sort(np.asarray(alphas, dtype=np.float64))[::-1]
         else:
             grid = self.default_grid(int(alphas), eps)
+        if isinstance(self.solver, GeneralSolver):
+            self.solver.aim(min(grid[grid > 0.0], default=1.0))
         steps, explained = [], []
         for k, alpha in enumerate(grid):
             steps.append(self.step(alpha))
@@ -199,6 +218,20 @@ class Run:
             scaled = scaled[blocks.features]
             return 0.5 * float(u @ u) + block_total(penalty, blocks.starts, scaled)
         return 0.5 * float(u @ u) + penalty_value(penalty, scaled)
+
+    def stationarity_of(self, alpha: float, coef: np.ndarray) -> float:
+        """Largest violated optimality condition at coefficients on the scale of X.
+
+        Over all features, by one pass over X; see `certificate.stationarity`.
+        """
+        problem = self.problem
+        if problem.is_rounding(self.null_objective):
+            return 0.0
+        w = coef * problem.design.scale
+        support = np.flatnonzero(w)
+        q = problem.correlations(problem.residual(support, w[support]))
+        penalty = self.penalty._replace(alpha=float(alpha))
+        return stationarity(penalty, w, q, problem.design.norm**2)
 
     def solution(self, step: Step) -> Solution:
         """The step on the scale of the data."""
@@ -263,6 +296,11 @@ class Run:
             gap = max(0.0, -float(correlations @ coef))
             worst = correlations.max(initial=0.0)
         loss = 0.5 * float(u @ u)
+        if kind(penalty) == "general":
+            gradient = matrix.T @ u
+            free = negative | (coef != 0.0)
+            violations = np.where(free, np.abs(gradient), np.maximum(gradient, 0.0))
+            gap = worst = float(violations.max(initial=0.0))
         return Step(features, coef, loss, loss, gap, 1.0, 1, gap <= self.gap_tol, worst)
 
     def _stationarity(self, step: Step) -> float:
@@ -276,7 +314,9 @@ def _path_solver(run: Run, method: str) -> PathSolver:
 
 
 def _general_solver(run: Run, method: str) -> GeneralSolver:
-    return GeneralSolver(run.problem)
+    if method in GRADIENT_METHODS:
+        return GradientSolver(run.problem, method, run.n_path)
+    return GeneralSolver(run.problem, method, run.n_path, run.gram)
 
 
 def _group_solver(run: Run, method: str) -> GroupPathSolver:

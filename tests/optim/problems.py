@@ -3,9 +3,11 @@
 import numpy as np
 from scipy import sparse
 
+from sparsestat.optim.penalties import prepare, prox
+from tests import naive
 from tests.certificates import duality_gap
 
-__all__ = ["STORAGES", "certified", "freeze", "make_data", "shares"]
+__all__ = ["STORAGES", "certified", "freeze", "make_data", "shares", "violation"]
 
 
 def _with_duplicates(X):
@@ -90,3 +92,20 @@ def certified(X, y, coef, penalty, tol=1e-6, **options):
     )
     rounding = 1e-13 * np.mean(np.asarray(y) ** 2)
     return bool(gap <= tol * null * (1.0 + 1e-6) + rounding)
+
+
+def violation(
+    X, y, coef, penalty, sample_weight=None, standardize=False, fit_intercept=True
+):
+    """Largest distance of a coefficient from its proximal point, as a gradient."""
+    share = shares(sample_weight, len(y))
+    Z = naive.transformed(X, share, fit_intercept, standardize)
+    w = coef * naive.moments(X, share, fit_intercept)[1] ** 0.5 if standardize else coef
+    residual = y - (share @ y if fit_intercept else 0.0) - Z @ w
+    penalty = prepare(penalty, len(w))
+    norm2 = share @ Z**2
+    moved = [
+        prox(penalty, w[j] + Z[:, j] @ (share * residual) / norm2[j], 1.0 / norm2[j], j)
+        for j in range(len(w))
+    ]
+    return np.abs((w - moved) * norm2).max()

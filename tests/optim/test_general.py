@@ -8,7 +8,7 @@ import pytest
 from sparsestat.optim import datafits, path, penalties, solve
 from sparsestat.optim.penalties import L1, kind, prox
 from tests import naive
-from tests.optim.problems import STORAGES, make_data, shares
+from tests.optim.problems import STORAGES, make_data, shares, violation
 
 SQUARES = datafits.Quadratic()
 
@@ -50,20 +50,6 @@ def _(penalty, w, j):
 @penalties.prox.register(Absolute)
 def _(penalty, z, step, j):
     return np.copysign(max(abs(z) - step * penalty.alpha, 0.0), z)
-
-
-def violation(X, y, coef, penalty, sample_weight=None, standardize=False):
-    """Largest distance of a coefficient from its proximal point, as a gradient."""
-    share = shares(sample_weight, len(y))
-    Z = naive.transformed(X, share, True, standardize)
-    w = coef * naive.moments(X, share, True)[1] ** 0.5 if standardize else coef
-    residual = y - share @ y - Z @ w
-    norm2 = share @ Z**2
-    moved = [
-        prox(penalty, w[j] + Z[:, j] @ (share * residual) / norm2[j], 1.0 / norm2[j], j)
-        for j in range(len(w))
-    ]
-    return np.abs((w - moved) * norm2).max()
 
 
 def test_the_own_prox_is_right():

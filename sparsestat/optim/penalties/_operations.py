@@ -3,7 +3,8 @@
 A new penalty is a ``typing.NamedTuple`` with a field ``alpha`` and implementations of
 the operations below, registered by ``operation.register(cls)``.  `value` and `prox`
 are enough to be minimised; `gauge` and `conjugate` make the fit certified by a duality
-gap; `slope` and `curvature` let it use Newton steps on the current face.
+gap; `slope` and `curvature` let it use Newton steps on the current face, and
+`concavity` the accelerated gradient method.
 """
 
 from typing import Any, NamedTuple
@@ -14,9 +15,11 @@ from sparsestat.optim.penalties._blocks import is_block, prepare_blocks
 from sparsestat.utils.dispatch import operation
 
 __all__ = [
+    "concavity",
     "conjugate",
     "curvature",
     "gauge",
+    "has_faces",
     "kind",
     "prepare",
     "prox",
@@ -65,6 +68,17 @@ def slope(penalty: NamedTuple, w: float, j: int) -> float:
 def curvature(penalty: NamedTuple, w: float, j: int) -> float:
     """Second derivative of pen_j at w != 0."""
     raise TypeError(_missing("curvature", penalty))
+
+
+@operation
+def concavity(penalty: NamedTuple, j: int) -> float:
+    """Largest -pen_j'' away from zero: what makes a convex function of the penalty."""
+    raise TypeError(_missing("concavity", penalty))
+
+
+def has_faces(penalty: NamedTuple) -> bool:
+    """Whether derivatives of a separable penalty are known, for Newton steps."""
+    return slope.registered(type(penalty)) and curvature.registered(type(penalty))
 
 
 def kind(penalty: NamedTuple) -> str:
