@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks import _peers, _problem
-from benchmarks._certify import worst_gap
+from benchmarks._certify import worst_gap, worst_mcp_violation
 from benchmarks._certify_cox import worst_cox_gap
 from benchmarks._sweep import Run, fastest, sweep
 
@@ -97,9 +97,14 @@ def attempt(
 
 
 def certified(problem: _problem.Problem, coefs: Any, task: str = "lasso_path") -> float:
-    """Worst relative gap of a path, with the solver's own dual points if any."""
+    """Worst relative gap of a path, with the solver's own dual points if any.
+
+    With ``mcp_path``, which is not convex, the worst relative violation.
+    """
     if task == "cox_path":
         return worst_cox_gap(problem.X, problem.y, coefs, problem.alphas)
+    if task == "mcp_path":
+        return worst_mcp_violation(problem.X, problem.y, coefs, problem.alphas)
     duals = None
     if isinstance(coefs, _peers.WithDuals):
         coefs, duals = coefs
@@ -127,7 +132,7 @@ def path(
     """Sweep the tolerance of one peer on a path, then time its best settings.
 
     `best` holds, for each target, the seconds of the fastest setting timed before;
-    `function` is that of the peer, ``lasso_path`` or ``cox_path``.
+    `function` is that of the peer and decides on the certificate.
 
     Yields ``versions``, ``memory``, a ``run`` for each tolerance and a ``timed``
     for each target that was met.

@@ -28,14 +28,15 @@ def options(task: str, n_samples: int, n_features: int, sparse: bool) -> dict:
 
 
 @cache
-def _compiled(gram: bool, float32: bool):
+def _compiled(gram: bool, float32: bool, concave: bool = False):
     """Datafit and penalty; compiled once in a process, as its users would."""
     from skglm.datafits import Quadratic, QuadraticHessian
-    from skglm.penalties import L1
+    from skglm.penalties import L1, MCPenalty
     from skglm.utils.jit_compilation import compiled_clone
 
     datafit = QuadraticHessian() if gram else Quadratic()
-    return tuple(compiled_clone(x, to_float32=float32) for x in (datafit, L1(1.0)))
+    penalty = MCPenalty(1.0, 3.0) if concave else L1(1.0)
+    return tuple(compiled_clone(x, to_float32=float32) for x in (datafit, penalty))
 
 
 def lasso_path(problem, tol: float, ws_strategy: str, gram: bool = False):
@@ -49,6 +50,18 @@ def lasso_path(problem, tol: float, ws_strategy: str, gram: bool = False):
     X, y = problem.X, problem.y
     if gram:
         X, y = X.T @ X / len(y), -(X.T @ y) / len(y)
+    return solver.path(X, y, datafit, penalty, alphas=problem.alphas)[1]
+
+
+def mcp_path(problem, tol: float, ws_strategy: str):
+    """Warm-started path of the minimax concave penalty, gamma 3."""
+    from skglm.solvers import AndersonCD
+
+    datafit, penalty = _compiled(False, problem.X.dtype == "float32", concave=True)
+    solver = AndersonCD(
+        max_iter=_MAX_ITER, tol=tol, ws_strategy=ws_strategy, fit_intercept=False
+    )
+    X, y = problem.X, problem.y
     return solver.path(X, y, datafit, penalty, alphas=problem.alphas)[1]
 
 

@@ -37,6 +37,21 @@ def cox_path(problem, tol: float):
     return cox_path(problem.X, problem.y, alphas=problem.alphas, tol=tol)[1]
 
 
+def mcp_path(problem, tol: float):
+    """Path of the minimax concave penalty, gamma 3."""
+    from sparsestat.optim import datafits, path, penalties
+
+    return path(
+        problem.X,
+        problem.y,
+        datafits.Quadratic(),
+        penalties.MCP(1.0, 3.0),
+        alphas=problem.alphas,
+        fit_intercept=False,
+        tol=tol,
+    ).coefs
+
+
 def lasso(problem, alpha: float, tol: float):
     """One Lasso fit."""
     from sparsestat.linear_model import Lasso

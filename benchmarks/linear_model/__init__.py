@@ -1,4 +1,4 @@
-"""Lasso: paths, cross-validation, single fits, cold start, memory; Cox paths.
+"""Linear models: paths, cross-validation, single fits, cold start, memory.
 
 ==== =========================================================================
 A    path, n=500, p=5000, correlation 0.5, 50 spikes
@@ -9,6 +9,7 @@ G    cross-validation, n=400, p=2000, 5 folds
 H    cold start: imports and first fits
 I    big float32 designs, tall and wide, with peak memory
 M    microarrays golub and gravier
+N    path of the minimax concave penalty on the problem of A, gamma 3
 P    proportional hazards, path, n=1000, p=5000, half of the samples censored
 S    single fits, shapes from 200 x 200 to 20000 x 2000, three strengths each
 ==== =========================================================================
@@ -85,6 +86,13 @@ CASES = [
         "Microarray gravier, 168 x 2905",
         partial(microarray, "gravier"),
         partial(microarray, "gravier", n_alphas=20, max_features=300),
+    ),
+    path_case(
+        "N",
+        "Minimax concave penalty, 500 x 5000 (gap: violated stationarity)",
+        partial(ar1, 500, 5_000),
+        _quick_wide,
+        task="mcp_path",
     ),
     path_case(
         "P",

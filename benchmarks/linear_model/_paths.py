@@ -1,4 +1,4 @@
-"""Paths at equal certified gap: every peer, the same grid, one number each."""
+"""Paths at equal certificates: every peer, the same grid, one number each."""
 
 from __future__ import annotations
 
@@ -33,8 +33,9 @@ def path_case(
     gram_cap : int, optional
         Bytes that a Gram matrix may take; makes memory part of the report, allowed
         are 2.5 times that and 100 MB beside X.
-    task : str, default="lasso_path"
-        Function of the peers.
+    task : {"lasso_path", "cox_path", "mcp_path"}, default="lasso_path"
+        Function of the peers; gaps of the last are violations of stationarity, relative
+        to the largest gradient at zero.
     """
 
     def run(settings: Settings) -> dict:

@@ -1,9 +1,9 @@
 """Unified accelerated gradient for l1 norms with a concave, smooth correction.
 
 Three sequences of one gradient an iteration, after Ghadimi and Lan (2016),
-doi:10.1007/s10107-015-0871-8, as applied to SCAD and MCP in arXiv:2009.10629,
-with restarts where the steps begin to shrink: Su, Boyd and Candes (2016),
-arXiv:1503.01243.
+doi:10.1007/s10107-015-0871-8, as applied to SCAD and MCP by Yang, Asgharian and
+Bhatnagar (2022), arXiv:2009.10629, with restarts where the steps begin to shrink as in
+Su, Boyd and Candes (2016), arXiv:1503.01243.
 """
 
 from typing import NamedTuple
