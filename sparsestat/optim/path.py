@@ -74,7 +74,9 @@ def solve(
     Raises
     ------
     TypeError
-        For another datafit or a penalty without value and prox.
+        For another datafit or a penalty without what the solver needs of it.
+    ValueError
+        For "uag" and "pncg" with other penalties than theirs.
 
     Examples
     --------

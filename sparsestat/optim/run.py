@@ -99,7 +99,12 @@ class Run:
 
     def _method(self, design: Design, n, solver, precompute, n_alphas) -> str:
         p = len(design.mean)
-        if solver in GRADIENT_METHODS and kind(self.penalty) == "general":
+        if solver in GRADIENT_METHODS:
+            if kind(self.penalty) != "general":
+                raise ValueError(
+                    f"solver={solver!r} is for separable penalties without dual; got "
+                    f"{type(self.penalty).__name__}."
+                )
             return solver
         if kind(self.penalty) == "general" and not has_faces(self.penalty):
             return "cd"

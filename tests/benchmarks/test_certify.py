@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from scipy.sparse import csc_matrix
 
-from benchmarks._certify import null_objective, relative_gaps, worst_gap
+from benchmarks._certify import (
+    null_objective,
+    relative_gaps,
+    worst_gap,
+    worst_mcp_violation,
+)
 
 
 @pytest.fixture
@@ -113,3 +118,15 @@ def test_wrong_shape_is_named(orthogonal):
     X, y = orthogonal
     with pytest.raises(ValueError, match=r"\(3, 1\), expected .*\(8, 1\)"):
         relative_gaps(X, y, np.zeros((3, 1)), np.array([1.0]))
+
+
+def test_violation_of_the_mcp_is_zero_at_its_closed_form(orthogonal):
+    X, y = orthogonal
+    z = X.T @ y / len(y)
+    alphas = np.array([0.9, 0.3, 0.1]) * np.abs(z).max()
+    firm = [np.where(abs(z) <= 3 * a, 1.5 * soft(z, a), z) for a in alphas]
+    coefs = np.column_stack(firm)
+    assert worst_mcp_violation(X, y, coefs, alphas) < 1e-14
+    shrunk = np.column_stack([soft(z, a) for a in alphas])
+    assert worst_mcp_violation(X, y, shrunk, alphas) > 0.05
+    assert worst_mcp_violation(X, y, coefs * np.nan, alphas) == np.inf

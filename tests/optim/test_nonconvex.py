@@ -240,6 +240,8 @@ def test_penalty_without_bounded_concavity_is_refused():
     X, y = make_data(20, 5)
     with pytest.raises(TypeError, match="solver='uag' needs a penalty of bounded conc"):
         solve(X, y, SQUARES, Lq(0.1), solver="uag")
+    with pytest.raises(ValueError, match=r"solver='pncg' is for .* got L1"):
+        solve(X, y, SQUARES, L1(0.1), solver="pncg")
 
 
 def correlated(seed, n_samples=200, n_features=500):
@@ -276,7 +278,7 @@ def proximal_gradient(X, y, penalty, w, lipschitz, tol):
 def test_fewer_iterations_than_proximal_gradients(method, seed):
     X, y = correlated(seed)
     run = Run(
-        X, y, SQUARES, MCP(0.25, 3.0), None, False, False, 1e-6, 100,
+        X, y, SQUARES, MCP(0.1, 3.0), None, False, False, 1e-6, 100,
         "pncg", "auto", n_alphas=1,
     )  # fmt: skip
     problem, penalty = run.problem, run.penalty
@@ -286,8 +288,10 @@ def test_fewer_iterations_than_proximal_gradients(method, seed):
     start = X.T @ y / len(y)
     plain, n_plain = proximal_gradient(X, y, penalty, start, lipschitz, 1e-6)
     fast, n_fast = method(problem, penalty, start, lipschitz, 1e-6, 20000)
-    assert 1.7 * n_fast < n_plain
-    assert objective(X, y, fast, penalty) <= objective(X, y, plain, penalty) + 1e-6
+    assert 4 * n_fast < n_plain
+    assert violation(X, y, fast, penalty, fit_intercept=False) <= 1e-5
+    if method is accelerated_gradient:  # conjugate ones may take another minimum
+        assert objective(X, y, fast, penalty) <= objective(X, y, plain, penalty) + 1e-6
 
 
 def test_conjugate_gradients_never_go_up():
