@@ -22,6 +22,7 @@ _FIRST = [
     "sparsestat.optim",
     "sparsestat.optim.penalties",
     "sparsestat.optim.datafits",
+    "sparsestat.optim.proximal",
     "sparsestat.metrics",
     "sparsestat.plotting",
     "sparsestat.datasets",

@@ -8,6 +8,7 @@ from sparsestat.linear_model._cox import (
 )
 from sparsestat.linear_model._cv import ElasticNetCV, LassoCV
 from sparsestat.linear_model._elastic_net import ElasticNet
+from sparsestat.linear_model._fused_lasso import FusedLasso, FusedLassoCV
 from sparsestat.linear_model._huber import (
     SparseHuberRegressor,
     SparseHuberRegressorCV,
@@ -23,6 +24,7 @@ from sparsestat.linear_model._quantile import (
     SparseQuantileRegressorCV,
 )
 from sparsestat.linear_model._scad import SCADRegressor, SCADRegressorCV
+from sparsestat.linear_model._slope import Slope, SlopeCV
 from sparsestat.linear_model._square_root import SqrtLasso
 
 __all__ = [
@@ -30,6 +32,8 @@ __all__ = [
     "AdaptiveLassoCV",
     "ElasticNet",
     "ElasticNetCV",
+    "FusedLasso",
+    "FusedLassoCV",
     "Lasso",
     "LassoCV",
     "LassoIC",
@@ -41,6 +45,8 @@ __all__ = [
     "MCPRegressorCV",
     "SCADRegressor",
     "SCADRegressorCV",
+    "Slope",
+    "SlopeCV",
     "SparseCoxRegressor",
     "SparseCoxRegressorCV",
     "SparseHuberRegressor",

@@ -8,7 +8,7 @@ from sparsestat.optim.datafits import Quadratic
 from sparsestat.optim.design import correlate, make_design, predict
 from sparsestat.optim.moments import gram_block
 from sparsestat.optim.path import path
-from sparsestat.optim.penalties import L1
+from sparsestat.optim.penalties import L1, is_coupled, n_degrees
 from sparsestat.optim.run import Run
 from sparsestat.optim.solution import PathSolution
 
@@ -67,9 +67,13 @@ def degrees_of_freedom(run: Run, found: PathSolution) -> np.ndarray:
     The size of the support for the Lasso; with a quadratic penalty of matrix R the
     trace of G (G + R)^-1, G being the Gram matrix of the support: Zou, Hastie and
     Tibshirani (2007), doi:10.1214/009053607000000127; Tibshirani and Taylor (2012),
-    doi:10.1214/12-AOS1003.
+    doi:10.1214/12-AOS1003.  For penalties that tie coefficients the number of values
+    that are free to move: Tibshirani and Taylor (2011), doi:10.1214/11-AOS878.
     """
     penalty, design = run.penalty, run.problem.design
+    if is_coupled(penalty):
+        coefs = (found.coefs[:, [k]].toarray() for k in range(len(found.alphas)))
+        return np.array([n_degrees(penalty, w.ravel() * design.scale) for w in coefs])
     sizes = np.diff(found.coefs.indptr)
     l1_ratio = getattr(penalty, "l1_ratio", 1.0)
     if l1_ratio == 1.0:

@@ -6,7 +6,12 @@ import numpy as np
 from scipy.optimize import lsq_linear, nnls
 
 from sparsestat.optim.design import Design, columns, correlate, n_samples, predict
-from sparsestat.optim.penalties import is_block, price_of_features, prox
+from sparsestat.optim.penalties import (
+    is_block,
+    is_coupled,
+    price_of_features,
+    prox,
+)
 
 __all__ = ["LeastSquares", "fit_unpenalised", "least_squares"]
 
@@ -150,7 +155,7 @@ def allows_negative(penalty: NamedTuple, features: np.ndarray) -> bool:
 
     One of them speaks for all: features with infinite weight are not asked.
     """
-    if is_block(penalty):
+    if is_block(penalty) or is_coupled(penalty):
         return True
     unpenalised = penalty._replace(alpha=0.0)
     return all(prox(unpenalised, -1.0, 1.0, j) < 0.0 for j in features[:1])

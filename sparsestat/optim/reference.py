@@ -5,7 +5,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sparsestat.optim.datafits import Quadratic
-from sparsestat.optim.penalties import L1, ElasticNet, prepare
+from sparsestat.optim.penalties import (
+    L1,
+    SLOPE,
+    ElasticNet,
+    TotalVariation,
+    incidence,
+    is_coupled,
+    prepare,
+)
 
 __all__ = ["to_cvxpy"]
 
@@ -30,7 +38,7 @@ def to_cvxpy(
     datafit : NamedTuple
         `optim.datafits.Quadratic`.
     penalty : NamedTuple
-        `optim.penalties.L1` or `ElasticNet`.
+        `optim.penalties.L1`, `ElasticNet`, `SLOPE` or `TotalVariation`.
     sample_weight : ndarray of shape (n_samples,), default=None
         Non-negative weights.
     fit_intercept : bool, default=True
@@ -66,8 +74,10 @@ def to_cvxpy(
         raise ImportError("to_cvxpy needs cvxpy: install sparsestat[cvxpy].") from error
     if not isinstance(datafit, Quadratic):
         raise TypeError(f"datafit must be Quadratic(); got {datafit!r}.")
-    if not isinstance(penalty, L1 | ElasticNet):
-        raise TypeError(f"penalty must be L1 or ElasticNet; got {penalty!r}.")
+    if not isinstance(penalty, L1 | ElasticNet | SLOPE | TotalVariation):
+        raise TypeError(
+            f"penalty must be L1, ElasticNet, SLOPE or TotalVariation; got {penalty!r}."
+        )
     n, p = X.shape
     share = np.full(n, 1.0 / n) if sample_weight is None else np.array(sample_weight)
     share = share / share.sum()
@@ -79,6 +89,9 @@ def to_cvxpy(
         fitted = fitted + variables["intercept"]
     loss = 0.5 * cp.sum(cp.multiply(share, cp.square(y - fitted)))
     penalty = prepare(penalty, p)
+    if is_coupled(penalty):
+        size = _coupled(penalty, coef)
+        return cp.Problem(cp.Minimize(loss + penalty.alpha * size)), variables
     excluded = np.isinf(penalty.weights)
     weights = np.where(excluded, 0.0, penalty.weights)
     ratio = getattr(penalty, "l1_ratio", 1.0)
@@ -92,3 +105,19 @@ def to_cvxpy(
         constraints.append(coef >= 0)
     problem = cp.Problem(cp.Minimize(loss + penalty.alpha * size), constraints)
     return problem, variables
+
+
+def _coupled(penalty: SLOPE | TotalVariation, coef):
+    """The penalty at strength 1 as an expression of cvxpy."""
+    import cvxpy as cp
+
+    size = cp.abs(coef)
+    if isinstance(penalty, TotalVariation):
+        jumps = incidence(penalty, coef.size) @ coef
+        t = penalty.tv_ratio
+        return t * cp.norm1(jumps) + (1.0 - t) * cp.sum(size)
+    drops = penalty.lambdas - np.append(penalty.lambdas[1:], 0.0)
+    parts = [penalty.lambdas[-1] * cp.sum(size)]
+    for k in np.flatnonzero(drops[:-1]):
+        parts.append(drops[k] * cp.sum_largest(size, int(k) + 1))
+    return sum(parts)

@@ -8,6 +8,7 @@ from scipy import sparse
 from sparsestat.optim.certificate import penalty_value, stationarity
 from sparsestat.optim.datafits import Quadratic
 from sparsestat.optim.design import CSC, Dense, Design, columns, make_design, with_norms
+from sparsestat.optim.fused import FusedSolver
 from sparsestat.optim.general import GeneralSolver
 from sparsestat.optim.gradient import GRADIENT_METHODS, GradientSolver
 from sparsestat.optim.group_descent import block_total
@@ -17,9 +18,11 @@ from sparsestat.optim.penalties import (
     RowL2,
     feature_blocks,
     has_faces,
+    is_coupled,
     kind,
     prepare,
     restrict_blocks,
+    total,
 )
 from sparsestat.optim.problem import (
     allows_negative,
@@ -27,6 +30,7 @@ from sparsestat.optim.problem import (
     ordinary_least_squares,
 )
 from sparsestat.optim.quadratic_path import PathSolver, Step
+from sparsestat.optim.slope import SlopeSolver
 from sparsestat.optim.solution import PathSolution, Solution
 from sparsestat.optim.tasks import Tasks, make_tasks, task_means
 
@@ -110,6 +114,8 @@ class Run:
             return "cd"
         if kind(self.penalty) == "block":
             return "face_newton"
+        if is_coupled(self.penalty):
+            return "cd"
         if isinstance(design, CSC):
             filled = len(design.data) < _SPARSE * n * p
             if solver == "cd" or (solver == "auto" and filled) or is_offset(design):
@@ -222,7 +228,8 @@ class Run:
             penalty = restrict_blocks(penalty, everyone, blocks.features)
             scaled = scaled[blocks.features]
             return 0.5 * float(u @ u) + block_total(penalty, blocks.starts, scaled)
-        return 0.5 * float(u @ u) + penalty_value(penalty, scaled)
+        of_penalty = total if is_coupled(penalty) else penalty_value
+        return 0.5 * float(u @ u) + of_penalty(penalty, scaled)
 
     def stationarity_of(self, alpha: float, coef: np.ndarray) -> float:
         """Largest violated optimality condition at coefficients on the scale of X.
@@ -328,11 +335,21 @@ def _group_solver(run: Run, method: str) -> GroupPathSolver:
     return GroupPathSolver(run.problem, run.penalty)
 
 
+def _slope_solver(run: Run, method: str) -> SlopeSolver:
+    return SlopeSolver(run.problem)
+
+
+def _fused_solver(run: Run, method: str) -> FusedSolver:
+    return FusedSolver(run.problem, run.penalty)
+
+
 # What solves problems with a kind of penalty.
 _SOLVERS = {
     "convex": _path_solver,
     "general": _general_solver,
     "block": _group_solver,
+    "slope": _slope_solver,
+    "fused": _fused_solver,
 }
 
 

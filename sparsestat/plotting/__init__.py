@@ -2,5 +2,6 @@
 
 from sparsestat.plotting._coefficient_path import CoefficientPathDisplay
 from sparsestat.plotting._cross_validation import CrossValidationDisplay
+from sparsestat.plotting._segments import SegmentDisplay
 
-__all__ = ["CoefficientPathDisplay", "CrossValidationDisplay"]
+__all__ = ["CoefficientPathDisplay", "CrossValidationDisplay", "SegmentDisplay"]

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sparsestat.optim.penalties._blocks import is_block, prepare_blocks
+from sparsestat.optim.penalties._coupled import complete, is_coupled, structure
 from sparsestat.utils.dispatch import operation
 
 __all__ = [
@@ -86,15 +87,17 @@ def kind(penalty: NamedTuple) -> str:
 
     Returns
     -------
-    kind : {"convex", "general", "block"}
+    kind : {"convex", "general", "block"} or str
         ``"convex"`` when all operations are registered, so that duality gaps and
         Newton steps are available; ``"general"`` when only value and prox are;
         ``"block"`` for penalties on blocks of coefficients, which have operations of
-        their own.
+        their own; else the structure of a penalty that couples all coefficients.
     """
     cls = type(penalty)
     if is_block(penalty):
         return "block"
+    if is_coupled(penalty):
+        return structure(penalty)
     if not (value.registered(cls) and prox.registered(cls)):
         raise TypeError(
             f"{cls.__name__} is not a penalty: register optim.penalties.value and "
@@ -126,6 +129,8 @@ def prepare(penalty: NamedTuple, n_features: int) -> NamedTuple:
     """
     if is_block(penalty):
         return prepare_blocks(penalty, n_features)
+    if is_coupled(penalty):
+        return complete(penalty, n_features)
     fields = {}
     for name, field in penalty._asdict().items():
         fields[name] = _as_field(name, field, n_features)
