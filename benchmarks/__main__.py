@@ -16,7 +16,16 @@ import benchmarks
 from benchmarks import _peers, _report, _runner
 from benchmarks._case import Case, Settings, Skip
 
-PEERS = ("sparsestat", "sklearn", "celer", "skglm", "adelie", "glmnet")
+PEERS = (
+    "sparsestat",
+    "sklearn",
+    "celer",
+    "skglm",
+    "adelie",
+    "glmnet",
+    "sortedl1",
+    "skimage",
+)
 
 
 def families() -> dict[str, ModuleType]:

@@ -21,6 +21,8 @@ _COLOUR = {
     "skglm": "#4aa59a",
     "adelie": "#7a5ea8",
     "glmnet": "#6b7a87",
+    "sortedl1": "#b5651d",
+    "scikit-image": "#2f4f4f",
 }
 _STYLE = {
     "font.size": 9,

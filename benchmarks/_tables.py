@@ -193,6 +193,8 @@ def _describe(problem: dict) -> str:
         text += f", {problem['nnz']} nonzeros"
     if "folds" in problem:
         text += f", {problem['folds']} folds"
+    if problem["n_alphas"] == 1:
+        return f"{text}, one strength."
     return (
         f"{text}, {problem['n_alphas']} strengths from alpha_max to "
         f"{problem['alpha_ratio']:g} alpha_max."

@@ -65,3 +65,27 @@ def lasso_cv(problem, folds: int, tol: float, threads: int):
 
     model = LassoCV(alphas=problem.alphas, cv=folds, tol=tol, n_jobs=threads)
     return model.fit(problem.X, problem.y).mse_path_.mean(axis=1)
+
+
+def slope_path(problem, tol: float):
+    """SLOPE path."""
+    from benchmarks._certify_slope import bh_lambdas
+    from sparsestat.optim import datafits, path, penalties
+
+    penalty = penalties.SLOPE(1.0, bh_lambdas(problem.X.shape[1]))
+    return path(
+        problem.X,
+        problem.y,
+        datafits.Quadratic(),
+        penalty,
+        alphas=problem.alphas,
+        fit_intercept=False,
+        tol=tol,
+    ).coefs
+
+
+def denoise_line(signal, strength: float, tol: float):
+    """Total variation on a line; the exact prox has no tolerance."""
+    from sparsestat.optim.proximal import prox_tv1d
+
+    return prox_tv1d(signal, strength)

@@ -8,8 +8,10 @@ D    path, sparse, n=2000, p=20000, density 0.005, 50 spikes
 G    cross-validation, n=400, p=2000, 5 folds
 H    cold start: imports and first fits
 I    big float32 designs, tall and wide, with peak memory
+L    total variation of a line of 100000 points
 M    microarrays golub and gravier
 N    path of the minimax concave penalty on the problem of A, gamma 3
+O    SLOPE paths, 500 x 5000 and 1000 x 200
 P    proportional hazards, path, n=1000, p=5000, half of the samples censored
 S    single fits, shapes from 200 x 200 to 20000 x 2000, three strengths each
 ==== =========================================================================
@@ -21,7 +23,13 @@ import numpy as np
 
 from benchmarks.linear_model._cold_start import cold_start_case
 from benchmarks.linear_model._cross_validation import cross_validation_case
-from benchmarks.linear_model._generate import ar1, cohort, sparse_gaussian
+from benchmarks.linear_model._generate import (
+    ar1,
+    ar1_slope,
+    cohort,
+    sparse_gaussian,
+)
+from benchmarks.linear_model._line import line_case
 from benchmarks.linear_model._microarray import microarray
 from benchmarks.linear_model._paths import path_case
 from benchmarks.linear_model._single_fits import single_fits_case
@@ -101,5 +109,20 @@ CASES = [
         partial(cohort, 100, 200, n_spikes=5, n_alphas=10, eps=0.2),
         task="cox_path",
     ),
+    path_case(
+        "O.wide",
+        "SLOPE path, 500 x 5000, 50 strengths",
+        partial(ar1_slope, 500, 5_000, n_alphas=50),
+        partial(ar1_slope, 60, 300, n_spikes=5, n_alphas=20),
+        task="slope_path",
+    ),
+    path_case(
+        "O.tall",
+        "SLOPE path, 1000 x 200, 100 strengths",
+        partial(ar1_slope, 1_000, 200, n_spikes=20, eps=1e-3),
+        partial(ar1_slope, 200, 40, n_spikes=5, n_alphas=20),
+        task="slope_path",
+    ),
+    line_case("L", "Total variation of a line of 100000 points"),
     single_fits_case("S", "Single fits over shapes and strengths"),
 ]

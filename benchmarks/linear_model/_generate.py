@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from benchmarks._certify_slope import bh_lambdas
 from benchmarks._problem import Problem, alpha_grid
 
 
@@ -138,6 +139,14 @@ def sparse_gaussian(
     y = signal + signal.std() / snr**0.5 * rng.standard_normal(n_samples)
     y = (y - y.mean()) / y.std()
     return Problem(X, y, alpha_grid(X, y, n_alphas=n_alphas, eps=eps))
+
+
+def ar1_slope(n_samples: int, n_features: int, *, eps: float = 0.1, **options):
+    """`ar1` with a grid from the smallest strength at which SLOPE is zero."""
+    problem = ar1(n_samples, n_features, eps=eps, **options)
+    sizes = np.sort(np.abs(problem.X.T @ problem.y))[::-1] / n_samples
+    top = (np.cumsum(sizes) / np.cumsum(bh_lambdas(n_features))).max()
+    return problem._replace(alphas=problem.alphas / problem.alphas[0] * top)
 
 
 def standardised(

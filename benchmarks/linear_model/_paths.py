@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from benchmarks import _peers
 from benchmarks._case import Case, Settings, facts, run_peer
 from benchmarks._problem import Problem, save
 from benchmarks._runner import scratch
@@ -52,6 +53,7 @@ def path_case(
                     function=task,
                 )
                 for peer in settings.peers
+                if hasattr(_peers.load(peer), task)
             }
         record = {
             "kind": "path",
