@@ -115,6 +115,8 @@ def _data(cls: type) -> Iterator[tuple]:
             y = (y > 0).astype(int)
         elif tags.target_tags.positive_only:
             y = np.abs(y)
+        if not tags.target_tags.single_output:
+            y = np.column_stack([y, X[:, 2]])
         for sample_weight in (None, np.ones(len(X))):
             yield X, y, sample_weight
             yield np.ascontiguousarray(X), y, sample_weight

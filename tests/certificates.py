@@ -157,3 +157,56 @@ def assert_certified(model, X, y, *, alpha=None, tol=None, sample_weight=None):
     assert gap <= tol * null + rounding, (gap, tol * null)
     assert model.dual_gap_ <= model.dual_gap_tol_
     np.testing.assert_allclose(model.dual_gap_tol_, tol * null, rtol=1e-6)
+
+
+def blocks_gap(A, b, coef, sets, shared, single=None, free=(), ridge=None):
+    """Gap of |b - A w|^2 / 2 + sum_j single_j |w_j| + sum_g pen_g(w_g).
+
+    pen_g(w) = shared_g |w| + ridge_g |w|^2 / 2. `sets` hold the members of each group;
+    the coefficients in `free` have no price.
+    """
+    single = np.zeros(A.shape[1]) if single is None else single
+    sizes = np.array([np.linalg.norm(coef[g]) for g in sets])
+    rows = A if ridge is None else _with_ridge(A, sets, ridge)
+    target = np.append(b, np.zeros(len(rows) - len(b)))
+    residual = target - rows @ coef
+    primal = residual @ residual / 2 + single @ abs(coef) + shared @ sizes
+    u = residual
+    if len(free):
+        basis = np.linalg.qr(rows[:, free])[0]
+        for _ in range(2):
+            u = u - basis @ (basis.T @ u)
+    g = abs(rows.T @ u)
+    largest = max(
+        _dual_norm(g[members], v, single[members])
+        for v, members in zip(shared, sets, strict=True)
+    )
+    norm2 = u @ u
+    t = np.clip(target @ u / norm2, -1 / largest, 1 / largest) if norm2 > 0 else 1.0
+    dual = t * (target @ u) - t**2 * norm2 / 2
+    if ridge is not None:
+        u = u[: len(b)]
+        g = A.T @ u
+        excess = np.maximum([np.linalg.norm(g[m]) for m in sets] - shared, 0.0)
+        dual = max(dual, b @ u - u @ u / 2 - np.sum(excess**2 / (2 * ridge)))
+    return primal - dual
+
+
+def _with_ridge(A, sets, ridge):
+    """Squared penalties as rows of data."""
+    more = np.zeros(A.shape[1])
+    for members, r in zip(sets, ridge, strict=True):
+        more[members] = np.sqrt(r)
+    return np.vstack([A, np.diag(more)])
+
+
+def _dual_norm(g, shared, single):
+    """Smallest t with |(g - t single)_+| <= t shared, by bisection from above."""
+    low, high = 0.0, 1.0
+    while np.linalg.norm(np.maximum(g - high * single, 0)) > high * shared:
+        high *= 2.0
+    for _ in range(100):
+        t = (low + high) / 2
+        too_small = np.linalg.norm(np.maximum(g - t * single, 0)) > t * shared
+        low, high = (t, high) if too_small else (low, t)
+    return high

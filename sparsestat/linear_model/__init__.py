@@ -9,6 +9,9 @@ from sparsestat.linear_model._cox import (
 from sparsestat.linear_model._cv import ElasticNetCV, LassoCV
 from sparsestat.linear_model._elastic_net import ElasticNet
 from sparsestat.linear_model._fused_lasso import FusedLasso, FusedLassoCV
+from sparsestat.linear_model._group_lasso import GroupLasso, SparseGroupLasso
+from sparsestat.linear_model._group_lasso_cv import GroupLassoCV, SparseGroupLassoCV
+from sparsestat.linear_model._group_path import group_path
 from sparsestat.linear_model._huber import (
     SparseHuberRegressor,
     SparseHuberRegressorCV,
@@ -18,6 +21,11 @@ from sparsestat.linear_model._lasso import Lasso
 from sparsestat.linear_model._log_sum import LogSumRegressor, LogSumRegressorCV
 from sparsestat.linear_model._lq import LqRegressor, LqRegressorCV
 from sparsestat.linear_model._mcp import MCPRegressor, MCPRegressorCV
+from sparsestat.linear_model._multi_task import MultiTaskElasticNet, MultiTaskLasso
+from sparsestat.linear_model._multi_task_cv import (
+    MultiTaskElasticNetCV,
+    MultiTaskLassoCV,
+)
 from sparsestat.linear_model._path import enet_path, lasso_path
 from sparsestat.linear_model._quantile import (
     SparseQuantileRegressor,
@@ -34,6 +42,8 @@ __all__ = [
     "ElasticNetCV",
     "FusedLasso",
     "FusedLassoCV",
+    "GroupLasso",
+    "GroupLassoCV",
     "Lasso",
     "LassoCV",
     "LassoIC",
@@ -43,12 +53,18 @@ __all__ = [
     "LqRegressorCV",
     "MCPRegressor",
     "MCPRegressorCV",
+    "MultiTaskElasticNet",
+    "MultiTaskElasticNetCV",
+    "MultiTaskLasso",
+    "MultiTaskLassoCV",
     "SCADRegressor",
     "SCADRegressorCV",
     "Slope",
     "SlopeCV",
     "SparseCoxRegressor",
     "SparseCoxRegressorCV",
+    "SparseGroupLasso",
+    "SparseGroupLassoCV",
     "SparseHuberRegressor",
     "SparseHuberRegressorCV",
     "SparseQuantileRegressor",
@@ -56,5 +72,6 @@ __all__ = [
     "SqrtLasso",
     "cox_path",
     "enet_path",
+    "group_path",
     "lasso_path",
 ]

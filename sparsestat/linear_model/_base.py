@@ -59,6 +59,8 @@ class SparseLinearRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator)
     _rules: ClassVar[dict[str, Rule]] = {}
     # What tells how good a fit is, in a sentence.
     _measure: ClassVar[str] = "the duality gap"
+    # Whether y has a column for each of several tasks.
+    _multi_output: ClassVar[bool] = False
 
     @with_callbacks
     def fit(self, X, y, sample_weight=None):
@@ -96,10 +98,11 @@ class SparseLinearRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator)
                 stacklevel=3,
             )
         context = self._begin(X, y, sample_weight)
-        start = getattr(self, "coef_", None) if self.warm_start else None
         penalty = penalty._replace(alpha=alpha)
+        start = self._last_coef() if self.warm_start else None
         run, solution = self._solve(X, y, sample_weight, penalty, start)
-        self._take(run, alpha, solution.coef, solution.objective, solution.gap, X.dtype)
+        coef = solution.coef.ravel()
+        self._take(run, alpha, coef, solution.objective, solution.gap, X.dtype)
         self.n_iter_ = solution.n_iter
         if self.verbose:
             print(f"{self._summary(alpha)}, {self.n_iter_} rounds")
@@ -128,12 +131,12 @@ class SparseLinearRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator)
             dtype=[np.float64, np.float32],
             reset=False,
         )
-        return X @ self.coef_ + self.intercept_
+        return X @ self.coef_.T + self.intercept_
 
     @property
     def sparse_coef_(self):
-        """Coefficients as a sparse row, `csr_array` of shape (1, n_features)."""
-        return sparse.csr_array(self.coef_[None, :])
+        """Coefficients as a `csr_array` with a row for each target."""
+        return sparse.csr_array(np.atleast_2d(self.coef_))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -162,9 +165,18 @@ class SparseLinearRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator)
             accept_sparse="csc",
             dtype=[np.float64, np.float32],
             y_numeric=True,
+            multi_output=self._multi_output,
         )
         y = y.astype(np.float64, copy=False)
         return X, y, check_sample_weight(sample_weight, X)
+
+    def _coef(self, run: Run, coef: np.ndarray) -> np.ndarray:
+        """`coef_` from the coefficients of the engine."""
+        return run.on_features(coef)
+
+    def _last_coef(self) -> np.ndarray | None:
+        """Coefficients of the last fit as the engine has them."""
+        return getattr(self, "coef_", None)
 
     def _run(
         self, X, y, sample_weight, penalty: NamedTuple, n_alphas: int, **options
@@ -180,8 +192,8 @@ class SparseLinearRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator)
             standardize=self.standardize,
             tol=solver_tol(self.tol, X.dtype),
             max_iter=self.max_iter,
-            solver=self.solver,
-            precompute=self.precompute,
+            solver=getattr(self, "solver", "auto"),
+            precompute=getattr(self, "precompute", "auto"),
             n_alphas=n_alphas,
             **options,
         )
@@ -191,18 +203,19 @@ class SparseLinearRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator)
     ) -> tuple[Run, Solution]:
         """Solve at one strength, perhaps from coefficients to start with."""
         run = self._run(X, y, sample_weight, penalty, n_alphas=1)
-        if start is not None and start.shape == (X.shape[1],):
+        if start is not None and start.shape == run.problem.excluded.shape:
             run.start(start.astype(np.float64))
         return run, run.solution(run.step(penalty.alpha))
 
     def _take(self, run: Run, alpha, coef, objective, gap, dtype) -> None:
         """Keep a solution, in the precision of X, with its certificate."""
-        self.coef_ = coef.astype(dtype, copy=False)
         if dtype != np.float64:
             # The dual point stays, so the gap grows by what the objective does.
-            value = run.objective_of(alpha, self.coef_.astype(np.float64))
+            coef = run.rounded(coef, dtype)
+            value = run.objective_of(alpha, coef)
             objective, gap = value, gap + value - objective
-        self.intercept_ = run.intercept_of(self.coef_)
+        self.coef_ = self._coef(run, coef).astype(dtype, copy=False)
+        self.intercept_ = run.intercept_of(coef)
         self.objective_ = float(objective)
         self._certify(run, alpha, gap, dtype)
 
@@ -218,9 +231,10 @@ class SparseLinearRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator)
 
     def _summary(self, alpha: float) -> str:
         value, target = self._certificate
+        used = np.atleast_2d(self.coef_).any(axis=0)
         return (
             f"{type(self).__name__}: alpha={alpha:.6g}, "
-            f"{np.count_nonzero(self.coef_)} of {len(self.coef_)} features, "
+            f"{np.count_nonzero(used)} of {len(used)} features, "
             f"{self._measure.split()[-1]} {value:.2e} (target {target:.2e})"
         )
 

@@ -1,13 +1,8 @@
 """Lasso and elastic net with the strength chosen along a path."""
 
-from typing import ClassVar, NamedTuple
-
-import numpy as np
-
-from sparsestat.linear_model._path_cv import PathCV
+from sparsestat.linear_model._path_cv import L1RatioCV, PathCV
 from sparsestat.optim.penalties import L1
 from sparsestat.optim.penalties import ElasticNet as ElasticNetPenalty
-from sparsestat.utils.validation import Each, Interval, Rule
 
 __all__ = ["ElasticNetCV", "LassoCV"]
 
@@ -166,7 +161,7 @@ class LassoCV(PathCV):
         return L1(1.0, penalty_weights, self.positive)
 
 
-class ElasticNetCV(PathCV):
+class ElasticNetCV(L1RatioCV):
     r"""Elastic net with strength and l1_ratio chosen by cross-validation.
 
     The objective is that of :class:`ElasticNet`; every solution of the path on all data
@@ -279,11 +274,6 @@ class ElasticNetCV(PathCV):
     (2, 20, 5)
     """
 
-    _rules: ClassVar[dict[str, Rule]] = {
-        "l1_ratio": Interval(0, 1) | Each(Interval(0, 1)),
-        **PathCV._rules,
-    }
-
     def __init__(
         self,
         *,
@@ -329,12 +319,3 @@ class ElasticNetCV(PathCV):
 
     def _penalty(self, penalty_weights):
         return ElasticNetPenalty(1.0, 1.0, penalty_weights, self.positive)
-
-    @property
-    def _has_several(self) -> bool:
-        return not np.isscalar(self.l1_ratio)
-
-    def _penalties(self, n_features: int) -> list[NamedTuple]:
-        penalty = self._weighted_penalty(n_features)
-        ratios = np.atleast_1d(self.l1_ratio)
-        return [penalty._replace(l1_ratio=float(ratio)) for ratio in ratios]

@@ -6,9 +6,10 @@ from scipy.linalg.lapack import dpstrf
 
 from sparsestat.optim.datafits import Quadratic
 from sparsestat.optim.design import correlate, make_design, predict
+from sparsestat.optim.group_freedom import block_degrees_of_freedom
 from sparsestat.optim.moments import gram_block
 from sparsestat.optim.path import path
-from sparsestat.optim.penalties import L1, is_coupled, n_degrees
+from sparsestat.optim.penalties import L1, is_coupled, kind, n_degrees
 from sparsestat.optim.run import Run
 from sparsestat.optim.solution import PathSolution
 
@@ -64,16 +65,19 @@ def noise_variance(X, y, sample_weight, fit_intercept, random_state) -> float:
 def degrees_of_freedom(run: Run, found: PathSolution) -> np.ndarray:
     """Degrees of freedom of every solution of a path, without the intercept.
 
-    The size of the support for the Lasso; with a quadratic penalty of matrix R the
-    trace of G (G + R)^-1, G being the Gram matrix of the support: Zou, Hastie and
+    The size of the support for the Lasso; else the trace of G (G + R)^-1, G being the
+    Gram matrix of the support and R the Hessian of the penalty there: Zou, Hastie and
     Tibshirani (2007), doi:10.1214/009053607000000127; Tibshirani and Taylor (2012),
-    doi:10.1214/12-AOS1003.  For penalties that tie coefficients the number of values
-    that are free to move: Tibshirani and Taylor (2011), doi:10.1214/11-AOS878.
+    doi:10.1214/12-AOS1003; for penalties on blocks Vaiter et al. (2017),
+    doi:10.1007/s10463-016-0563-z.  For penalties that tie coefficients the number of
+    values that are free to move: Tibshirani and Taylor (2011), doi:10.1214/11-AOS878.
     """
     penalty, design = run.penalty, run.problem.design
     if is_coupled(penalty):
         coefs = (found.coefs[:, [k]].toarray() for k in range(len(found.alphas)))
         return np.array([n_degrees(penalty, w.ravel() * design.scale) for w in coefs])
+    if kind(penalty) == "block":
+        return block_degrees_of_freedom(run.problem, penalty, found)
     sizes = np.diff(found.coefs.indptr)
     l1_ratio = getattr(penalty, "l1_ratio", 1.0)
     if l1_ratio == 1.0:

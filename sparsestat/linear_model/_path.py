@@ -1,9 +1,11 @@
 """Paths of the Lasso and the elastic net as functions."""
 
+from collections.abc import Callable
 from math import inf
 from typing import NamedTuple
 
 import numpy as np
+from scipy import sparse
 from sklearn.utils import check_X_y
 
 from sparsestat.linear_model._base import (
@@ -13,18 +15,19 @@ from sparsestat.linear_model._base import (
     warn_unless_converged,
 )
 from sparsestat.optim.datafits import Quadratic
-from sparsestat.optim.penalties import L1, ElasticNet
+from sparsestat.optim.penalties import L1, ElasticNet, RowL2
 from sparsestat.optim.run import Run
 from sparsestat.utils.validation import (
     Boolean,
     Each,
     Interval,
+    Rule,
     check_parameters,
     check_sample_weight,
     check_weights,
 )
 
-__all__ = ["GRID", "enet_path", "grid_size", "lasso_path"]
+__all__ = ["GRID", "checked_path", "enet_path", "grid_size", "lasso_path"]
 
 GRID = {
     "eps": Interval(0, 1, closed="neither") | None,
@@ -66,8 +69,8 @@ def lasso_path(
     ----------
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Data.
-    y : array-like of shape (n_samples,)
-        Target.
+    y : array-like of shape (n_samples,) or (n_samples, n_tasks)
+        Target; with several tasks the objective is that of `MultiTaskLasso`.
     eps : float, default=None
         Length of the default grid, smallest over largest strength; None is 1e-4 if
         n_samples > n_features, else 1e-3.
@@ -103,7 +106,7 @@ def lasso_path(
     alphas : ndarray of shape (n_alphas,)
         Strengths, decreasing.
     coefs : ndarray of shape (n_features, n_alphas)
-        Coefficients.
+        Coefficients; (n_tasks, n_features, n_alphas) with several tasks.
     gaps : ndarray of shape (n_alphas,)
         Duality gaps.
     n_iters : ndarray of shape (n_alphas,)
@@ -132,10 +135,12 @@ def lasso_path(
     array([[1. , 1.5],
            [0. , 0.5]])
     """
-    return _path(
+    return checked_path(
         "lasso_path",
         X,
         y,
+        _RULES,
+        _penalty,
         alphas=alphas,
         eps=eps,
         sample_weight=sample_weight,
@@ -179,8 +184,8 @@ def enet_path(
     ----------
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Data.
-    y : array-like of shape (n_samples,)
-        Target.
+    y : array-like of shape (n_samples,) or (n_samples, n_tasks)
+        Target; with several tasks the objective is that of `MultiTaskElasticNet`.
     l1_ratio : float, default=0.5
         Share of the l1 penalty, in [0, 1]. With 0 there is no largest useful strength;
         the default grid then begins at 1000 times the largest gradient.
@@ -216,7 +221,7 @@ def enet_path(
     alphas : ndarray of shape (n_alphas,)
         Strengths, decreasing.
     coefs : ndarray of shape (n_features, n_alphas)
-        Coefficients.
+        Coefficients; (n_tasks, n_features, n_alphas) with several tasks.
     gaps : ndarray of shape (n_alphas,)
         Duality gaps.
     n_iters : ndarray of shape (n_alphas,)
@@ -245,10 +250,12 @@ def enet_path(
     array([[1. ],
            [0.33333333]])
     """
-    return _path(
+    return checked_path(
         "enet_path",
         X,
         y,
+        _RULES,
+        _penalty,
         l1_ratio=l1_ratio,
         alphas=alphas,
         eps=eps,
@@ -266,17 +273,35 @@ def enet_path(
     )
 
 
-def _path(name: str, X, y, **parameters):
-    """Check the parameters of the function `name`, follow the path, check it."""
-    weights = parameters.pop("sample_weight")
-    check_parameters(parameters, _RULES, name=name)
-    X, y = check_X_y(
-        X, y, accept_sparse="csc", dtype=[np.float64, np.float32], y_numeric=True
-    )
-    weights = check_sample_weight(weights, X)
-    penalty = _penalty(X.shape[1], parameters)
+def checked_path(
+    name: str,
+    X,
+    y,
+    rules: dict[str, Rule],
+    make_penalty: Callable[[int, bool, dict], NamedTuple],
+    *,
+    sample_weight,
+    **parameters,
+):
+    """Check the parameters of the function `name`, follow the path, check it.
+
+    `make_penalty` gets the number of features and whether there are several tasks; it
+    takes what it needs out of the parameters, the rest being for the run.
+    """
+    check_parameters(parameters, rules, name=name)
     return_n_iter = parameters.pop("return_n_iter")
     grid = {key: parameters.pop(key) for key in ("alphas", "eps", "early_stopping")}
+    several = np.ndim(y) == 2
+    X, y = check_X_y(
+        X,
+        y,
+        accept_sparse="csc",
+        dtype=[np.float64, np.float32],
+        y_numeric=True,
+        multi_output=several,
+    )
+    sample_weight = check_sample_weight(sample_weight, X)
+    penalty = make_penalty(X.shape[1], several, parameters)
     tol = reachable_tol(parameters["tol"], X.dtype)
     parameters["tol"] = solver_tol(parameters["tol"], X.dtype)
     run = Run(
@@ -284,17 +309,22 @@ def _path(name: str, X, y, **parameters):
         y.astype(np.float64, copy=False),
         Quadratic(),
         penalty,
-        weights,
+        sample_weight,
         n_alphas=grid_size(grid["alphas"]),
         **parameters,
     )
     found = run.follow(**grid)
-    coefs = found.coefs.astype(X.dtype).toarray()
-    gaps = found.gaps
+    coefs, gaps = found.coefs, found.gaps
     if X.dtype != np.float64:
-        pairs = zip(found.alphas, coefs.T, strict=True)
-        rounded = [run.objective_of(alpha, coef) for alpha, coef in pairs]
-        gaps = gaps + np.array(rounded) - found.objectives
+        columns = [run.rounded(coef, X.dtype) for coef in coefs.toarray().T]
+        pairs = zip(found.alphas, columns, strict=True)
+        values = [run.objective_of(alpha, coef) for alpha, coef in pairs]
+        gaps = gaps + np.array(values) - found.objectives
+        coefs = np.column_stack(columns)
+    coefs = run.on_features(coefs).astype(X.dtype)
+    coefs = coefs.toarray() if sparse.issparse(coefs) else coefs
+    if several:
+        coefs = coefs.reshape(X.shape[1], y.shape[1], -1).swapaxes(0, 1)
     worst = int(np.argmax(gaps))
     target = tol * run.null_objective
     warn_unless_converged(name, found.alphas[worst], gaps[worst], target)
@@ -308,11 +338,15 @@ def grid_size(alphas) -> int:
     return int(alphas) if np.isscalar(alphas) else len(alphas)
 
 
-def _penalty(n_features: int, parameters: dict) -> NamedTuple:
+def _penalty(n_features: int, several: bool, parameters: dict) -> NamedTuple:
     """Take the penalty with alpha = 1 out of the parameters of a path."""
     weights = parameters.pop("penalty_weights")
     weights = check_weights(weights, "penalty_weights", n_features)
     positive, l1_ratio = parameters.pop("positive"), parameters.pop("l1_ratio", 1.0)
+    if several and positive:
+        raise ValueError("positive must be False with several tasks; got True.")
+    if several:
+        return RowL2(1.0, float(l1_ratio), weights)
     if l1_ratio == 1.0:
         return L1(1.0, weights, positive)
     return ElasticNet(1.0, float(l1_ratio), weights, positive)

@@ -24,16 +24,13 @@ from threadpoolctl import threadpool_limits
 
 from sparsestat.linear_model._base import TAIL, warn_unless_converged
 from sparsestat.linear_model._path import GRID, grid_size
-from sparsestat.linear_model._path_regressor import (
-    PathRegressor,
-    attributes_of,
-    first_minimum,
-)
+from sparsestat.linear_model._path_regressor import PathRegressor, first_minimum
 from sparsestat.optim.run import Run
 from sparsestat.optim.solution import PathSolution
 from sparsestat.utils.criteria import CRITERIA
 from sparsestat.utils.validation import (
     Callable,
+    Each,
     Interval,
     OneOf,
     RandomState,
@@ -41,7 +38,7 @@ from sparsestat.utils.validation import (
     Splitter,
 )
 
-__all__ = ["PathCV", "fitted_path"]
+__all__ = ["ONE_SOLVER", "L1RatioCV", "PathCV", "fitted_path"]
 
 # Attributes of one way to choose, which another fit may leave behind.
 _OF_THE_CHOICE = ("score_path_", "criterion_", "noise_variance_")
@@ -255,22 +252,23 @@ class PathCV(PathRegressor):
                 estimator=self,
                 X=lambda: X[fold.train],
                 y=lambda: y[fold.train],
-                reconstruction_attributes=lambda: attributes_of(run, step),
+                reconstruction_attributes=lambda: self._attributes_of(run, step),
             )  # all folds need all strengths, so nothing can stop this path
 
         found = run.follow(alphas, on_step=on_step)
         worst = int(found.gaps.argmax())
         missed = found.alphas[worst], found.gaps[worst], found.gap_tol
         if scorer is None:
+            found = found._replace(coefs=run.on_features(found.coefs))
             return self._losses(X, y, found, fold), missed
-        return self._scores(X, y, found, fold, scorer), missed
+        return self._scores(X, y, run, found, fold, scorer), missed
 
     def _losses(self, X, y, found: PathSolution, fold: "_Fold") -> np.ndarray:
         """Losses of every solution of a path on the test rows: squared errors."""
         squares = (y[fold.test, None] - fitted_path(X, found, fold.test)) ** 2
         return np.average(squares, axis=0, weights=fold.test_weight)
 
-    def _scores(self, X, y, found: PathSolution, fold: "_Fold", scorer) -> np.ndarray:
+    def _scores(self, X, y, run: Run, found, fold: "_Fold", scorer) -> np.ndarray:
         """Scores of every solution of a path on the test rows."""
         model = copy.copy(self)
         model.n_features_in_ = X.shape[1]
@@ -278,8 +276,8 @@ class PathCV(PathRegressor):
         rows, target, scores = X[fold.test], y[fold.test], []
         for k in range(len(found.alphas)):
             model.alpha_ = float(found.alphas[k])
-            model.coef_ = found.coefs[:, [k]].toarray().ravel()
-            model.intercept_ = found.intercepts[k]
+            model.coef_ = self._coef(run, found.coefs[:, [k]].toarray().ravel())
+            model.intercept_ = found.intercepts[..., k]
             scores.append(scorer(model, rows, target, **fold.score_params))
         return np.array(scores)
 
@@ -307,6 +305,31 @@ class PathCV(PathRegressor):
                 f"alpha_rule must return an index in [0, {len(mean)}); got {k!r}."
             )
         return which, int(k)
+
+
+class L1RatioCV(PathCV):
+    """Cross-validation over the l1_ratio too, where several are given."""
+
+    _rules: ClassVar[dict[str, Rule]] = {
+        "l1_ratio": Interval(0, 1) | Each(Interval(0, 1)),
+        **PathCV._rules,
+    }
+
+    @property
+    def _has_several(self) -> bool:
+        return not np.isscalar(self.l1_ratio)
+
+    def _penalties(self, n_features: int) -> list[NamedTuple]:
+        penalty = self._weighted_penalty(n_features)
+        ratios = np.atleast_1d(self.l1_ratio)
+        return [penalty._replace(l1_ratio=float(ratio)) for ratio in ratios]
+
+
+# Rules of the estimators whose penalty leaves no choice of a solver.
+_CHOICES = ("penalty_weights", "positive", "precompute", "solver")
+ONE_SOLVER: dict[str, Rule] = {
+    name: rule for name, rule in PathCV._rules.items() if name not in _CHOICES
+}
 
 
 class _Choice(NamedTuple):

@@ -13,7 +13,7 @@ from sparsestat.optim.run import Run
 from sparsestat.optim.solution import PathSolution
 from sparsestat.utils.criteria import information_criterion
 
-__all__ = ["PathRegressor", "attributes_of", "first_minimum"]
+__all__ = ["PathRegressor", "first_minimum"]
 
 # Values are the same up to these shares of themselves and of the largest.
 _SAME = 1e-10
@@ -38,7 +38,7 @@ class PathRegressor(SparseLinearRegressor):
                 X=X,
                 y=y,
                 metadata=fit_metadata(sample_weight),
-                reconstruction_attributes=lambda: attributes_of(run, step),
+                reconstruction_attributes=lambda: self._attributes_of(run, step),
             )
             return stop and not self._has_several
 
@@ -60,36 +60,51 @@ class PathRegressor(SparseLinearRegressor):
     def _take_from_path(self, run: Run, found: PathSolution, k: int, dtype) -> None:
         """Take the solution number k of a path as the fit."""
         self.alpha_ = float(found.alphas[k])
-        self.path_coef_ = found.coefs.astype(dtype)
+        self.path_coef_ = self._path_coef(run.on_features(found.coefs)).astype(dtype)
         self.path_intercept_ = found.intercepts
         self.n_iter_ = int(found.n_iters.sum())
         coef = found.coefs[:, [k]].toarray().ravel()
         self._take(run, self.alpha_, coef, found.objectives[k], found.gaps[k], dtype)
+
+    def _path_coef(self, coefs):
+        """`path_coef_` from coefficients of features along a path."""
+        return coefs
+
+    def _attributes_of(self, run: Run, step: Step) -> dict:
+        """What predictions from one solution of a path need."""
+        solution = run.solution(step)
+        coef = self._coef(run, solution.coef.ravel())
+        return {"coef_": coef, "intercept_": solution.intercept}
 
     def _variance(self, X, y, sample_weight, run: Run) -> float:
         """Variance of the noise for information criteria, given or estimated."""
         if self.noise_variance is not None:
             return float(self.noise_variance)
         rng = check_random_state(self.random_state)
-        variance = noise_variance(X, y, sample_weight, self.fit_intercept, rng)
+        variance = self._estimated_variance(X, y, sample_weight, rng)
         # Where y is interpolated there is no noise but rounding.
         least = 2.0 * run.null_objective * np.finfo(np.float64).eps
         return max(variance, least, np.finfo(np.float64).tiny)
+
+    def _estimated_variance(self, X, y, sample_weight, rng) -> float:
+        return noise_variance(X, y, sample_weight, self.fit_intercept, rng)
 
     def _criterion(self, name, sample_weight, run: Run, found, variance, shape):
         """Values of an information criterion along a path, degrees of freedom."""
         n, p = shape
         if sample_weight is not None:
             n = sample_weight.sum()  # weights are frequencies here
-        dof = degrees_of_freedom(run, found) + int(self.fit_intercept)
+        n_tasks = getattr(run.problem.design, "n_tasks", 1)
+        n_intercepts = n_tasks * int(self.fit_intercept)
+        dof = degrees_of_freedom(run, found) + n_intercepts
         values = information_criterion(
             name,
             2.0 * n * found.losses,
             dof,
-            n_samples=n,
-            n_features=p,
+            n_samples=n_tasks * n,
+            n_features=n_tasks * p,
             noise_variance=variance,
-            fit_intercept=self.fit_intercept,
+            fit_intercept=n_intercepts,
         )
         return values, dof
 
@@ -102,9 +117,3 @@ def first_minimum(values: np.ndarray) -> int:
     sizes = np.abs(values[np.isfinite(values)])
     rounding = _SAME * abs(values.min()) + _ROUNDING * sizes.max(initial=0.0)
     return int(np.argmax(values <= values.min() + rounding))
-
-
-def attributes_of(run: Run, step: Step) -> dict:
-    """What predictions from one solution of a path need."""
-    solution = run.solution(step)
-    return {"coef_": solution.coef, "intercept_": solution.intercept}

@@ -22,7 +22,7 @@ from sparsestat.optim.group_working_set import GroupWorkingSet, RowWorkingSet
 from sparsestat.optim.penalties import Blocks, feature_blocks, restrict_blocks
 from sparsestat.optim.problem import LeastSquares, ordinary_least_squares
 from sparsestat.optim.quadratic_path import PathSolver, Step
-from sparsestat.optim.tasks import Tasks, base_features
+from sparsestat.optim.tasks import Tasks
 
 __all__ = ["GroupPathSolver"]
 
@@ -162,9 +162,8 @@ class GroupPathSolver(PathSolver):
         free = problem.unpenalised
         if len(free) == 0:
             return features, coef
-        matrix = (columns(problem.design, free, slice(None)) * problem.root).T
         residual = problem.residual(features, coef)
-        free_coef = ordinary_least_squares(matrix, residual, True)
+        free_coef = ordinary_least_squares(problem.matrix(free), residual, True)
         return np.concatenate([free, features]), np.concatenate([free_coef, coef])
 
 
@@ -195,14 +194,10 @@ class _BlockCorrelations(Correlations):
 
 def _orthonormal(problem: LeastSquares) -> np.ndarray:
     """Orthonormal rows that span the unpenalised columns, those of one task."""
-    free, design, root = problem.unpenalised, problem.design, problem.root
-    if isinstance(design, Tasks):
-        free, root = base_features(design, free), root[:: design.n_tasks]
-        design = design.base
-    if len(free) == 0:
-        return np.empty((0, len(root)))
-    rows = columns(design, free, slice(None)) * root
-    _, singular, basis = np.linalg.svd(rows, full_matrices=False)
+    matrix = problem.matrix(problem.unpenalised)
+    if matrix.shape[1] == 0:
+        return matrix.T
+    _, singular, basis = np.linalg.svd(matrix.T, full_matrices=False)
     return basis[singular > _RANK * singular.max(initial=0.0)]
 
 

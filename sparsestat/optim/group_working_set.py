@@ -95,6 +95,10 @@ class GroupWorkingSet(GramWorkingSet):
         """Features of the Gram matrix that stand for these coefficients."""
         return features
 
+    @property
+    def _n_coefs(self) -> int:
+        return len(self.problem.excluded)
+
     def _project_new(self, start: int) -> None:
         """Take what unpenalised features explain out of new rows of the Gram matrix."""
         if len(self.basis) == 0:
@@ -252,7 +256,7 @@ class GroupWorkingSet(GramWorkingSet):
 
     def start(self, features: np.ndarray, coef: np.ndarray) -> None:
         """Take coefficients of an earlier fit, adding blocks where need be."""
-        place = np.full(len(self.problem.excluded), -1)
+        place = np.full(self._n_coefs, -1)
         place[self.blocks.features] = np.arange(len(self.blocks.features))
         penalised = place[features] >= 0
         features, coef = features[penalised], coef[penalised]
@@ -317,6 +321,10 @@ class RowWorkingSet(GroupWorkingSet):
 
     def _entries(self, features: np.ndarray) -> np.ndarray:
         return base_features(self._tasks.design, features)
+
+    @property
+    def _n_coefs(self) -> int:
+        return len(self._tasks.excluded)
 
     def _decompose(self, first: int) -> None:
         """Rows need no more than the diagonal of the Gram matrix."""

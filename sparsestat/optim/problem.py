@@ -12,6 +12,7 @@ from sparsestat.optim.penalties import (
     price_of_features,
     prox,
 )
+from sparsestat.optim.tasks import Tasks, base_features
 
 __all__ = ["LeastSquares", "fit_unpenalised", "least_squares"]
 
@@ -57,6 +58,14 @@ class LeastSquares(NamedTuple):
     def correlations(self, u: np.ndarray, features: np.ndarray | None = None):
         """x~_j.T u in the weighted inner product, for u on the target's scale."""
         return correlate(self.design, self.root * u, features)
+
+    def matrix(self, features: np.ndarray) -> np.ndarray:
+        """root * X~ of some features, in one task."""
+        design, root = self.design, self.root
+        if isinstance(design, Tasks):
+            features, root = base_features(design, features), root[:: design.n_tasks]
+            design = design.base
+        return (columns(design, features, slice(None)) * root).T
 
     def residual(self, features: np.ndarray, coef: np.ndarray) -> np.ndarray:
         """target - root * X~ w for the given nonzero coefficients."""
@@ -137,7 +146,7 @@ def fit_unpenalised(
     free = problem.unpenalised
     if len(free) == 0:
         return np.empty(0), problem.target.copy()
-    matrix = (columns(problem.design, free, slice(None)) * problem.root).T
+    matrix = problem.matrix(free)
     negative = allows_negative(penalty, free)
     coef = ordinary_least_squares(matrix, problem.target, negative)
     return coef, problem.target - matrix @ coef
@@ -162,9 +171,12 @@ def allows_negative(penalty: NamedTuple, features: np.ndarray) -> bool:
 
 
 def ordinary_least_squares(matrix, target, negative: bool) -> np.ndarray:
-    """Coefficients of least norm, or non-negative ones."""
+    """Coefficients of least norm, or non-negative ones.
+
+    The target may hold several tasks, next to each other for each row of the matrix.
+    """
     if negative:
-        return np.linalg.lstsq(matrix, target)[0]
+        return np.linalg.lstsq(matrix, target.reshape(len(matrix), -1))[0].ravel()
     coef = nnls(matrix, target)[0]
     # SciPy's nnls goes astray at times where a gradient is zero up to rounding.
     gradient = matrix.T @ (target - matrix @ coef)

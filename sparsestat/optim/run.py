@@ -7,7 +7,13 @@ from scipy import sparse
 
 from sparsestat.optim.certificate import penalty_value, stationarity
 from sparsestat.optim.datafits import Quadratic
-from sparsestat.optim.design import CSC, Dense, Design, columns, make_design, with_norms
+from sparsestat.optim.design import CSC, Dense, Design, make_design, with_norms
+from sparsestat.optim.duplicates import (
+    Duplicates,
+    make_duplicates,
+    on_features,
+    rounded,
+)
 from sparsestat.optim.fused import FusedSolver
 from sparsestat.optim.general import GeneralSolver
 from sparsestat.optim.gradient import GRADIENT_METHODS, GradientSolver
@@ -67,7 +73,8 @@ class Run:
 
     def __init__(
         self, X, y, datafit, penalty, sample_weight, fit_intercept, standardize, tol,
-        max_iter, solver, precompute, n_alphas, form_gram=None, n_path=30,
+        max_iter, solver="auto", precompute="auto", n_alphas=1, form_gram=None,
+        n_path=30,
     ):  # fmt: skip
         if not isinstance(datafit, Quadratic):
             raise TypeError(f"datafit must be Quadratic(); got {datafit!r}.")
@@ -87,6 +94,9 @@ class Run:
         if isinstance(self.penalty, RowL2):
             y = y.reshape(len(y), -1)
             design = make_tasks(design, y.shape[1])
+        owners = getattr(self.penalty, "features", None)
+        if owners is not None and not np.array_equal(owners, np.arange(X.shape[1])):
+            design = make_duplicates(design, owners)
         self.problem = least_squares(design, y, self.penalty, weight, fit_intercept)
         self.gram = None
         if method == "whole_gram":
@@ -143,7 +153,10 @@ class Run:
 
     def default_grid(self, n_alphas: int, eps: float | None) -> np.ndarray:
         """Strengths from alpha_max down, equally spaced in the logarithm."""
-        n, p = np.count_nonzero(self.problem.root), len(self.problem.excluded)
+        design = self.problem.design
+        if isinstance(design, Duplicates):
+            design = design.base
+        n, p = np.count_nonzero(self.problem.root), len(design.mean)
         if eps is None:
             eps = 1e-4 if n > p else 1e-3
         top = self.alpha_max
@@ -209,6 +222,14 @@ class Run:
         return (
             1.0 - step.loss / self.null_objective if self.null_objective > 0.0 else 1.0
         )
+
+    def on_features(self, coefs):
+        """Coefficients of features, from those of groups that may overlap."""
+        return on_features(self.problem.design, coefs)
+
+    def rounded(self, coef: np.ndarray, dtype) -> np.ndarray:
+        """Coefficients whose values on the features have another precision."""
+        return rounded(self.problem.design, coef, dtype)
 
     def intercept_of(self, coef: np.ndarray) -> float:
         """Best intercept for coefficients on the scale of X; 0 without one."""
@@ -294,10 +315,11 @@ class Run:
         """Least squares: of least norm, or non-negative; certified by projection."""
         problem = self.problem
         features = np.flatnonzero(~problem.excluded)
-        matrix = (columns(problem.design, features, slice(None)) * problem.root).T
+        matrix = problem.matrix(features)
         negative = allows_negative(penalty, features)
         coef = ordinary_least_squares(matrix, problem.target, negative)
-        u = problem.target - matrix @ coef
+        parts = problem.target.reshape(len(matrix), -1)
+        u = parts - matrix @ coef.reshape(matrix.shape[1], -1)
         if negative:
             basis, singular, _ = np.linalg.svd(matrix, full_matrices=False)
             rank = singular > singular.max(initial=0.0) * max(matrix.shape) * 1e-15
@@ -305,11 +327,11 @@ class Run:
             worst = np.abs(matrix.T @ u).max(initial=0.0)
         else:
             correlations = matrix.T @ u
-            gap = max(0.0, -float(correlations @ coef))
+            gap = max(0.0, -float(correlations[:, 0] @ coef))
             worst = correlations.max(initial=0.0)
-        loss = 0.5 * float(u @ u)
+        loss = 0.5 * float(np.vdot(u, u))
         if kind(penalty) == "general":
-            gradient = matrix.T @ u
+            gradient = (matrix.T @ u).ravel()
             free = negative | (coef != 0.0)
             violations = np.where(free, np.abs(gradient), np.maximum(gradient, 0.0))
             gap = worst = float(violations.max(initial=0.0))

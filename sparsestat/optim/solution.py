@@ -14,7 +14,8 @@ class Solution(NamedTuple):
     Parameters
     ----------
     coef : ndarray of shape (n_features,)
-        On the scale of the given X; (n_features, n_tasks) with several tasks.
+        On the scale of the given X; (n_features, n_tasks) with several tasks, and one
+        for each member of a group where groups overlap.
     intercept : float
         Or an array of shape (n_tasks,).
     dual : ndarray of shape (n_samples,)

@@ -16,7 +16,7 @@ def information_criterion(
     n_samples: float,
     n_features: int,
     noise_variance: float,
-    fit_intercept: bool = True,
+    fit_intercept: bool | int = True,
     gamma: float = 1.0,
 ) -> np.ndarray:
     r"""Minus twice the log-likelihood plus the price of the parameters.
@@ -40,8 +40,8 @@ def information_criterion(
         Size of the data, n (the sum of frequency weights) and p.
     noise_variance : float
         Variance of the noise.
-    fit_intercept : bool, default=True
-        Whether one of the parameters is an intercept.
+    fit_intercept : bool or int, default=True
+        Whether one of the parameters is an intercept, or how many are.
     gamma : float, default=1.0
         Price of the size of the model space in EBIC.
 

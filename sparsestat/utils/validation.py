@@ -144,7 +144,9 @@ def check_sample_weight(sample_weight: object, X: object) -> np.ndarray | None:
     return weights
 
 
-def check_weights(values: object, name: str, n_features: int) -> np.ndarray | None:
+def check_weights(
+    values: object, name: str, n_features: int, owner: str = "feature"
+) -> np.ndarray | None:
     """Return weights of the features as a float64 vector, or None for equal weights.
 
     Parameters
@@ -155,6 +157,8 @@ def check_weights(values: object, name: str, n_features: int) -> np.ndarray | No
         The parameter's name, for the error.
     n_features : int
         The number of features.
+    owner : str, default="feature"
+        What has a weight, for the error.
 
     Returns
     -------
@@ -177,12 +181,12 @@ def check_weights(values: object, name: str, n_features: int) -> np.ndarray | No
     """
     if values is None:
         return None
-    weights = _vector(values, name, n_features, "feature")
+    weights = _vector(values, name, n_features, owner)
     _refuse(weights, np.isnan(weights), f"{name} must not hold NaN")
     _refuse(weights, weights < 0, f"{name} must be >= 0")
     if np.isposinf(weights).all():
         raise ValueError(
-            f"{name} must have a finite entry; got inf for all {n_features} features, "
+            f"{name} must have a finite entry; got inf for all {n_features} {owner}s, "
             "which excludes every one."
         )
     return weights

@@ -119,10 +119,11 @@ def prepare_blocks(penalty: NamedTuple, n_features: int) -> NamedTuple:
     Parameters
     ----------
     penalty : NamedTuple
-        ``groups`` are labels of the features, 0 to n_groups - 1; ``weights=None``
-        stands for the roots of the sizes, ``feature_weights=None`` for ones.
+        ``groups`` are labels of the coefficients, 0 to n_groups - 1, ``features``
+        whose they are, None for one each; ``weights=None`` stands for the roots of the
+        sizes, ``feature_weights=None`` for ones.
     n_features : int
-        Length of the labels.
+        Number of features.
 
     Returns
     -------
@@ -140,19 +141,30 @@ def prepare_blocks(penalty: NamedTuple, n_features: int) -> NamedTuple:
     if not hasattr(penalty, "groups"):
         fields["weights"] = _vector("weights", penalty.weights, n_features, "feature")
         return penalty._replace(**fields)
-    groups = np.array(penalty.groups)
-    if groups.shape != (n_features,) or groups.dtype.kind not in "iu":
+    features = np.arange(n_features) if penalty.features is None else penalty.features
+    features = np.array(features)
+    wrong = features.ndim != 1 or features.dtype.kind not in "iu"
+    if wrong or ((features < 0) | (features >= n_features)).any():
         raise ValueError(
-            f"groups must be integers of shape ({n_features},), the number of each "
+            f"features must be a 1-D array of indices in [0, {n_features}), the "
+            f"feature of each coefficient; got {features.dtype} of shape "
+            f"{features.shape}."
+        )
+    n_coefs = len(features)
+    groups = np.array(penalty.groups)
+    if groups.shape != (n_coefs,) or groups.dtype.kind not in "iu":
+        raise ValueError(
+            f"groups must be integers of shape ({n_coefs},), the number of each "
             f"feature's group; got {groups.dtype} of shape {groups.shape}."
         )
+    fields["features"] = features.astype(np.int64)
     fields["groups"] = groups.astype(np.int64)
     sizes = np.bincount(groups)
     weights = np.sqrt(sizes) if penalty.weights is None else penalty.weights
     fields["weights"] = _vector("weights", weights, len(sizes), "group")
     if hasattr(penalty, "feature_weights"):
         fields["feature_weights"] = _vector(
-            "feature_weights", penalty.feature_weights, n_features, "feature"
+            "feature_weights", penalty.feature_weights, n_coefs, "feature"
         )
     return penalty._replace(**fields)
 
@@ -163,8 +175,8 @@ def feature_blocks(penalty: NamedTuple, members: np.ndarray) -> Blocks:
     Parameters
     ----------
     penalty : NamedTuple
-    members : ndarray of shape (n_features,), bool
-        Which features belong to any block.
+    members : ndarray of shape (n_coefs,), bool
+        Which coefficients belong to any block.
 
     Returns
     -------
@@ -186,7 +198,8 @@ def restrict_blocks(
     """The penalty of some blocks, with `features` for their members in order."""
     fields = {"weights": penalty.weights[blocks]}
     if hasattr(penalty, "groups"):
-        fields["groups"] = features  # kernels go by the starts of blocks instead
+        # Kernels go by the starts of blocks instead.
+        fields["groups"] = fields["features"] = features
     if hasattr(penalty, "feature_weights"):
         fields["feature_weights"] = penalty.feature_weights[features]
     return penalty._replace(**fields)

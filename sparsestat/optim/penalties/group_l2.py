@@ -25,6 +25,11 @@ class GroupL2(NamedTuple):
     weights : array-like of shape (n_groups,), default=None
         The v_g >= 0: 0 leaves a group unpenalised, inf excludes it; None stands for
         the square roots of the sizes.
+    features : array-like of shape (n_coefs,), int, default=None
+        Feature of each coefficient, where groups overlap: each has coefficients of its
+        own, `groups` holds a label for each of them, and what a feature does is
+        their sum (Jacob, Obozinski and Vert 2009, doi:10.1145/1553374.1553431).
+        None stands for one coefficient a feature.
 
     References
     ----------
@@ -34,6 +39,7 @@ class GroupL2(NamedTuple):
     alpha: float
     groups: Any
     weights: Any = None
+    features: Any = None
 
 
 @kernel

@@ -85,6 +85,17 @@ def _(penalty, x, g, start):
     return excess * excess / (2.0 * strength * (1.0 - penalty.l1_ratio))
 
 
+@op.block_hessian.register(RowL2)
+def _(penalty, w, g, start, slope, hessian):
+    length, strength = norm(w), penalty.alpha * penalty.weights[g]
+    level, ridge = strength * penalty.l1_ratio, strength * (1.0 - penalty.l1_ratio)
+    for i in range(len(w)):
+        slope[i] = level * w[i] / length + ridge * w[i]
+        for k in range(len(w)):
+            hessian[i, k] = -level * (w[i] / length) * (w[k] / length) / length
+        hessian[i, i] += level / length + ridge
+
+
 @op.price_of_features.register(RowL2)
 def _(penalty):
     weights = penalty.weights

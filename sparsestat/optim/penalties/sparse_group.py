@@ -30,6 +30,10 @@ class SparseGroup(NamedTuple):
     feature_weights : array-like of shape (n_features,), default=None
         The v_j >= 0; None stands for ones.  Features without any price are
         unpenalised, those with an infinite one excluded.
+    features : array-like of shape (n_coefs,), int, default=None
+        Feature of each coefficient, where groups overlap: each has coefficients of its
+        own, `groups` and `feature_weights` have an entry for each of them, and what a
+        feature does is their sum; see `GroupL2`. None stands for one a feature.
 
     References
     ----------
@@ -41,6 +45,7 @@ class SparseGroup(NamedTuple):
     groups: Any
     weights: Any = None
     feature_weights: Any = None
+    features: Any = None
 
 
 @kernel
@@ -90,7 +95,8 @@ def _(penalty, w, g, start):
         for i in range(len(w)):
             if w[i] != 0.0:
                 total += single * penalty.feature_weights[start + i] * abs(w[i])
-    return total + shared * norm(w) if shared > 0.0 else total
+    length = norm(w)
+    return total + shared * length if length > 0.0 else total
 
 
 @op.block_prox.register(SparseGroup)
