@@ -7,6 +7,7 @@ from sparsestat.linear_model._cox import (
     cox_path,
 )
 from sparsestat.linear_model._cv import ElasticNetCV, LassoCV
+from sparsestat.linear_model._debiased import DebiasedLasso
 from sparsestat.linear_model._elastic_net import ElasticNet
 from sparsestat.linear_model._fused_lasso import FusedLasso, FusedLassoCV
 from sparsestat.linear_model._group_lasso import GroupLasso, SparseGroupLasso
@@ -38,6 +39,7 @@ from sparsestat.linear_model._square_root import SqrtLasso
 __all__ = [
     "AdaptiveLasso",
     "AdaptiveLassoCV",
+    "DebiasedLasso",
     "ElasticNet",
     "ElasticNetCV",
     "FusedLasso",

@@ -1,7 +1,13 @@
 """Displays of fitted models, in scikit-learn's style; they need matplotlib."""
 
+from sparsestat.plotting._coefficient_intervals import CoefficientIntervalDisplay
 from sparsestat.plotting._coefficient_path import CoefficientPathDisplay
 from sparsestat.plotting._cross_validation import CrossValidationDisplay
 from sparsestat.plotting._segments import SegmentDisplay
 
-__all__ = ["CoefficientPathDisplay", "CrossValidationDisplay", "SegmentDisplay"]
+__all__ = [
+    "CoefficientIntervalDisplay",
+    "CoefficientPathDisplay",
+    "CrossValidationDisplay",
+    "SegmentDisplay",
+]
