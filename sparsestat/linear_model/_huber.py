@@ -15,6 +15,7 @@ from sparsestat.linear_model._newton import (
 )
 from sparsestat.linear_model._path_cv import fitted_path
 from sparsestat.optim.huber import ConcomitantHuber, FixedHuber, mad
+from sparsestat.optim.huber_path import HuberRun
 from sparsestat.utils.validation import (
     Boolean,
     Each,
@@ -29,7 +30,9 @@ __all__ = ["SparseHuberRegressor", "SparseHuberRegressorCV"]
 
 
 class _HuberMixin:
-    """The loss, and the scale that it takes."""
+    """The loss, its solver, and the scale that it takes."""
+
+    _run_class = HuberRun
 
     def _make_loss(self, y):
         if self.scale == "concomitant":

@@ -109,6 +109,10 @@ class FixedHuber(_Huber):
         """Residuals count as they are."""
         return 1.0
 
+    def scale_for(self, noise: float) -> float:
+        """Residuals count as they are, whatever the noise."""
+        return 1.0
+
     def evaluate(self, z: np.ndarray) -> tuple[float, np.ndarray]:
         """Loss, and minus its gradient."""
         r = self.y - z
@@ -149,6 +153,10 @@ class ConcomitantHuber(_Huber):
     def rounding(self) -> float:
         """Loss of deviations that are rounding error of y: the smallest scale's."""
         return 2.0 * _ROUNDING * np.abs(self.y).max()
+
+    def scale_for(self, noise: float) -> float:
+        """The scale that a root mean square of clipped residuals makes best."""
+        return max(noise, self._smallest)
 
     def evaluate(self, z: np.ndarray) -> tuple[float, np.ndarray]:
         """Loss, and minus its gradient; keeps the best scale."""

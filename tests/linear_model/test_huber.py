@@ -4,6 +4,7 @@ import cvxpy as cp
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.datasets import load_diabetes
 
 from sparsestat.linear_model import (
@@ -11,6 +12,7 @@ from sparsestat.linear_model import (
     SparseHuberRegressor,
     SparseHuberRegressorCV,
 )
+from sparsestat.optim import huber_path
 from sparsestat.optim.huber import ConcomitantHuber, FixedHuber, mad, weighted_median
 
 SCALES = ["concomitant", "mad", None]
@@ -238,3 +240,70 @@ def test_cross_validation_resists_outliers():
     errors = np.abs(y[test] - inner.predict(X[test]))
     expected = np.average(errors, weights=weight[test])
     assert model.mae_path_[1, 0] == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.fixture
+def always_shifted(monkeypatch):
+    """Let every problem be solved by shifts of samples, no matter how few are."""
+    monkeypatch.setattr(huber_path, "_INLIERS", 1e9)
+
+
+@pytest.mark.parametrize("scale", ["concomitant", None])
+@pytest.mark.parametrize("l1_ratio", [0.0, 0.6, 1.0])
+@pytest.mark.parametrize("positive", [False, True])
+@pytest.mark.parametrize("fit_intercept", [False, True])
+def test_shifts_of_samples_lead_to_the_same_solution(
+    scale, l1_ratio, positive, fit_intercept, request
+):
+    X, y, weight = problem()
+    prices = np.ones(20)
+    prices[[3, 4]] = 0.0, 2.0
+    model = SparseHuberRegressor(
+        0.05,
+        scale=scale,
+        l1_ratio=l1_ratio,
+        positive=positive,
+        fit_intercept=fit_intercept,
+        penalty_weights=prices,
+        tol=1e-9,
+    )
+    expected = clone(model).fit(X, y, weight)
+    request.getfixturevalue("always_shifted")
+    for storage in (np.asarray, sparse.csc_array):
+        found = clone(model).fit(storage(X), y, weight)
+        assert found.dual_gap_ <= found.dual_gap_tol_
+        assert found.objective_ == pytest.approx(expected.objective_, rel=2e-9)
+        np.testing.assert_allclose(found.coef_, expected.coef_, atol=1e-3)
+        assert found.scale_ == pytest.approx(expected.scale_, rel=1e-3)
+
+
+@pytest.mark.parametrize("scale", ["concomitant", None])
+def test_objective_near_interpolation_is_that_of_cvxpy(scale):
+    X, y, _ = problem(40, 80, seed=1)
+    alpha, epsilon = (0.03, 1.35) if scale else (0.01, 0.1)
+    model = SparseHuberRegressor(alpha, epsilon=epsilon, scale=scale).fit(X, y)
+    s = np.full(40, 1 / 40)
+    w, b, t, inside = cp.Variable(80), cp.Variable(), cp.Variable(), cp.Variable(40)
+    r = y - X @ w - b
+    constraints, loss = [], 0.5 * (s @ cp.huber(r, epsilon))
+    if scale:
+        squares = cp.quad_over_lin(inside, 40 * t)
+        loss = 0.5 * t + 0.5 * squares + epsilon * (s @ cp.abs(r - inside))
+        constraints.append(t >= 0.01 * mad(y, s))
+    best = cp.Problem(cp.Minimize(loss + alpha * cp.norm1(w)), constraints)
+    best.solve(solver="CLARABEL", tol_gap_abs=1e-10, tol_gap_rel=1e-10)
+    inliers = np.abs(y - model.predict(X)) < epsilon * model.scale_
+    assert inliers.sum() < 2 * np.count_nonzero(model.coef_)
+    assert model.objective_ == pytest.approx(best.value, rel=2e-6)
+    assert model.dual_gap_ <= model.dual_gap_tol_
+
+
+def test_path_to_interpolation_is_certified():
+    X, y, _ = problem(60, 150, seed=2)
+    model = SparseHuberRegressorCV(alphas=15, eps=1e-3, cv=2).fit(X, y)
+    run = model._run(X, y, None, model._penalties(150)[0], 15)
+    found = run.follow(15, 1e-3)
+    assert (found.gaps <= found.gap_tol).all()
+    last = found.coefs[:, [-1]].toarray().ravel()
+    residual = y - X @ last - found.intercepts[-1]
+    assert np.median(np.abs(residual)) < 1e-2 * mad(y, np.full(60, 1 / 60))

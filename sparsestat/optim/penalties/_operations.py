@@ -155,12 +155,13 @@ def _as_field(name: str, field: Any, n_features: int) -> Any:
 
 def restrict(penalty: NamedTuple, features: np.ndarray) -> NamedTuple:
     """The penalty of a subset of the features, in the order given."""
-    arrays = {
-        name: field[features]
-        for name, field in penalty._asdict().items()
-        if isinstance(field, np.ndarray)
-    }
-    return penalty._replace(**arrays)
+    changed = {}
+    for name, field in penalty._asdict().items():
+        if isinstance(field, np.ndarray):
+            changed[name] = field[features]
+        elif isinstance(field, tuple):  # a penalty within one
+            changed[name] = restrict(field, features)
+    return penalty._replace(**changed)
 
 
 def _missing(name: str, penalty: NamedTuple) -> str:
