@@ -207,6 +207,7 @@ def _near_top(z, alpha, scale, x, work, where, lanes):
     """
     reach = np.inf if alpha == 1.0 else 1.0 / scale
     n, top, lowest = 0, -np.inf, _LOWEST
+    refresh = _CHUNK
     for start in range(0, len(z), _CHUNK):
         chunk = z[start : start + _CHUNK]
         top = max(top, _maximum(chunk, lanes))
@@ -218,7 +219,10 @@ def _near_top(z, alpha, scale, x, work, where, lanes):
                 for i in range(len(block)):
                     x[n], where[n] = block[i], start + begin + i
                     n += not block[i] < border
-        if start == 0 and len(z) > 2 * _CHUNK and 1.0 < alpha <= 2.0 and n > 0:
+        stop = start + len(chunk)
+        # The threshold of what has been read, each time that this has doubled.
+        if stop >= refresh and stop < len(z) and 1.0 < alpha <= 2.0 and n > 0:
+            refresh = 2 * stop
             for k in range(n):
                 work[k] = (x[k] - top) * scale
             shift = _threshold(work, n, alpha)

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 
 from sparsestat.activations._kernels import entmax_csr, entmax_rows
-from sparsestat.activations._rows import Rows, per_row, run_blocks, to_rows
+from sparsestat.activations._rows import Rows, grow_rows, per_row, run_blocks, to_rows
 from sparsestat.activations._short_rows import LONGEST, entmax_short_rows
 from sparsestat.utils.validation import ArrayLike as AnArray
 from sparsestat.utils.validation import Interval, Jobs, OneOf, check_parameters
@@ -368,27 +368,16 @@ def _to_csr(caller, rows: Rows, alphas, temperature, out, n_jobs):
 
 
 def _csr_block(Z, alphas, temperature):
-    """Rows as a csr_array, and the first row without a solution or -1."""
-    n_rows, width = Z.shape
-    capacity = n_rows * min(width, 16)
-    kind = np.int32 if max(width, n_rows * width) < 2**31 else np.int64
-    data, indices = np.empty(capacity, Z.dtype), np.empty(capacity, kind)
-    indptr = np.zeros(n_rows + 1, np.int64)
-    row = 0
-    while row < n_rows:
-        row, bad = entmax_csr(Z, alphas, temperature, row, data, indices, indptr)
-        if bad >= 0:
-            return sparse.csr_array(Z.shape), bad
-        if row < n_rows:
-            more = max(len(data), width)
-            data = np.concatenate([data, np.empty(more, data.dtype)])
-            indices = np.concatenate([indices, np.empty(more, kind)])
-    stop = indptr[-1]
-    parts = data[:stop], indices[:stop], indptr.astype(kind)
-    result = sparse.csr_array(parts, shape=Z.shape)
-    if alphas.max() > 2.0:
+    """Rows as a csr_array and -1, or None and the first row without a solution."""
+
+    def fill(first, data, indices, indptr):
+        row, bad = entmax_csr(Z, alphas, temperature, first, data, indices, indptr)
+        return row if bad < 0 else -1 - bad
+
+    result, bad = grow_rows(fill, Z.shape, Z.dtype)
+    if result is not None and alphas.max() > 2.0:
         result.sort_indices()
-    return result, -1
+    return result, bad
 
 
 def _complain(caller: str, Z: np.ndarray, row: int) -> None:

@@ -263,12 +263,27 @@ def simplex_threshold(x, n):
 def pool_sorted(z, order, lambdas, scale, out):
     """out = prox of sum scale * lambdas_i |w|_(i) at z, sorted by `order`."""
     n = len(z)
+    sizes = np.empty(n)
+    for i in range(n):
+        sizes[i] = abs(z[order[i]]) - scale * lambdas[i]
+    pool_decreasing(sizes)
+    for i in range(n):
+        size = max(sizes[i], 0.0)
+        out[order[i]] = np.copysign(size, z[order[i]]) if size > 0.0 else 0.0
+
+
+@kernel
+def pool_decreasing(x):
+    """Replace x by the closest sequence that never increases: isotonic regression.
+
+    Best and Chakravarti (1990), doi:10.1007/BF01580873: neighbours that violate the
+    order get their mean.
+    """
+    n = len(x)
     starts, sums, means = np.empty(n, np.int64), np.empty(n), np.empty(n)
     top = 0
     for i in range(n):
-        starts[top] = i
-        sums[top] = abs(z[order[i]]) - scale * lambdas[i]
-        means[top] = sums[top]
+        starts[top], sums[top], means[top] = i, x[i], x[i]
         while top > 0 and means[top] >= means[top - 1]:
             sums[top - 1] += sums[top]
             top -= 1
@@ -276,9 +291,8 @@ def pool_sorted(z, order, lambdas, scale, out):
         top += 1
     for b in range(top):
         stop = starts[b + 1] if b + 1 < top else n
-        size = max(means[b], 0.0)
         for i in range(starts[b], stop):
-            out[order[i]] = np.copysign(size, z[order[i]]) if size > 0.0 else 0.0
+            x[i] = means[b]
 
 
 @kernel
