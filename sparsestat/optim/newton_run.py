@@ -79,6 +79,10 @@ class NewtonRun(Run):
 
     def step(self, alpha: float) -> NewtonStep:
         """Solve for one strength."""
+        if not alpha > 0.0:
+            raise ValueError(
+                f"alpha must be > 0 for losses other than least squares; got {alpha}."
+            )
         penalty = self.penalty._replace(alpha=float(alpha))
         return self.solver.solve(penalty, self.gap_tol, self.max_iter)
 

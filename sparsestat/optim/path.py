@@ -5,6 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sparsestat.optim.datafits import Quadratic
+from sparsestat.optim.losses import run_and_loss
+from sparsestat.optim.penalties import kind
 from sparsestat.optim.quadratic_path import Step
 from sparsestat.optim.run import Run
 from sparsestat.optim.solution import PathSolution, Solution
@@ -35,9 +38,11 @@ def solve(
     X : ndarray or sparse matrix of shape (n_samples, n_features)
         float32 or float64, finite.
     y : ndarray of shape (n_samples,)
-        Target, finite; with `RowL2` of shape (n_samples, n_tasks).
+        Target, finite; with `RowL2` of shape (n_samples, n_tasks), with `Cox` times
+        and events as `SparseCoxRegressor` takes them.
     datafit : NamedTuple
-        From `optim.datafits`.
+        From `optim.datafits`. All but `Quadratic` take separable penalties with a dual,
+        at strengths > 0, and have one solver each; `Cox` needs no intercept.
     penalty : NamedTuple
         From `optim.penalties`, or a class of your own with value and prox.
     sample_weight : ndarray of shape (n_samples,), default=None
@@ -87,7 +92,7 @@ def solve(
     >>> solve(X, y, datafits.Quadratic(), penalties.L1(0.5)).coef
     array([1.25])
     """
-    run = Run(
+    run = _make_run(
         X, y, datafit, penalty, sample_weight, fit_intercept, standardize, tol,
         max_iter, solver, precompute, n_alphas=1, n_path=n_path,
     )  # fmt: skip
@@ -124,9 +129,9 @@ def path(
     X : ndarray or sparse matrix of shape (n_samples, n_features)
         float32 or float64, finite.
     y : ndarray of shape (n_samples,)
-        Target, finite; with `RowL2` of shape (n_samples, n_tasks).
+        As for :func:`solve`.
     datafit : NamedTuple
-        From `optim.datafits`.
+        As for :func:`solve`.
     penalty : NamedTuple
         As for :func:`solve`; its own alpha does not matter.
     alphas : int or array-like of shape (n_alphas,), default=100
@@ -176,10 +181,32 @@ def path(
     array([[0.5 , 1.25]])
     """
     n_alphas = int(alphas) if np.isscalar(alphas) else len(alphas)
-    run = Run(
+    run = _make_run(
         X, y, datafit, penalty, sample_weight, fit_intercept, standardize, tol,
         max_iter, solver, precompute, n_alphas=n_alphas, n_path=n_path,
     )  # fmt: skip
     if coef0 is not None:
         run.start(coef0)
     return run.follow(alphas, eps, early_stopping, on_step)
+
+
+def _make_run(
+    X, y, datafit, penalty, sample_weight, fit_intercept, standardize, tol, max_iter,
+    solver, precompute, n_alphas, n_path,
+):  # fmt: skip
+    """The run that serves a datafit."""
+    if isinstance(datafit, Quadratic):
+        return Run(
+            X, y, datafit, penalty, sample_weight, fit_intercept, standardize, tol,
+            max_iter, solver, precompute, n_alphas, n_path=n_path,
+        )  # fmt: skip
+    run_class, make_loss = run_and_loss(datafit, y, fit_intercept)
+    if kind(penalty) != "convex":
+        raise TypeError(
+            f"penalty must be separable and have a dual with {type(datafit).__name__}; "
+            f"got {type(penalty).__name__}."
+        )
+    return run_class(
+        X, make_loss, penalty, sample_weight, fit_intercept, standardize, tol,
+        max_iter, n_alphas,
+    )  # fmt: skip

@@ -89,6 +89,10 @@ class QuantilePath(NewtonPath):
     """As `NewtonPath`, with interior points in place of Newton steps."""
 
     def _minimise(self, penalty, target: float) -> float:
+        if not self.w.any():  # at the strength where features enter, zero is as good
+            gap, _, _ = self._certify(penalty, self.X @ self.u)
+            if gap <= target:
+                return gap
         local = self._penalty(penalty)
         m = self.size
         linear = np.array([slope(local, 0.0, j) for j in range(m)])

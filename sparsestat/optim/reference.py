@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sparsestat.optim.datafits import Quadratic
+from sparsestat.optim.datafits import Cox, Huber, Quadratic, Quantile, risk_sets
 from sparsestat.optim.penalties import (
     L1,
     SLOPE,
@@ -14,6 +14,7 @@ from sparsestat.optim.penalties import (
     is_coupled,
     prepare,
 )
+from sparsestat.utils.survival import check_survival
 
 __all__ = ["to_cvxpy"]
 
@@ -34,15 +35,15 @@ def to_cvxpy(
     X : ndarray or sparse matrix of shape (n_samples, n_features)
         Data.
     y : ndarray of shape (n_samples,)
-        Target.
+        Target; with `Cox` times and events.
     datafit : NamedTuple
-        `optim.datafits.Quadratic`.
+        `optim.datafits.Quadratic`, `Huber`, `Quantile` or `Cox`.
     penalty : NamedTuple
         `optim.penalties.L1`, `ElasticNet`, `SLOPE` or `TotalVariation`.
     sample_weight : ndarray of shape (n_samples,), default=None
         Non-negative weights.
     fit_intercept : bool, default=True
-        Whether there is an intercept, which is never penalised.
+        Whether there is an intercept, which is never penalised; `Cox` has none.
 
     Returns
     -------
@@ -72,8 +73,10 @@ def to_cvxpy(
         import cvxpy as cp
     except ImportError as error:
         raise ImportError("to_cvxpy needs cvxpy: install sparsestat[cvxpy].") from error
-    if not isinstance(datafit, Quadratic):
-        raise TypeError(f"datafit must be Quadratic(); got {datafit!r}.")
+    if not isinstance(datafit, Quadratic | Huber | Quantile | Cox):
+        raise TypeError(
+            f"datafit must be Quadratic, Huber, Quantile or Cox; got {datafit!r}."
+        )
     if not isinstance(penalty, L1 | ElasticNet | SLOPE | TotalVariation):
         raise TypeError(
             f"penalty must be L1, ElasticNet, SLOPE or TotalVariation; got {penalty!r}."
@@ -84,10 +87,10 @@ def to_cvxpy(
     coef = cp.Variable(p)
     variables: dict[str, Any] = {"coef": coef}
     fitted = X @ coef
-    if fit_intercept:
+    if fit_intercept and not isinstance(datafit, Cox):
         variables["intercept"] = cp.Variable()
         fitted = fitted + variables["intercept"]
-    loss = 0.5 * cp.sum(cp.multiply(share, cp.square(y - fitted)))
+    loss = _loss(datafit, y, fitted, share)
     penalty = prepare(penalty, p)
     if is_coupled(penalty):
         size = _coupled(penalty, coef)
@@ -105,6 +108,40 @@ def to_cvxpy(
         constraints.append(coef >= 0)
     problem = cp.Problem(cp.Minimize(loss + penalty.alpha * size), constraints)
     return problem, variables
+
+
+def _loss(datafit: NamedTuple, y: np.ndarray, fitted, share: np.ndarray):
+    """The loss of predictions as an expression of cvxpy."""
+    import cvxpy as cp
+
+    if isinstance(datafit, Cox):
+        return _partial_likelihood(datafit, y, fitted, share)
+    r = y - fitted
+    if isinstance(datafit, Huber):
+        return 0.5 * (share @ cp.huber(r, datafit.threshold))
+    if isinstance(datafit, Quantile):
+        q = datafit.quantile
+        return share @ cp.maximum(q * r, (q - 1.0) * r)
+    return 0.5 * (share @ cp.square(r))
+
+
+def _partial_likelihood(datafit: Cox, y: np.ndarray, fitted, share: np.ndarray):
+    """Half the mean deviance, with an expression for each denominator."""
+    import cvxpy as cp
+
+    sets = risk_sets(*check_survival(y), share, datafit.ties)
+    z = fitted[sets.order]
+    parts = [-sets.observed @ z]
+    for k, start in enumerate(sets.start):
+        d = int(sets.row[k + 1] - sets.row[k])
+        for level in range(d):
+            left = np.ones(len(sets.weight) - start)
+            left[: sets.size[k]] -= level / d
+            shifts = np.log(left * sets.weight[start:])
+            least = np.log(sets.mass[k] * left[0])
+            total = cp.log_sum_exp(z[start:] + shifts) - least
+            parts.append(sets.mass[k] / d * total)
+    return sum(parts)
 
 
 def _coupled(penalty: SLOPE | TotalVariation, coef):

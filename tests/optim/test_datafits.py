@@ -16,6 +16,8 @@ Z = np.array([0.5, -2.0, 1.0])
 def test_every_datafit_is_tested():
     exported = (getattr(datafits, name) for name in datafits.__all__)
     classes = {found for found in exported if isinstance(found, type)}
+    # These are tested in test_losses.py and test_cox.py.
+    classes -= {datafits.Huber, datafits.Quantile, datafits.Cox, datafits.RiskSets}
     assert classes == {type(datafit) for datafit in INSTANCES}
 
 

@@ -29,6 +29,16 @@ class Cox(NamedTuple):
     ties : {"breslow", "efron"}, default="breslow"
         How tied events enter.
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsestat.optim import solve
+    >>> from sparsestat.optim.datafits import Cox
+    >>> from sparsestat.optim.penalties import L1
+    >>> X, time = np.array([[2.0], [1.0], [0.0]]), np.array([1.0, 2.0, 3.0])
+    >>> bool(solve(X, time, Cox(), L1(0.05)).coef[0] > 1.0)
+    True
+
     References
     ----------
     Cox (1972), doi:10.1111/j.2517-6161.1972.tb00899.x; Breslow (1974),

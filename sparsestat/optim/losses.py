@@ -1,0 +1,66 @@
+"""Which loss, and which run, solves problems with a datafit."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+from sparsestat.optim.cox import PartialLikelihood
+from sparsestat.optim.datafits import Cox, Huber, Quantile
+from sparsestat.optim.huber import FixedHuber
+from sparsestat.optim.huber_path import HuberRun
+from sparsestat.optim.newton_run import NewtonRun
+from sparsestat.optim.quantile import CheckLoss, QuantileRun
+from sparsestat.utils.dispatch import operation
+from sparsestat.utils.survival import check_survival
+
+__all__ = ["run_and_loss"]
+
+
+@operation
+def run_and_loss(
+    datafit: NamedTuple, y, fit_intercept: bool
+) -> tuple[type[NewtonRun], Callable]:
+    """The run of a datafit, and a function from weights to the loss that it solves.
+
+    Parameters
+    ----------
+    datafit : NamedTuple
+    y : ndarray of shape (n_samples,) or (n_samples, 2)
+    fit_intercept : bool
+
+    Returns
+    -------
+    run_class, make_loss : type, callable
+        The weights of `make_loss` sum to one.
+
+    Raises
+    ------
+    TypeError
+        For a datafit without a solver.
+    """
+    raise TypeError(
+        f"datafit must be Quadratic, Huber, Quantile or Cox; got {datafit!r}."
+    )
+
+
+@run_and_loss.register(Huber)
+def _(datafit, y, fit_intercept):
+    threshold = float(datafit.threshold)
+    if not threshold > 0.0:
+        raise ValueError(f"threshold must be > 0; got {threshold}.")
+    return HuberRun, lambda weight: FixedHuber(y, weight, threshold, fit_intercept)
+
+
+@run_and_loss.register(Quantile)
+def _(datafit, y, fit_intercept):
+    quantile = float(datafit.quantile)
+    if not 0.0 < quantile < 1.0:
+        raise ValueError(f"quantile must be in (0, 1); got {quantile}.")
+    return QuantileRun, lambda weight: CheckLoss(y, weight, quantile, fit_intercept)
+
+
+@run_and_loss.register(Cox)
+def _(datafit, y, fit_intercept):
+    if datafit.ties not in ("breslow", "efron"):
+        raise ValueError(f"ties must be 'breslow' or 'efron'; got {datafit.ties!r}.")
+    return NewtonRun, partial(PartialLikelihood, *check_survival(y), ties=datafit.ties)
