@@ -32,6 +32,7 @@ from sparsestat.linear_model._quantile import (
     SparseQuantileRegressor,
     SparseQuantileRegressorCV,
 )
+from sparsestat.linear_model._relaxed import RelaxedLasso, RelaxedLassoCV
 from sparsestat.linear_model._scad import SCADRegressor, SCADRegressorCV
 from sparsestat.linear_model._slope import Slope, SlopeCV
 from sparsestat.linear_model._square_root import SqrtLasso
@@ -59,6 +60,8 @@ __all__ = [
     "MultiTaskElasticNetCV",
     "MultiTaskLasso",
     "MultiTaskLassoCV",
+    "RelaxedLasso",
+    "RelaxedLassoCV",
     "SCADRegressor",
     "SCADRegressorCV",
     "Slope",

@@ -216,11 +216,10 @@ class PathCV(PathRegressor):
             results = Parallel(n_jobs=self.n_jobs, require="sharedmem")(
                 delayed(run_task)(task_id, *task) for task_id, task in tasks
             )
-        columns = [values for values, _ in results]
-        n = len(folds)
-        scores = [
-            np.column_stack(columns[i : i + n]) for i in range(0, len(results), n)
-        ]
+        columns, n, scores = [values for values, _ in results], len(folds), []
+        for i in range(0, len(results), n):
+            block = np.stack(columns[i : i + n], axis=-1)
+            scores += [block] if block.ndim == 2 else list(block)
         which, k = self._choose(paths, scores, folds)
         kept = np.array(scores) if self._has_several else scores[0]
         name = self._loss_path if scorer is None else "score_path_"
@@ -255,7 +254,7 @@ class PathCV(PathRegressor):
                 reconstruction_attributes=lambda: self._attributes_of(run, step),
             )  # all folds need all strengths, so nothing can stop this path
 
-        found = run.follow(alphas, on_step=on_step)
+        found = self._follow(run, alphas, None, on_step)
         worst = int(found.gaps.argmax())
         missed = found.alphas[worst], found.gaps[worst], found.gap_tol
         if scorer is None:
@@ -299,7 +298,8 @@ class PathCV(PathRegressor):
             return which, best
         if self.alpha_rule == "1se":
             return which, int(np.argmax(mean <= mean[best] + error[best]))
-        k = self.alpha_rule(paths[which][1].alphas, mean, error)
+        path = paths[which * len(paths) // len(scores)][1]  # of one or more scores
+        k = self.alpha_rule(path.alphas, mean, error)
         if not (isinstance(k, Integral) and 0 <= k < len(mean)):
             raise ValueError(
                 f"alpha_rule must return an index in [0, {len(mean)}); got {k!r}."

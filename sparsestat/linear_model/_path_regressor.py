@@ -42,9 +42,13 @@ class PathRegressor(SparseLinearRegressor):
             )
             return stop and not self._has_several
 
-        found = run.follow(self._grid(run), self.eps, on_step=on_step)
+        found = self._follow(run, self._grid(run), self.eps, on_step)
         run.release()
         return run, found
+
+    def _follow(self, run: Run, alphas, eps, on_step) -> PathSolution:
+        """All solutions of a run along a grid."""
+        return run.follow(alphas, eps, on_step=on_step)
 
     @property
     def _has_several(self) -> bool:

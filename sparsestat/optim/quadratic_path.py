@@ -203,6 +203,12 @@ class PathSolver:
         values = self._correlations.values[outside]
         return max(worst, stationarity(restrict(penalty, outside), zeros, values, ones))
 
+    def normal_solver(self, features: np.ndarray):
+        """What solves the normal equations of the last support; None if not known."""
+        if isinstance(self._set, GramWorkingSet):
+            return self._set.normal_solver(features)
+        return None
+
     def null_step(self) -> Step:
         """The null model, exact where it leaves nothing to explain."""
         return self._null

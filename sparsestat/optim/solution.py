@@ -1,6 +1,6 @@
 """What solvers return."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -58,6 +58,8 @@ class PathSolution(NamedTuple):
     n_passes : float
         Passes over X that correlations took.
     converged : ndarray of shape (n_alphas,), bool
+    refit : PathSolution or None
+        Least squares on the supports, where it was asked for.
     """
 
     alphas: np.ndarray
@@ -70,3 +72,4 @@ class PathSolution(NamedTuple):
     n_iters: np.ndarray
     n_passes: float
     converged: np.ndarray
+    refit: Any = None

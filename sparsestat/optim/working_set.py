@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sparsestat.optim.certificate import stationarity
+from sparsestat.optim.cholesky import solve
 from sparsestat.optim.design import columns
 from sparsestat.optim.face_newton import minimise_on_gram, settle
 from sparsestat.optim.moments import gram_block
@@ -152,6 +153,29 @@ class GramWorkingSet:
         if 2 * len(nonzero) > self.size:
             return self.problem.target - self.w @ self._columns[: self.size]
         return self.problem.target - self.w[nonzero] @ self._columns[nonzero]
+
+    def normal_solver(self, features: np.ndarray):
+        """What solves the normal equations of features, if they are the support.
+
+        With the factor that Newton steps left, where it holds just these; None where
+        there is none and the features are not the support.
+        """
+        n = self.n_active
+        active = self._active[:n]
+        order = np.argsort(self._features[active])
+        if np.array_equal(self._features[active][order], np.sort(features)):
+            if self._ridge[active].any():
+                return None
+            places = order[np.argsort(np.argsort(features))]
+
+            def solve_normal(q):
+                x = np.empty(n)
+                x[places] = q
+                solve(self._factor, n, x)
+                return x[places]
+
+            return solve_normal
+        return None
 
     def explained(self) -> float:
         """Part of the target's square norm that the fit removes."""

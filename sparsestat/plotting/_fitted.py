@@ -45,6 +45,7 @@ def path_of(estimator):
 
 
 def best_row(estimator):
-    """Return the row of the chosen ``l1_ratio_`` where several were tried."""
-    ratios = np.atleast_1d(estimator.l1_ratio)
-    return int(np.abs(ratios - estimator.l1_ratio_).argmin())
+    """Return the row of the chosen ``l1_ratio_`` or ``phi_`` of several."""
+    name = "l1_ratio" if hasattr(estimator, "l1_ratio_") else "phi"
+    values = np.atleast_1d(getattr(estimator, name))
+    return int(np.abs(values - getattr(estimator, f"{name}_")).argmin())
