@@ -117,6 +117,8 @@ def _data(cls: type) -> Iterator[tuple]:
             y = np.abs(y)
         if not tags.target_tags.single_output:
             y = np.column_stack([y, X[:, 2]])
+            if tags.target_tags.positive_only:
+                y = np.abs(y) / np.abs(y).sum(axis=1, keepdims=True)
         for sample_weight in (None, np.ones(len(X))):
             yield X, y, sample_weight
             yield np.ascontiguousarray(X), y, sample_weight

@@ -36,6 +36,8 @@ def data_for(estimator, *, n_samples=40, n_features=6, dtype=np.float64):
         y = np.abs(y)
     if not tags.target_tags.single_output:
         y = np.column_stack([y, X[:, 2] - y])
+        if tags.target_tags.positive_only:
+            y = np.abs(y) / np.abs(y).sum(axis=1, keepdims=True)
     names = [f"feature {j}" for j in range(n_features)]
     return pd.DataFrame(X, columns=names), y
 

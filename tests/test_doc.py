@@ -15,6 +15,7 @@ PAGES = [
     "user_guide/bias_and_noise.rst",
     "user_guide/linear_model.rst",
     "user_guide/robust_and_survival.rst",
+    "user_guide/sparse_classifiers.rst",
 ]
 
 
