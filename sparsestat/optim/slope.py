@@ -2,7 +2,8 @@
 
 The strong rule proposes features.  On these, proximal gradient steps split clusters and
 let features in, coordinate descent over clusters merges and reorders them, and Newton
-steps with exact line search settle their magnitudes.  The duality gap on all features
+steps settle their magnitudes: with exact line search across other orders, then on the
+face, where clusters that meet stay together.  The duality gap on all features
 certifies.  After Larsson, Klopfenstein, Massias and Wallin (2023), arXiv:2210.14780,
 for the descent, and Larsson, Bogdan and Wallin (2020), arXiv:2005.03730, for the rule.
 """
@@ -35,7 +36,10 @@ _LOOSE = 100.0
 _PASSES = 2
 _POWER_STEPS = 4
 _LINE_SEARCH_STEPS = 12
+# Rounds after which clusters are merged one by one: more work, but it cannot stall.
+_PATIENCE = 10
 _ROUNDING = 1e-13
+_RIDGE = 1e-10
 
 
 class SlopeSolver:
@@ -196,6 +200,8 @@ class _ClusterSet(GramWorkingSet):
             self._split(penalty)
             descend_clusters(gram, self.w, self.q, sums, _PASSES)
             self._newton(lambdas, sums)
+            if k >= _PATIENCE:
+                self._descend_face(sums)
 
     def local(self, penalty: NamedTuple) -> NamedTuple:
         """The penalty itself: ranks, not features, have weights."""
@@ -248,9 +254,40 @@ class _ClusterSet(GramWorkingSet):
 
     def _newton(self, lambdas: np.ndarray, sums: np.ndarray) -> None:
         """Newton step for the magnitudes of the clusters, with exact line search."""
+        face = self._face(sums)
+        if face is None:
+            return
+        move = _solve(face.hessian, face.gradient)
+        if move is None:
+            return  # left to coordinate descent
+        change, pull = self._spread(face, move)
+        direction = change[face.active]
+        step = _line_search(
+            self.w[face.active],
+            direction,
+            float(self.q[face.active] @ direction),
+            -float(pull[face.active] @ direction),
+            lambdas,
+        )
+        self.w[:] += step * change
+        self.q[:] += step * pull
+
+    def _descend_face(self, sums: np.ndarray) -> None:
+        """Go to the minimum over all magnitudes in this order, merging what meets."""
+        face = self._face(sums)
+        if face is None:
+            return
+        level = _merge_on_the_way(face)
+        _, pull = self._spread(face, level - face.level)
+        # Equal to the last bit, so that clusters are found again.
+        self.w[face.active] = face.sign * np.repeat(level, face.count)
+        self.q[:] += pull
+
+    def _face(self, sums: np.ndarray) -> "_Face | None":
+        """The clusters as they are, largest magnitude first."""
         active = np.flatnonzero(self.w)
         if len(active) == 0:
-            return
+            return None
         active = active[np.argsort(-np.abs(self.w[active]), kind="stable")]
         w = self.w[active]
         sign, size = np.sign(w), np.abs(w)
@@ -260,23 +297,70 @@ class _ClusterSet(GramWorkingSet):
         gradient -= sums[stops] - sums[starts]
         hessian = np.zeros((len(starts), len(starts)))
         reduce_gram(self._gram, active, sign, stops, hessian)
-        _, move, failed = dposv(hessian.T, gradient, lower=True, overwrite_a=True)
-        if failed or not np.isfinite(move).all():
-            return  # collinear clusters are left to coordinate descent
-        direction = sign * np.repeat(move, stops - starts)
-        change = np.zeros(self.size)
-        spread = np.zeros(self.size)
-        spread[active] = direction
-        subtract_rows(self._gram[: self.size, : self.size], active, spread, change)
-        step = _line_search(
-            w,
-            direction,
-            float(self.q[active] @ direction),
-            -float(change[active] @ direction),
-            lambdas,
-        )
-        self.w[active] += step * direction
-        self.q[:] += step * change
+        return _Face(active, sign, stops - starts, size[starts], gradient, hessian)
+
+    def _spread(self, face: "_Face", move) -> tuple[np.ndarray, np.ndarray]:
+        """Changes of w and of q when the magnitudes of a face move."""
+        change, pull = np.zeros((2, self.size))
+        change[face.active] = face.sign * np.repeat(move, face.count)
+        gram = self._gram[: self.size, : self.size]
+        subtract_rows(gram, face.active, change, pull)
+        return change, pull
+
+
+class _Face(NamedTuple):
+    """Members, signs and sizes of clusters; magnitudes, gradient, half a Hessian."""
+
+    active: np.ndarray
+    sign: np.ndarray
+    count: np.ndarray
+    level: np.ndarray
+    gradient: np.ndarray
+    hessian: np.ndarray
+
+
+def _solve(hessian: np.ndarray, right: np.ndarray) -> np.ndarray | None:
+    """Solution of a positive system of which the upper half is given, or None."""
+    _, found, failed = dposv(hessian.T, right, lower=True)
+    return None if failed or not np.isfinite(found).all() else found
+
+
+def _merge_on_the_way(face: _Face) -> np.ndarray:
+    """Magnitudes at the minimum over those that keep their order.
+
+    Newton steps end where neighbours meet, or the last cluster reaches zero; these stay
+    together, or there, from then on.
+    """
+    level, gradient = face.level, face.gradient
+    hessian = face.hessian + np.triu(face.hessian, 1).T
+    # More clusters than samples: directions that cost nothing are followed to the end.
+    hessian[np.diag_indices_from(hessian)] += _RIDGE * np.trace(hessian) / len(level)
+    group = np.arange(len(level))  # of each cluster; -1 at zero
+    while len(level):
+        move = _solve(hessian, gradient)
+        if move is None:
+            break
+        distance = level - np.append(level[1:], 0.0)
+        closing = np.append(move[1:], 0.0) - move
+        with np.errstate(divide="ignore", invalid="ignore"):
+            meets = np.where(closing > 0.0, distance / closing, np.inf)
+        k = int(np.argmin(meets))
+        step = min(meets[k], 1.0)
+        level = level + step * move
+        if meets[k] >= 1.0:
+            break
+        gradient = gradient - step * (hessian @ move)
+        kept = np.arange(len(level)) != k
+        if k == len(level) - 1:
+            group[group == k] = -1
+        else:
+            level[k + 1] = 0.5 * (level[k] + level[k + 1])
+            gradient[k + 1] += gradient[k]
+            hessian[k + 1] += hessian[k]
+            hessian[:, k + 1] += hessian[:, k]
+            group[group > k] -= 1
+        level, gradient, hessian = level[kept], gradient[kept], hessian[kept][:, kept]
+    return np.append(level, 0.0)[group]
 
 
 def _line_search(w, direction, slope: float, curvature: float, lambdas) -> float:

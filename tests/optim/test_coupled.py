@@ -188,6 +188,20 @@ def test_degenerate_cases_are_the_lasso(penalty):
     np.testing.assert_allclose(ours.objective, lasso.objective, rtol=1e-10)
 
 
+@pytest.mark.parametrize("lambdas", [np.linspace(1, 0.3, 200), np.arange(200, 0, -1)])
+def test_slope_near_interpolation_does_not_stall(lambdas):
+    # Random walks as features: as many clusters as samples, nearly collinear.
+    rng = np.random.default_rng(0)
+    X = np.cumsum(rng.standard_normal((100, 1000)), axis=1) / 10
+    X += rng.standard_normal(X.shape)
+    y = 0.3 * (X[:, 150:200].sum(axis=1) - X[:, 600:650].sum(axis=1))
+    y += rng.standard_normal(100)
+    penalty = SLOPE(1.0, lambdas / lambdas[0])
+    found = path(X[:, :200], y, Quadratic(), penalty, alphas=[0.3, 0.1, 0.05])
+    assert found.converged.all()
+    assert found.n_iters.max() <= 2  # without merging up to 31
+
+
 def test_identity_is_the_proximal_operator():
     rng = np.random.default_rng(0)
     n = 400
