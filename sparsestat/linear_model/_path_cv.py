@@ -103,7 +103,7 @@ class PathCV(PathRegressor):
         grids = [path.alphas for _, path in paths]
         self.alphas_ = np.array(grids) if self._has_several else grids[0]
         self._take_from_path(run, found, choice.alpha, X.dtype)
-        if hasattr(run.penalty, "l1_ratio"):
+        if hasattr(self, "l1_ratio"):
             self.l1_ratio_ = run.penalty.l1_ratio
         if self.verbose:
             passes = f"{found.n_passes:.1f} passes over X on all data"

@@ -29,6 +29,9 @@ __all__ = [
     "descend_rows",
     "fill_block_gauges",
     "newton_system",
+    "split_newton_system",
+    "sweep_residual",
+    "tangents",
 ]
 
 # Passes before their progress is judged.
@@ -291,3 +294,122 @@ def newton_system(penalty, starts, w, q, hessian, rhs):
                     column += 1
             row += 1
         first += size
+
+
+@kernel
+def sweep_residual(
+    penalty, starts, columns, grams, values, vectors, places, w, q, r, n_passes
+):
+    """Passes over the blocks that are nonzero, or too steep, on the residual.
+
+    Parameters
+    ----------
+    columns : ndarray of shape (capacity, n_samples)
+        Row k is the column of coefficient k.
+    grams, values, vectors, places : ndarray
+        Gram matrices of the blocks, their eigenvalues and eigenvectors, one matrix
+        after another, and where each begins.
+    w, q, r : ndarray
+        Coefficients, correlations at the beginning, and residual; w and r change.
+
+    Returns
+    -------
+    moved : bool
+        Whether anything changed.
+    """
+    n_groups = len(starts) - 1
+    chosen, n_chosen, largest = np.empty(n_groups, np.int64), 0, 0
+    for g in range(n_groups):
+        start, stop = starts[g], starts[g + 1]
+        largest = max(largest, stop - start)
+        active = False
+        for i in range(start, stop):
+            active = active or w[i] != 0.0
+        if active or block_gauge(penalty, q[start:stop], g, start) > 1.0:
+            chosen[n_chosen] = g
+            n_chosen += 1
+    b_all, new_all = np.empty(largest), np.empty(largest)
+    moved = False
+    for _ in range(n_passes):
+        for g in chosen[:n_chosen]:
+            start, stop = starts[g], starts[g + 1]
+            size = stop - start
+            old, b, new = w[start:stop], b_all[:size], new_all[:size]
+            block = grams[places[g] : places[g] + size * size].reshape((size, size))
+            for i in range(size):
+                b[i], new[i] = dot(columns[start + i], r), old[i]
+            for k in range(size):
+                axpy(old[k], block[k], b)
+            rotation = vectors[places[g] : places[g] + size * size]
+            block_minimise(
+                penalty,
+                block,
+                values[start:stop],
+                rotation.reshape((size, size)),
+                b,
+                new,
+                g,
+                start,
+            )
+            for i in range(size):
+                new[i], old[i] = new[i] - old[i], new[i]
+                moved = moved or new[i] != 0.0
+            _subtract_rows(new, columns[start:stop], r)
+    return moved
+
+
+@kernel
+def split_newton_system(penalty, starts, w, q, rhs, unit, bend, owner):
+    """Right side, direction and curvature c_g of the nonzero blocks.
+
+    The penalty's Hessian is c_g (I - u u.T) there, u being the direction of w_g in its
+    nonzero coefficients.  `owner` counts the nonzero blocks, whose number is returned.
+    """
+    row, n_active = 0, 0
+    for g in range(len(starts) - 1):
+        start, stop = starts[g], starts[g + 1]
+        size, length2 = 0, 0.0
+        for j in range(start, stop):
+            size += w[j] != 0.0
+            length2 += w[j] * w[j]
+        if size == 0:
+            continue
+        slope = np.empty(stop - start)
+        hessian = np.empty((stop - start, stop - start))
+        block_hessian(penalty, w[start:stop], g, start, slope, hessian)
+        trace = 0.0
+        for i in range(stop - start):
+            if w[start + i] != 0.0:
+                trace += hessian[i, i]
+                rhs[row] = q[start + i] - slope[i]
+                unit[row] = w[start + i] / np.sqrt(length2)
+                owner[row] = n_active
+                row += 1
+        bend[n_active] = trace / (size - 1) if size > 1 else 0.0
+        n_active += 1
+    return n_active
+
+
+@kernel
+def tangents(columns, nonzero, unit, bend, owner, rows, radii):
+    """Columns across the directions of their blocks, over the root of c_g, and along.
+
+    Parameters
+    ----------
+    columns : ndarray of shape (capacity, n_samples)
+    nonzero, unit, owner : ndarray of shape (size,)
+    bend : ndarray of shape (n_active,)
+    rows : ndarray of shape (size, n_samples)
+        Filled: zero for blocks of one coefficient.
+    radii : ndarray of shape (n_active, n_samples)
+        Filled: the columns of w_g / |w_g|.
+    """
+    radii[:] = 0.0
+    for k in range(len(nonzero)):
+        axpy(unit[k], columns[nonzero[k]], radii[owner[k]])
+    for k in range(len(nonzero)):
+        factor = bend[owner[k]]
+        factor = 1.0 / np.sqrt(factor) if factor > 0.0 else 0.0
+        column, along, row = columns[nonzero[k]], radii[owner[k]], rows[k]
+        for i in range(len(row)):
+            row[i] = factor * (column[i] - unit[k] * along[i])

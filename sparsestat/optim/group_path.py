@@ -18,6 +18,7 @@ from sparsestat.optim.group_descent import (
     block_sums,
     fill_block_gauges,
 )
+from sparsestat.optim.group_residual_set import ResidualGroupSet
 from sparsestat.optim.group_working_set import GroupWorkingSet, RowWorkingSet
 from sparsestat.optim.penalties import Blocks, feature_blocks, restrict_blocks
 from sparsestat.optim.problem import LeastSquares, ordinary_least_squares
@@ -27,6 +28,10 @@ from sparsestat.optim.tasks import Tasks
 __all__ = ["GroupPathSolver"]
 
 _MOST_ALPHA = 1e3
+# Coefficients a sample beyond which the residual serves better than a Gram matrix, and
+# the most memory for their columns.
+_WIDE = 1.0
+_COLUMN_BYTES = 1 << 29
 _INNER_ROUNDS = 500
 # Correlations below this share of |x_j| |y| are rounding of the null model's fit.
 _ROUNDING = 1e-13
@@ -120,7 +125,13 @@ class GroupPathSolver(PathSolver):
         return self._set.inside
 
     def _add(self, missing: np.ndarray) -> None:
-        self._set.add(missing)
+        working, n = self._set, len(self.problem.root)
+        size = working.size + len(self._blocks.members(missing))
+        fits = 8 * n * size <= _COLUMN_BYTES
+        if type(working) is GroupWorkingSet and size > _WIDE * n and fits:
+            self._set = ResidualGroupSet(self.problem, self._blocks, self._basis)
+            self._set.start(*working.support())
+        self._set.add(missing[~self._set.inside[missing]])
 
     def _minimise(self, penalty, target: float) -> None:
         self._set.minimise(penalty, target, _INNER_ROUNDS)

@@ -118,13 +118,16 @@ class GroupWorkingSet(GramWorkingSet):
         places, place = [self._places], len(self._vectors)
         for g in range(first, len(self.starts) - 1):
             start, stop = self.starts[g], self.starts[g + 1]
-            found, basis = np.linalg.eigh(self._gram[start:stop, start:stop])
+            found, basis = np.linalg.eigh(self._block_gram(start, stop))
             values.append(np.maximum(found, 0.0))
             vectors.append(basis.ravel())
             places.append([place])
             place += basis.size
         self._values, self._vectors = np.concatenate(values), np.concatenate(vectors)
         self._places = np.concatenate(places).astype(np.int64)
+
+    def _block_gram(self, start: int, stop: int) -> np.ndarray:
+        return self._gram[start:stop, start:stop]
 
     def minimise(self, penalty: NamedTuple, target: float, max_rounds: int) -> int:
         """Solve on the set to a duality gap of `target`; returns the rounds taken."""
@@ -256,6 +259,10 @@ class GroupWorkingSet(GramWorkingSet):
 
     def start(self, features: np.ndarray, coef: np.ndarray) -> None:
         """Take coefficients of an earlier fit, adding blocks where need be."""
+        self._put(features, coef)
+        self.q[:] = self.c - self._product(self.w)
+
+    def _put(self, features: np.ndarray, coef: np.ndarray) -> None:
         place = np.full(self._n_coefs, -1)
         place[self.blocks.features] = np.arange(len(self.blocks.features))
         penalised = place[features] >= 0
@@ -265,7 +272,6 @@ class GroupWorkingSet(GramWorkingSet):
         self.add(new[~self.inside[new]])
         place[self.members] = np.arange(len(self.w))
         self.w[place[features]] = coef
-        self.q[:] = self.c - self._product(self.w)
 
 
 class RowWorkingSet(GroupWorkingSet):
