@@ -11,7 +11,7 @@ from scipy.linalg.blas import dsyrk
 from sparsestat.optim.design import CSC, Dense, Design, columns
 from sparsestat.utils.dispatch import kernel, operation
 
-__all__ = ["downdated_gram", "gram_block", "gram_matrix", "is_offset"]
+__all__ = ["downdated_gram", "gram_block", "gram_matrix", "is_offset", "symmetrise"]
 
 # Rows of a centred copy, in bytes: it stays in the cache of a core.
 _BLOCK_BYTES = 1 << 22
@@ -52,7 +52,7 @@ def gram_matrix(design: Design, weight: np.ndarray) -> np.ndarray:
         if _product_form_is_safe(design, weight):
             return _gram_of_products(design, weight[0])
         rows = np.arange(len(weight))
-        return _symmetrise(_gram_by_rows(design, weight, rows))
+        return symmetrise(_gram_by_rows(design, weight, rows))
     return gram_block(design, weight, features, features)
 
 
@@ -99,7 +99,7 @@ def downdated_gram(
     left_out = np.flatnonzero((fold_weight == 0.0) & (weight > 0.0))
     if isinstance(design, CSC) or 2 * len(left_out) > len(weight):
         return gram_matrix(fold, fold_weight)
-    gram = whole - _symmetrise(_gram_by_rows(design, weight, left_out))
+    gram = whole - symmetrise(_gram_by_rows(design, weight, left_out))
     gram /= 1.0 - weight[left_out].sum()
     shift = (fold.mean - design.mean) / design.scale
     gram -= np.outer(shift, shift)
@@ -198,7 +198,7 @@ def _as_slice(rows: np.ndarray) -> slice | np.ndarray:
     return rows
 
 
-def _symmetrise(gram: np.ndarray) -> np.ndarray:
+def symmetrise(gram: np.ndarray) -> np.ndarray:
     """Copy the lower triangle to the upper one, by blocks; in C order like all others.
 
     In place, for a matrix in Fortran order.
