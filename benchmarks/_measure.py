@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from benchmarks import _peers, _problem
 from benchmarks._certify import worst_gap, worst_mcp_violation
 from benchmarks._certify_cox import worst_cox_gap
+from benchmarks._certify_log_det import worst_log_det_gap
 from benchmarks._certify_slope import worst_slope_gap
 from benchmarks._sweep import Run, fastest, sweep
 
@@ -104,6 +105,8 @@ def certified(problem: _problem.Problem, coefs: Any, task: str = "lasso_path") -
     """
     if task == "cox_path":
         return worst_cox_gap(problem.X, problem.y, coefs, problem.alphas)
+    if task == "graphical_lasso":
+        return worst_log_det_gap(problem.X, coefs, problem.alphas)
     if task == "mcp_path":
         return worst_mcp_violation(problem.X, problem.y, coefs, problem.alphas)
     if task == "slope_path":

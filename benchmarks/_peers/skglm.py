@@ -19,6 +19,8 @@ def versions() -> dict[str, str]:
 
 def options(task: str, n_samples: int, n_features: int, sparse: bool) -> dict:
     """Both scores of its working sets; on paths with n > p also its Gram form."""
+    if task == "graphical_lasso":
+        return {algo: {"algo": algo} for algo in ("primal", "dual")}
     choices = {}
     if task == "lasso_path" and n_samples > n_features and not sparse:
         choices["Gram"] = {"ws_strategy": "subdiff", "gram": True}
@@ -77,3 +79,19 @@ def lasso(problem, alpha: float, tol: float, ws_strategy: str):
         max_iter=_MAX_ITER,
     )
     return model.fit(problem.X, problem.y).coef_
+
+
+def graphical_lasso(problem, tol: float, algo: str):
+    """Precision matrices, the primal algorithm's begun at the ones before."""
+    from skglm.covariance import GraphicalLasso
+
+    X = problem.X
+    S = X.T @ X / len(X)
+    model = GraphicalLasso(
+        algo=algo, tol=tol, inner_tol=tol, warm_start=algo == "primal"
+    )
+    precisions = []
+    for alpha in problem.alphas:
+        model.alpha = alpha
+        precisions.append(model.fit(S, mode="precomputed").precision_.copy())
+    return precisions

@@ -23,6 +23,8 @@ def options(task: str, n_samples: int, n_features: int, sparse: bool) -> dict:
 
     It makes none for sparse designs.
     """
+    if task == "graphical_lasso":
+        return {f"enet_tol {ratio:g}": {"ratio": ratio} for ratio in (1e-1, 1e-3)}
     choices = {"Gram": {"precompute": True}, "no Gram": {"precompute": False}}
     if sparse or 8 * n_features**2 > _LARGEST_GRAM:
         del choices["Gram"]
@@ -75,3 +77,19 @@ def lasso_cv(problem, folds: int, tol: float, threads: int, precompute: bool):
         n_jobs=threads,
     )
     return model.fit(problem.X, problem.y).mse_path_.mean(axis=1)
+
+
+def graphical_lasso(problem, tol: float, ratio: float):
+    """Precision matrices, each begun anew; ``tol`` is for a feature.
+
+    The tolerance of the inner Lasso is a `ratio` of it: above, gaps stay away from
+    zero however many sweeps there are.
+    """
+    from sklearn.covariance import graphical_lasso
+
+    X = problem.X
+    S = X.T @ X / len(X)
+    return [
+        graphical_lasso(S, alpha, tol=tol * len(S), enet_tol=ratio * tol)[1]
+        for alpha in problem.alphas
+    ]

@@ -89,3 +89,12 @@ def denoise_line(signal, strength: float, tol: float):
     from sparsestat.optim.proximal import prox_tv1d
 
     return prox_tv1d(signal, strength)
+
+
+def graphical_lasso(problem, tol: float):
+    """Precision matrices for all strengths, each begun at the one before."""
+    from sparsestat.covariance import graphical_lasso_path
+
+    X = problem.X
+    found = graphical_lasso_path(X.T @ X / len(X), alphas=problem.alphas, tol=tol)
+    return [precision.toarray() for precision in found[1]]

@@ -34,9 +34,9 @@ def path_case(
     gram_cap : int, optional
         Bytes that a Gram matrix may take; makes memory part of the report, allowed
         are 2.5 times that and 100 MB beside X.
-    task : {"lasso_path", "cox_path", "mcp_path"}, default="lasso_path"
-        Function of the peers; gaps of the last are violations of stationarity, relative
-        to the largest gradient at zero.
+    task : str, default="lasso_path"
+        Function of the peers. Gaps of "mcp_path" are violations of stationarity,
+        relative to the largest gradient at zero.
     """
 
     def run(settings: Settings) -> dict:
