@@ -215,13 +215,16 @@ class SparsePrecision(EmpiricalCovariance):
                 f"{value:.2e} (target {target:.2e}), {self.n_iter_} Newton steps"
             )
         if value > target and (self.n_reweightings is None or "gap" in measure):
-            warnings.warn(
-                f"{name} did not reach its tolerance at alpha={alpha:.6g}: {measure} "
-                f"is {value:.3e}, asked were {target:.3e}. Increase max_iter or tol, "
-                "or penalise more.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
+            self._warn(alpha, measure, value, target)
+
+    def _warn(self, alpha, measure, value, target, where="", stacklevel=4) -> None:
+        warnings.warn(
+            f"{type(self).__name__} did not reach its tolerance at alpha={alpha:.6g}"
+            f"{where}: {measure} is {value:.3e}, asked were {target:.3e}. Increase "
+            "max_iter or tol, or penalise more.",
+            ConvergenceWarning,
+            stacklevel=stacklevel,
+        )
 
 
 def fit_levels(

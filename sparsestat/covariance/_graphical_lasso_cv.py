@@ -133,7 +133,7 @@ class GraphicalLassoCV(SparsePrecision):
     Warns
     -----
     ConvergenceWarning
-        If the certificate at `alpha_` misses its bound.
+        If the certificate at `alpha_`, or a duality gap in a fold, misses its bound.
 
     See Also
     --------
@@ -302,12 +302,17 @@ class GraphicalLassoCV(SparsePrecision):
         """Log-likelihoods of held-out samples, of shape (n_alphas, n_folds)."""
         # One BLAS thread whatever n_jobs, so that the bits do not depend on it.
         with threadpool_limits(limits=1, user_api="blas"):
-            columns = Parallel(n_jobs=self.n_jobs, require="sharedmem")(
+            found = Parallel(n_jobs=self.n_jobs, require="sharedmem")(
                 delayed(self._score_fold)(X, fold, alphas, options) for fold in folds
             )
-        return np.column_stack(columns)
+        gap, alpha = max((worst for _, worst in found), key=lambda miss: miss[0])
+        target = options["tol"] * X.shape[1]
+        if gap > target:
+            self._warn(alpha, "the duality gap", gap, target, " in a fold", 4)
+        return np.column_stack([scores for scores, _ in found])
 
-    def _score_fold(self, X, fold: "_Fold", alphas, options) -> list[float]:
+    def _score_fold(self, X, fold: "_Fold", alphas, options):
+        """Log-likelihoods along the path of a fold, and its largest gap with alpha."""
         train, test = X[fold.train], X[fold.test]
         weight = shares(fold.weight[fold.train], len(fold.train))
         location, covariance = moments(train, weight, not self.assume_centered)
@@ -316,7 +321,11 @@ class GraphicalLassoCV(SparsePrecision):
         )
         levels = self._levels(covariance)
         path = follow(covariance, levels, alphas, self.n_reweightings, **options)
-        return [log_likelihood(second, stop.estimate.precision) for stop in path]
+        scores, worst = [], (0.0, 0.0)
+        for stop in path:
+            scores.append(log_likelihood(second, stop.estimate.precision))
+            worst = max(worst, (stop.estimate.gap, stop.alpha))
+        return scores, worst
 
     def _choose(self, alphas, scores, folds) -> int:
         """Index of the strength that the scores of held-out samples choose."""

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GroupKFold, KFold
 
 from sparsestat.covariance import GraphicalLasso, GraphicalLassoCV
@@ -91,3 +92,13 @@ def test_threads_do_not_change_the_bits(X):
     second = GraphicalLassoCV(cv=3, alphas=5, n_jobs=2).fit(X)
     np.testing.assert_array_equal(first.score_path_, second.score_path_)
     np.testing.assert_array_equal(first.precision_, second.precision_)
+
+
+def test_missed_tolerance_in_a_fold_is_told(X):
+    wide = np.hstack([X[:20], X[20:40], X[40:60]])
+    model = GraphicalLassoCV(cv=2, alphas=2, eps=0.02, max_iter=1)
+    with pytest.warns(ConvergenceWarning) as found:
+        model.fit(wide)
+    assert "in a fold: the duality gap is" in str(found[0].message)
+    assert found[0].filename == __file__
+    assert np.isfinite(model.score_path_).all()

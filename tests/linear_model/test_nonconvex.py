@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from sparsestat.linear_model import (
@@ -54,6 +55,25 @@ def test_sparse_and_single_precision(model, penalty, data):
     assert single.coef_.dtype == np.float32
     assert single.stationarity_ <= single.stationarity_tol_
     np.testing.assert_allclose(single.coef_, expected, atol=1e-4)
+
+
+@each
+@pytest.mark.parametrize("storage", [np.asarray, sparse.csc_array])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_weights_and_signs_are_kept(model, penalty, storage, dtype, data):
+    X, y = data
+    X = X.astype(dtype)
+    weights = np.linspace(0.5, 1.5, 30)
+    weights[[4, 7]] = 0.0, np.inf
+    fitted = clone(model).set_params(penalty_weights=weights, positive=True)
+    fitted.fit(storage(X), y)
+    assert fitted.coef_.dtype == dtype
+    assert (fitted.coef_ >= 0.0).all()
+    assert fitted.coef_[7] == 0.0
+    penalty = penalty._replace(weights=weights, positive=True)
+    worst = violation(X.astype(float), y, fitted.coef_.astype(float), penalty)
+    assert worst <= 1.01 * fitted.stationarity_tol_
+    assert np.count_nonzero(fitted.coef_) > 1
 
 
 @each
