@@ -25,6 +25,7 @@ PEERS = (
     "glmnet",
     "sortedl1",
     "skimage",
+    "hidimstat",
 )
 
 

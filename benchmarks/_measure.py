@@ -20,6 +20,7 @@ from benchmarks._certify import worst_gap, worst_mcp_violation
 from benchmarks._certify_cox import worst_cox_gap
 from benchmarks._certify_log_det import worst_log_det_gap
 from benchmarks._certify_slope import worst_slope_gap
+from benchmarks._certify_sqrt import worst_sqrt_gap
 from benchmarks._sweep import Run, fastest, sweep
 
 CLEARLY_SLOWER = 1.5
@@ -111,6 +112,8 @@ def certified(problem: _problem.Problem, coefs: Any, task: str = "lasso_path") -
         return worst_mcp_violation(problem.X, problem.y, coefs, problem.alphas)
     if task == "slope_path":
         return worst_slope_gap(problem.X, problem.y, coefs, problem.alphas)
+    if task == "sqrt_path":
+        return worst_sqrt_gap(problem.X, problem.y, coefs, problem.alphas)
     duals = None
     if isinstance(coefs, _peers.WithDuals):
         coefs, duals = coefs

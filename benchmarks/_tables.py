@@ -23,6 +23,7 @@ def section(name: str, record: dict) -> list[str]:
         "path": _path,
         "cold": _cold,
         "grid": _grid,
+        "intervals": _intervals,
         "skipped": lambda record: [f"Skipped: {record['reason']}."],
     }[record["kind"]]
     return [f"## {name}. {record['title']}", "", *render(record)]
@@ -278,3 +279,23 @@ def _grid(record: dict) -> list[str]:
         out += ["", f"{cell['n_samples']} x {cell['n_features']}: {reason}"]
     versions = ", ".join(f"{k} {v}" for k, v in record["versions"].items())
     return [*out, "", f"Versions: {versions}."]
+
+
+def _intervals(record: dict) -> list[str]:
+    """Times of single fits, and shares of intervals that hold the truth."""
+    head = ["solver", "best", "median", "x ours", "draws"]
+    head += ["all hold", "signals hold", "mean width"]
+    ours, rows, notes = record["peers"].get(OURS, {}).get("best"), [], []
+    for peer in sorted(record["peers"].values(), key=lambda p: p.get("best", 1e99)):
+        if "best" not in peer:
+            notes.append(_absence({"status": "missing", **peer}))
+            continue
+        cells = [peer["name"], seconds(peer["best"]), seconds(peer["median"])]
+        cells += [f"{peer['best'] / ours:.2f}" if ours else "", str(peer["n_draws"])]
+        rows.append(cells + [f"{peer[key]:.3f}" for key in ("all", "signals", "width")])
+    text = (
+        f"{record['n_samples']} x {record['n_features']}, {record['n_signals']} "
+        "coefficients of 1, noise of 1; intervals of 95 % for every coefficient. "
+        "Widths compare only where the truth is held."
+    )
+    return [text, "", *table(head, rows), *([""] if notes else []), *notes]

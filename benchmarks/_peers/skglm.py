@@ -24,6 +24,8 @@ def options(task: str, n_samples: int, n_features: int, sparse: bool) -> dict:
     choices = {}
     if task == "lasso_path" and n_samples > n_features and not sparse:
         choices["Gram"] = {"ws_strategy": "subdiff", "gram": True}
+    if task == "sqrt_path":
+        return {"default": {"ws_strategy": "subdiff"}}
     choices["subdiff"] = {"ws_strategy": "subdiff"}
     choices["fixpoint"] = {"ws_strategy": "fixpoint"}
     return choices
@@ -95,3 +97,13 @@ def graphical_lasso(problem, tol: float, algo: str):
         model.alpha = alpha
         precisions.append(model.fit(S, mode="precomputed").precision_.copy())
     return precisions
+
+
+def sqrt_path(problem, tol: float, ws_strategy: str):
+    """Square-root Lasso with the path method of its estimator."""
+    import numpy as np
+    from skglm.experimental import SqrtLasso
+
+    model = SqrtLasso(tol=tol, fit_intercept=False, max_iter=_MAX_ITER)
+    root = np.sqrt(len(problem.y))  # it does not divide the norm by that
+    return model.path(problem.X, problem.y, alphas=root * problem.alphas)[1].T

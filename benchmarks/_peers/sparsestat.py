@@ -98,3 +98,21 @@ def graphical_lasso(problem, tol: float):
     X = problem.X
     found = graphical_lasso_path(X.T @ X / len(X), alphas=problem.alphas, tol=tol)
     return [precision.toarray() for precision in found[1]]
+
+
+def sqrt_path(problem, tol: float):
+    """Square-root Lasso, one fit after another."""
+    import numpy as np
+
+    from sparsestat.linear_model import SqrtLasso
+
+    model = SqrtLasso(fit_intercept=False, standardize=False, tol=tol, warm_start=True)
+    fits = (model.set_params(alpha=a).fit(problem.X, problem.y) for a in problem.alphas)
+    return np.column_stack([fit.coef_ for fit in fits])
+
+
+def intervals(X, y, threads: int):
+    """Lower and upper ends of 95 % intervals of all coefficients."""
+    from sparsestat.linear_model import DebiasedLasso
+
+    return DebiasedLasso(n_jobs=threads).fit(X, y).conf_int_.T

@@ -6,6 +6,7 @@ B    path, n=1000, p=10000, correlation 0.9, 100 spikes
 C    path, n=5000, p=1000, correlation 0.5, 50 spikes
 D    path, sparse, n=2000, p=20000, density 0.005, 50 spikes
 G    cross-validation, n=400, p=2000, 5 folds
+E    confidence intervals, 200 x 400 and 300 x 1000
 H    cold start: imports and first fits
 I    big float32 designs, tall and wide, with peak memory
 L    total variation of a line of 100000 points
@@ -13,6 +14,7 @@ M    microarrays golub and gravier
 N    path of the minimax concave penalty on the problem of A, gamma 3
 O    SLOPE paths, 500 x 5000 and 1000 x 200
 P    proportional hazards, path, n=1000, p=5000, half of the samples censored
+R    square-root Lasso, path, n=500, p=5000 and n=5000, p=500
 S    single fits, shapes from 200 x 200 to 20000 x 2000, three strengths each
 ==== =========================================================================
 """
@@ -29,6 +31,7 @@ from benchmarks.linear_model._generate import (
     cohort,
     sparse_gaussian,
 )
+from benchmarks.linear_model._intervals import intervals_case
 from benchmarks.linear_model._line import line_case
 from benchmarks.linear_model._microarray import microarray
 from benchmarks.linear_model._paths import path_case
@@ -123,6 +126,22 @@ CASES = [
         partial(ar1_slope, 200, 40, n_spikes=5, n_alphas=20),
         task="slope_path",
     ),
+    path_case(
+        "R.wide",
+        "Square-root Lasso, 500 x 5000, 20 strengths",
+        partial(ar1, 500, 5_000, n_spikes=20, n_alphas=20, eps=0.3),
+        partial(ar1, 60, 300, n_spikes=5, n_alphas=5, eps=0.5),
+        task="sqrt_path",
+    ),
+    path_case(
+        "R.tall",
+        "Square-root Lasso, 5000 x 500, 20 strengths",
+        partial(ar1, 5_000, 500, n_spikes=20, n_alphas=20, eps=0.03),
+        partial(ar1, 200, 40, n_spikes=5, n_alphas=5, eps=0.3),
+        task="sqrt_path",
+    ),
+    intervals_case("E.small", "Confidence intervals, 200 x 400", 200, 400, 20),
+    intervals_case("E.wide", "Confidence intervals, 300 x 1000", 300, 1_000, 10),
     line_case("L", "Total variation of a line of 100000 points"),
     single_fits_case("S", "Single fits over shapes and strengths"),
 ]
