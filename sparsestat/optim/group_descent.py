@@ -31,6 +31,7 @@ __all__ = [
     "newton_system",
     "split_newton_system",
     "sweep_residual",
+    "sweep_rows",
     "tangents",
 ]
 
@@ -355,6 +356,46 @@ def sweep_residual(
                 new[i], old[i] = new[i] - old[i], new[i]
                 moved = moved or new[i] != 0.0
             _subtract_rows(new, columns[start:stop], r)
+    return moved
+
+
+@kernel
+def sweep_rows(penalty, columns, norms, w, q, r, n_passes):
+    """As `sweep_residual` for rows of coefficients, one for each column.
+
+    Parameters
+    ----------
+    columns : ndarray of shape (capacity, n_samples)
+    norms : ndarray of shape (n_rows,)
+        Square norms of the columns.
+    w, q : ndarray of shape (capacity, n_tasks)
+    r : ndarray of shape (n_tasks, n_samples)
+    """
+    n_rows, n_tasks = len(norms), len(r)
+    chosen, n_chosen = np.empty(n_rows, np.int64), 0
+    for j in range(n_rows):
+        active = False
+        for t in range(n_tasks):
+            active = active or w[j, t] != 0.0
+        if not active and norms[j] > 0.0:
+            active = block_gauge(penalty, q[j], j, j * n_tasks) > 1.0
+        if active:
+            chosen[n_chosen] = j
+            n_chosen += 1
+    new = np.empty(n_tasks)
+    moved = False
+    for _ in range(n_passes):
+        for j in chosen[:n_chosen]:
+            column, row, step = columns[j], w[j], 1.0 / norms[j]
+            for t in range(n_tasks):
+                new[t] = row[t] + step * dot(column, r[t])
+            block_prox(penalty, new, step, j, j * n_tasks, new)
+            for t in range(n_tasks):
+                change = new[t] - row[t]
+                if change != 0.0:
+                    moved = True
+                    row[t] = new[t]
+                    axpy(-change, column, r[t])
     return moved
 
 

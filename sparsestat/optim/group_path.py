@@ -23,6 +23,7 @@ from sparsestat.optim.group_working_set import GroupWorkingSet, RowWorkingSet
 from sparsestat.optim.penalties import Blocks, feature_blocks, restrict_blocks
 from sparsestat.optim.problem import LeastSquares, ordinary_least_squares
 from sparsestat.optim.quadratic_path import PathSolver, Step
+from sparsestat.optim.row_residual_set import ResidualRowSet
 from sparsestat.optim.tasks import Tasks
 
 __all__ = ["GroupPathSolver"]
@@ -125,11 +126,14 @@ class GroupPathSolver(PathSolver):
         return self._set.inside
 
     def _add(self, missing: np.ndarray) -> None:
-        working, n = self._set, len(self.problem.root)
+        working, problem = self._set, self.problem
+        n, kind = len(working.problem.root), ResidualGroupSet
         size = working.size + len(self._blocks.members(missing))
-        fits = 8 * n * size <= _COLUMN_BYTES
-        if type(working) is GroupWorkingSet and size > _WIDE * n and fits:
-            self._set = ResidualGroupSet(self.problem, self._blocks, self._basis)
+        if isinstance(working, RowWorkingSet):
+            size, kind = working.size + len(missing), ResidualRowSet
+        on_gram = not isinstance(working, ResidualGroupSet)
+        if on_gram and size > _WIDE * n and 8 * n * size <= _COLUMN_BYTES:
+            self._set = kind(problem, self._blocks, self._basis)
             self._set.start(*working.support())
         self._set.add(missing[~self._set.inside[missing]])
 

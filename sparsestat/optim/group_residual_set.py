@@ -5,8 +5,6 @@ cheaper than rows of a Gram matrix, and Newton steps are solved in the space of 
 samples: with R the penalty's Hessian, (X.T X + R)^-1 by Woodbury's identity.
 """
 
-from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -54,14 +52,15 @@ class ResidualGroupSet(GroupWorkingSet):
 
     def __init__(self, problem: LeastSquares, blocks: Blocks, basis) -> None:
         self._grams = np.empty(0)
-        self._r = problem.target.copy()
+        self._target = getattr(self, "_target", problem.target)
+        self._r = self._target.copy()
         super().__init__(problem, blocks, basis)
 
     def add(self, new: np.ndarray) -> None:
         """Add blocks at coefficient zero."""
         if len(new) == 0:
             return
-        features = self.blocks.features[self.blocks.members(new)]
+        features = self._entries(self.blocks.features[self.blocks.members(new)])
         start, stop = self.size, self.size + len(features)
         if stop > len(self._w):
             self._allocate(max(stop, len(self._w) * 3 // 2))
@@ -71,7 +70,7 @@ class ResidualGroupSet(GroupWorkingSet):
             rows -= (rows @ self.basis.T) @ self.basis
         self._columns[start:stop] = rows
         self._features[start:stop] = features
-        self._q[start:stop] = rows @ self._r
+        self._q[start:stop] = rows @ self._r.T
         self.inside[new] = True
         self.size, self._local = stop, None
         first = len(self.starts) - 1
@@ -92,13 +91,12 @@ class ResidualGroupSet(GroupWorkingSet):
             self.gap = 0.0
             return 0
         local = self.local(penalty)
-        self._r = self.residual()  # afresh, against drift
-        self._correlate()
+        self._refresh()  # against drift
         self._extrapolate(local)
         n_rounds, patient = 0, False
         while n_rounds < max_rounds:
             n_rounds += 1
-            budget = max(_LEAST_BUDGET, int(_PASS_SHARE * self._newton_size))
+            budget = self._budget()
             if patient:
                 budget = max(budget, _MANY_PASSES)
             moved = self._sweep(local, target, budget)
@@ -107,29 +105,17 @@ class ResidualGroupSet(GroupWorkingSet):
             patient = not self._newton(local)
         return n_rounds
 
-    @property
-    def _newton_size(self) -> int:
-        """Unknowns of a Newton step."""
-        return min(np.count_nonzero(self.w), len(self._r))
+    def _budget(self) -> int:
+        """Passes that take as long as a Newton step."""
+        size = min(np.count_nonzero(self.w), len(self._r))
+        return max(_LEAST_BUDGET, int(_PASS_SHARE * size))
 
     def _sweep(self, local, target: float, budget: int) -> bool:
         """Passes while they promise to reach the gap within the budget."""
         n_passes, moved = 0, True
         self.gap = self._gap(local)
         while self.gap > target and moved and n_passes < budget:
-            moved = sweep_residual(
-                local,
-                self.starts,
-                self._columns,
-                self._grams,
-                self._values,
-                self._vectors,
-                self._places,
-                self._w,
-                self._q,
-                self._r,
-                _PASSES,
-            )
+            moved = self._pass(local, _PASSES)
             n_passes += _PASSES
             self._correlate()
             last, self.gap = self.gap, self._gap(local)
@@ -138,20 +124,39 @@ class ResidualGroupSet(GroupWorkingSet):
                 break
         return moved
 
+    def _pass(self, local: NamedTuple, n_passes: int) -> bool:
+        return sweep_residual(
+            local,
+            self.starts,
+            self._columns,
+            self._grams,
+            self._values,
+            self._vectors,
+            self._places,
+            self._w,
+            self._q,
+            self._r,
+            n_passes,
+        )
+
+    def _refresh(self) -> None:
+        self._r = self._target - self._fitted(self.w)
+        self._correlate()
+
     def _correlate(self) -> None:
         np.dot(self._columns[: self.size], self._r, out=self.q)
 
     def _gap(self, local) -> float:
         sums = block_sums(local, self.starts, self.w, self.q)
         r = self._r
-        return scaled_gap(float(r @ r), float(self.problem.target @ r), *sums)
+        return scaled_gap(float(np.vdot(r, r)), float(np.vdot(self._target, r)), *sums)
 
     def _try(self, local, change: np.ndarray) -> bool:
         """Change the coefficients if that lowers the objective."""
         moved = self.w + change
         r = self._r - self._fitted(change)
         before, after = (
-            block_total(local, self.starts, w) + 0.5 * float(u @ u)
+            block_total(local, self.starts, w) + 0.5 * float(np.vdot(u, u))
             for w, u in ((self.w, self._r), (moved, r))
         )
         if not after < before:
@@ -164,15 +169,16 @@ class ResidualGroupSet(GroupWorkingSet):
         """One Newton step on the nonzero coefficients, shortened until it descends."""
         nonzero = np.flatnonzero(self.w)
         if len(nonzero) <= len(self._r):
-            return self._follow(local, nonzero, self._step_of_coefficients)
+            step = self._step_of_coefficients(local, nonzero)
+            return self._follow(local, nonzero, step)
         # The direction need not be exact; twice the work if that fails.
-        half = partial(self._step_of_samples, dtype=np.float32)
-        whole = partial(self._step_of_samples, dtype=np.float64)
-        return any(self._follow(local, nonzero, step) for step in (half, whole))
+        return any(
+            self._follow(local, nonzero, self._step_of_samples(local, nonzero, dtype))
+            for dtype in (np.float32, np.float64)
+        )
 
-    def _follow(self, local, nonzero: np.ndarray, direction: Callable) -> bool:
-        """Go along a direction as far as the objective falls."""
-        step = direction(local, nonzero)
+    def _follow(self, local, nonzero: np.ndarray, step: np.ndarray | None) -> bool:
+        """Take a step, or a part of it, where the objective falls."""
         if step is None or not np.isfinite(step).all():
             return False
         kinks = self._kinks(local)[nonzero]
@@ -230,7 +236,7 @@ class ResidualGroupSet(GroupWorkingSet):
 
     def residual(self) -> np.ndarray:
         """Part of the target that the fit and the unpenalised features leave."""
-        return self.problem.target - self._fitted(self.w)
+        return self._target - self._fitted(self.w)
 
     def _fitted(self, w: np.ndarray) -> np.ndarray:
         nonzero = np.flatnonzero(w)
@@ -241,8 +247,12 @@ class ResidualGroupSet(GroupWorkingSet):
     def start(self, features: np.ndarray, coef: np.ndarray) -> None:
         """Take coefficients of an earlier fit, adding blocks where need be."""
         self._put(features, coef)
-        self._r = self.residual()
-        self._correlate()
+        self._refresh()
+
+    @property
+    def _width(self) -> tuple[int, ...]:
+        """Shape of the coefficients of a column."""
+        return ()
 
     def _allocate(self, capacity: int, gram: np.ndarray | None = None) -> None:
         """Room for more features; what is there is kept."""
@@ -252,7 +262,8 @@ class ResidualGroupSet(GroupWorkingSet):
             ("_w", np.float64),
             ("_q", np.float64),
         ):
-            array = np.zeros(capacity, dtype)
+            width = () if name == "_features" else self._width
+            array = np.zeros((capacity, *width), dtype)
             if m:
                 array[:m] = getattr(self, name)[:m]
             setattr(self, name, array)

@@ -228,9 +228,9 @@ class GroupWorkingSet(GramWorkingSet):
 
     def _kinks(self, local) -> np.ndarray:
         """Coefficients with a penalty of their own, which a step must not take over."""
-        if getattr(local, "l1_ratio", 0.0) > 0.0:
+        if hasattr(local, "feature_weights") and local.l1_ratio > 0.0:
             return local.feature_weights > 0.0
-        return np.zeros(self.size, bool)
+        return np.zeros(len(self.w), bool)
 
     def residual(self) -> np.ndarray:
         """Part of the target that the fit and the unpenalised features leave."""
