@@ -10,6 +10,11 @@ from sparsestat.linear_model._cv import ElasticNetCV, LassoCV
 from sparsestat.linear_model._debiased import DebiasedLasso
 from sparsestat.linear_model._elastic_net import ElasticNet
 from sparsestat.linear_model._fused_lasso import FusedLasso, FusedLassoCV
+from sparsestat.linear_model._gamma import (
+    SparseGammaRegressor,
+    SparseGammaRegressorCV,
+)
+from sparsestat.linear_model._glm_path import glm_path
 from sparsestat.linear_model._group_lasso import GroupLasso, SparseGroupLasso
 from sparsestat.linear_model._group_lasso_cv import GroupLassoCV, SparseGroupLassoCV
 from sparsestat.linear_model._group_path import group_path
@@ -20,6 +25,10 @@ from sparsestat.linear_model._huber import (
 from sparsestat.linear_model._ic import LassoIC
 from sparsestat.linear_model._lasso import Lasso
 from sparsestat.linear_model._log_sum import LogSumRegressor, LogSumRegressorCV
+from sparsestat.linear_model._logistic import (
+    SparseLogisticRegression,
+    SparseLogisticRegressionCV,
+)
 from sparsestat.linear_model._lq import LqRegressor, LqRegressorCV
 from sparsestat.linear_model._mcp import MCPRegressor, MCPRegressorCV
 from sparsestat.linear_model._multi_task import MultiTaskElasticNet, MultiTaskLasso
@@ -28,6 +37,10 @@ from sparsestat.linear_model._multi_task_cv import (
     MultiTaskLassoCV,
 )
 from sparsestat.linear_model._path import enet_path, lasso_path
+from sparsestat.linear_model._poisson import (
+    SparsePoissonRegressor,
+    SparsePoissonRegressorCV,
+)
 from sparsestat.linear_model._quantile import (
     SparseQuantileRegressor,
     SparseQuantileRegressorCV,
@@ -68,15 +81,22 @@ __all__ = [
     "SlopeCV",
     "SparseCoxRegressor",
     "SparseCoxRegressorCV",
+    "SparseGammaRegressor",
+    "SparseGammaRegressorCV",
     "SparseGroupLasso",
     "SparseGroupLassoCV",
     "SparseHuberRegressor",
     "SparseHuberRegressorCV",
+    "SparseLogisticRegression",
+    "SparseLogisticRegressionCV",
+    "SparsePoissonRegressor",
+    "SparsePoissonRegressorCV",
     "SparseQuantileRegressor",
     "SparseQuantileRegressorCV",
     "SqrtLasso",
     "cox_path",
     "enet_path",
+    "glm_path",
     "group_path",
     "lasso_path",
 ]

@@ -1,4 +1,4 @@
-"""What the estimators of penalised least squares share."""
+"""What the sparse linear estimators share."""
 
 import warnings
 from math import inf
@@ -29,6 +29,7 @@ from sparsestat.utils.validation import (
 
 __all__ = [
     "TAIL",
+    "SparseLinearModel",
     "SparseLinearRegressor",
     "fit_metadata",
     "reachable_tol",
@@ -53,7 +54,7 @@ TAIL: dict[str, Rule] = {
 _FLOAT32_TOL = 1e-5
 
 
-class SparseLinearRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
+class SparseLinearModel(CallbackSupportMixin, BaseEstimator):
     """Base of the estimators: validation, fit at one strength, prediction."""
 
     _rules: ClassVar[dict[str, Rule]] = {}
@@ -87,7 +88,11 @@ class SparseLinearRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator)
             For data that are not finite, of wrong shape, complex or empty, and for
             parameters or weights outside their range.
         """
-        X, y, sample_weight = self._validated(X, y, sample_weight)
+        return self._fit(X, y, sample_weight)
+
+    def _fit(self, X, y, sample_weight, **data):
+        """Fit at one strength; `data` go to `_validated`."""
+        X, y, sample_weight = self._validated(X, y, sample_weight, **data)
         penalty = self._weighted_penalty(X.shape[1])
         alpha = self._strength(penalty, X, sample_weight)
         if alpha == 0.0:
@@ -95,7 +100,7 @@ class SparseLinearRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator)
                 f"{type(self).__name__}: alpha=0 is least squares without a penalty; "
                 "the solution of least norm is returned.",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         context = self._begin(X, y, sample_weight)
         penalty = penalty._replace(alpha=alpha)
@@ -106,7 +111,7 @@ class SparseLinearRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator)
         self.n_iter_ = solution.n_iter
         if self.verbose:
             print(f"{self._summary(alpha)}, {self.n_iter_} rounds")
-        warn_unless_converged(self, alpha, *self._certificate)
+        warn_unless_converged(self, alpha, *self._certificate, stacklevel=5)
         self._end(context, X, y, sample_weight)
         return self
 
@@ -178,6 +183,10 @@ class SparseLinearRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator)
         """Coefficients of the last fit as the engine has them."""
         return getattr(self, "coef_", None)
 
+    def _target(self, y: np.ndarray) -> np.ndarray:
+        """The target as it was given, for splitters, scorers and callbacks."""
+        return y
+
     def _run(
         self, X, y, sample_weight, penalty: NamedTuple, n_alphas: int, **options
     ) -> Run:
@@ -244,7 +253,10 @@ class SparseLinearRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator)
             max_subtasks=n_subtasks, sequential_subtasks=sequential
         )
         context.call_on_fit_task_begin(
-            estimator=self, X=X, y=y, metadata=fit_metadata(sample_weight)
+            estimator=self,
+            X=X,
+            y=self._target(y),
+            metadata=fit_metadata(sample_weight),
         )
         return context
 
@@ -253,13 +265,17 @@ class SparseLinearRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator)
         context.call_on_fit_task_end(
             estimator=self,
             X=X,
-            y=y,
+            y=self._target(y),
             metadata=fit_metadata(sample_weight),
             reconstruction_attributes=lambda: {
                 "coef_": self.coef_,
                 "intercept_": self.intercept_,
             },
         )
+
+
+class SparseLinearRegressor(RegressorMixin, SparseLinearModel):
+    """Base of the regressors."""
 
 
 def reachable_tol(tol: float, dtype) -> float:
@@ -273,11 +289,16 @@ def solver_tol(tol: float, dtype) -> float:
 
 
 def warn_unless_converged(
-    owner: Any, alpha: float, gap: float, target: float, where: str = ""
+    owner: Any,
+    alpha: float,
+    gap: float,
+    target: float,
+    where: str = "",
+    stacklevel: int = 4,
 ) -> None:
     """Warn that a certificate misses its target, and say what helps.
 
-    The warning points at the caller of the caller's public function.
+    The warning points at the caller of the caller's public function, or higher up.
     """
     if gap <= target:
         return
@@ -288,7 +309,7 @@ def warn_unless_converged(
         f"{measure} is {gap:.3e}, asked were {target:.3e}. Increase max_iter or tol, "
         "standardize the features, or penalise more.",
         ConvergenceWarning,
-        stacklevel=4,
+        stacklevel=stacklevel,
     )
 
 

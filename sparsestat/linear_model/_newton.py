@@ -4,9 +4,10 @@ from math import inf
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.base import RegressorMixin
 
-from sparsestat.linear_model._base import SparseLinearRegressor, solver_tol
-from sparsestat.linear_model._path_cv import PathCV
+from sparsestat.linear_model._base import SparseLinearModel, solver_tol
+from sparsestat.linear_model._path_cv import ModelCV
 from sparsestat.optim.newton_run import NewtonRun
 from sparsestat.optim.penalties import ElasticNet
 from sparsestat.utils.validation import (
@@ -20,7 +21,15 @@ from sparsestat.utils.validation import (
     Splitter,
 )
 
-__all__ = ["CHOICE", "PENALTY", "SOLVING", "NewtonCV", "NewtonRegressor"]
+__all__ = [
+    "CHOICE",
+    "PENALTY",
+    "SOLVING",
+    "NewtonCV",
+    "NewtonModel",
+    "NewtonModelCV",
+    "NewtonRegressor",
+]
 
 # Rules of the penalty, of the way to solve and of the choice of the strength.
 PENALTY: dict[str, Rule] = {
@@ -42,7 +51,7 @@ CHOICE: dict[str, Rule] = {
 }
 
 
-class NewtonRegressor(SparseLinearRegressor):
+class NewtonModel(SparseLinearModel):
     """Base of the estimators at one strength."""
 
     _run_class = NewtonRun
@@ -68,7 +77,7 @@ class NewtonRegressor(SparseLinearRegressor):
         )
 
 
-class NewtonCV(NewtonRegressor, PathCV):
+class NewtonModelCV(NewtonModel, ModelCV):
     """Base of the estimators that choose the strength by cross-validation."""
 
     criterion = None  # there are folds only
@@ -84,3 +93,11 @@ class NewtonCV(NewtonRegressor, PathCV):
         penalty = self._weighted_penalty(n_features)
         ratios = np.atleast_1d(self.l1_ratio)
         return [penalty._replace(l1_ratio=float(ratio)) for ratio in ratios]
+
+
+class NewtonRegressor(RegressorMixin, NewtonModel):
+    """Base of the regressors at one strength."""
+
+
+class NewtonCV(RegressorMixin, NewtonModelCV):
+    """Base of the cross-validated regressors."""

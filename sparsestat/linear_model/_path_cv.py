@@ -11,6 +11,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from scipy import sparse
 from sklearn import get_config
+from sklearn.base import RegressorMixin, is_classifier
 from sklearn.callback import with_callbacks
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import check_cv
@@ -24,7 +25,7 @@ from threadpoolctl import threadpool_limits
 
 from sparsestat.linear_model._base import TAIL, warn_unless_converged
 from sparsestat.linear_model._path import GRID, grid_size
-from sparsestat.linear_model._path_regressor import PathRegressor, first_minimum
+from sparsestat.linear_model._path_regressor import PathModel, first_minimum
 from sparsestat.optim.run import Run
 from sparsestat.optim.solution import PathSolution
 from sparsestat.utils.criteria import CRITERIA
@@ -38,13 +39,13 @@ from sparsestat.utils.validation import (
     Splitter,
 )
 
-__all__ = ["ONE_SOLVER", "L1RatioCV", "PathCV", "fitted_path"]
+__all__ = ["ONE_SOLVER", "L1RatioCV", "ModelCV", "PathCV", "fitted_path"]
 
 # Attributes of one way to choose, which another fit may leave behind.
 _OF_THE_CHOICE = ("score_path_", "criterion_", "noise_variance_")
 
 
-class PathCV(PathRegressor):
+class ModelCV(PathModel):
     """Cross-validation over strengths, and over penalties where there are several."""
 
     _rules: ClassVar[dict[str, Rule]] = {
@@ -87,7 +88,11 @@ class PathCV(PathRegressor):
         ValueError
             For data, parameters or weights outside their range.
         """
-        X, y, sample_weight = self._validated(X, y, sample_weight)
+        return self._fit(X, y, sample_weight, groups)
+
+    def _fit(self, X, y, sample_weight, groups, **data):
+        """Fit the paths and choose; `data` go to `_validated`."""
+        X, y, sample_weight = self._validated(X, y, sample_weight, **data)
         penalties = self._penalties(X.shape[1])
         folds = []
         if self.criterion is None:
@@ -108,9 +113,10 @@ class PathCV(PathRegressor):
         if self.verbose:
             passes = f"{found.n_passes:.1f} passes over X on all data"
             print(f"{self._summary(self.alpha_)}, {passes}")
-        warn_unless_converged(self, self.alpha_, *self._certificate)
+        warn_unless_converged(self, self.alpha_, *self._certificate, stacklevel=5)
         if choice.missed is not None:
-            warn_unless_converged(self, *choice.missed, where=" in a fold")
+            missed = choice.missed
+            warn_unless_converged(self, *missed, where=" in a fold", stacklevel=5)
         self._end(context, X, y, sample_weight)
         return self
 
@@ -125,7 +131,7 @@ class PathCV(PathRegressor):
         router = MetadataRouter(owner=self)
         router.add_self_request(self)
         router.add(
-            splitter=check_cv(self.cv),
+            splitter=check_cv(self.cv, classifier=is_classifier(self)),
             method_mapping=MethodMapping().add(caller="fit", callee="split"),
         )
         if self.scoring is not None:
@@ -166,11 +172,12 @@ class PathCV(PathRegressor):
 
     def _folds(self, X, y, sample_weight, groups) -> list["_Fold"]:
         """Train and test rows of every fold, with what the scorer gets for the test."""
-        splitter = check_cv(self.cv)
+        target = self._target(y)
+        splitter = check_cv(self.cv, target, classifier=is_classifier(self))
         for_split, for_score = self._route(sample_weight, groups)
         folds = []
         rows = np.arange(len(y))
-        for train, test in splitter.split(X, y, **for_split):
+        for train, test in splitter.split(X, target, **for_split):
             train, test = rows[train], rows[test]
             weight = np.zeros(len(y))
             weight[train] = 1.0 if sample_weight is None else sample_weight[train]
@@ -250,7 +257,7 @@ class PathCV(PathRegressor):
             alpha.call_on_fit_task_end(
                 estimator=self,
                 X=lambda: X[fold.train],
-                y=lambda: y[fold.train],
+                y=lambda: self._target(y)[fold.train],
                 reconstruction_attributes=lambda: self._attributes_of(run, step),
             )  # all folds need all strengths, so nothing can stop this path
 
@@ -272,7 +279,7 @@ class PathCV(PathRegressor):
         model = copy.copy(self)
         model.n_features_in_ = X.shape[1]
         vars(model).pop("feature_names_in_", None)  # X is an array by now
-        rows, target, scores = X[fold.test], y[fold.test], []
+        rows, target, scores = X[fold.test], self._target(y)[fold.test], []
         for k in range(len(found.alphas)):
             model.alpha_ = float(found.alphas[k])
             model.coef_ = self._coef(run, found.coefs[:, [k]].toarray().ravel())
@@ -305,6 +312,10 @@ class PathCV(PathRegressor):
                 f"alpha_rule must return an index in [0, {len(mean)}); got {k!r}."
             )
         return which, int(k)
+
+
+class PathCV(RegressorMixin, ModelCV):
+    """Cross-validated regressors."""
 
 
 class L1RatioCV(PathCV):

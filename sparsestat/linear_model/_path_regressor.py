@@ -3,9 +3,10 @@
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.base import RegressorMixin
 from sklearn.utils import check_random_state
 
-from sparsestat.linear_model._base import SparseLinearRegressor, fit_metadata
+from sparsestat.linear_model._base import SparseLinearModel, fit_metadata
 from sparsestat.linear_model._noise import degrees_of_freedom, noise_variance
 from sparsestat.linear_model._path import grid_size
 from sparsestat.optim.quadratic_path import Step
@@ -13,14 +14,14 @@ from sparsestat.optim.run import Run
 from sparsestat.optim.solution import PathSolution
 from sparsestat.utils.criteria import information_criterion
 
-__all__ = ["PathRegressor", "first_minimum"]
+__all__ = ["PathModel", "PathRegressor", "first_minimum"]
 
 # Values are the same up to these shares of themselves and of the largest.
 _SAME = 1e-10
 _ROUNDING = 64.0 * np.finfo(np.float64).eps
 
 
-class PathRegressor(SparseLinearRegressor):
+class PathModel(SparseLinearModel):
     """Base of the estimators that choose a strength along a path."""
 
     def _path(
@@ -36,7 +37,7 @@ class PathRegressor(SparseLinearRegressor):
             stop = task.call_on_fit_task_end(
                 estimator=self,
                 X=X,
-                y=y,
+                y=self._target(y),
                 metadata=fit_metadata(sample_weight),
                 reconstruction_attributes=lambda: self._attributes_of(run, step),
             )
@@ -111,6 +112,10 @@ class PathRegressor(SparseLinearRegressor):
             fit_intercept=n_intercepts,
         )
         return values, dof
+
+
+class PathRegressor(RegressorMixin, PathModel):
+    """Base of the regressors among them."""
 
 
 def first_minimum(values: np.ndarray) -> int:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sparsestat.optim.datafits import cox
-from sparsestat.optim.newton_path import Metric
+from sparsestat.optim.working_columns import Metric
 
 __all__ = ["PartialLikelihood"]
 
@@ -24,6 +24,7 @@ class PartialLikelihood:
     """
 
     rounding = 64.0 * np.finfo(np.float64).eps  # of logarithms, of order one
+    linear_means = False
 
     def __init__(self, time, event, sample_weight, ties: str) -> None:
         self.sets = cox.risk_sets(time, event, sample_weight, ties)
@@ -37,6 +38,10 @@ class PartialLikelihood:
         """Predictions are relative: any constant will do."""
         return 0.0
 
+    def spread(self, intercept: float) -> float:
+        """The predictions that an intercept adds."""
+        return intercept
+
     def evaluate(self, z: np.ndarray) -> tuple[float, np.ndarray]:
         """Loss, and minus its gradient."""
         self._z, self._sums = z, cox.denominators(self.sets, z)
@@ -47,6 +52,10 @@ class PartialLikelihood:
     def feasible(self, u: np.ndarray) -> tuple[np.ndarray, float]:
         """Gradients have no mean, and are dual up to their full length."""
         return u, 1.0
+
+    def contains(self, u: np.ndarray) -> bool:
+        """Only gradients are known to be dual."""
+        return False
 
     def dual_value(self, u: np.ndarray, scale: float) -> float:
         """Dual objective at scale * u."""

@@ -7,7 +7,7 @@ Huber (1981), Robust Statistics, section 7.7; it is minimised out in each evalua
 import numpy as np
 from scipy.optimize import brentq
 
-from sparsestat.optim.newton_path import Metric
+from sparsestat.optim.working_columns import Metric
 
 __all__ = ["ConcomitantHuber", "FixedHuber", "mad", "weighted_median"]
 
@@ -52,6 +52,8 @@ class _Huber:
     fit_intercept : bool
     """
 
+    linear_means = False
+
     def __init__(self, y, sample_weight, threshold: float, fit_intercept: bool):
         self.rows = np.flatnonzero(sample_weight > 0.0)
         self.y, self.weight = y[self.rows], sample_weight[self.rows]
@@ -77,6 +79,10 @@ class _Huber:
             brentq(lambda b: self.evaluate(z + b)[1].sum(), low, high, rtol=tiny)
         )
 
+    def spread(self, intercept: float) -> float:
+        """The predictions that an intercept adds."""
+        return intercept
+
     def feasible(self, u: np.ndarray) -> tuple[np.ndarray, float]:
         """The nearest u without a mean, and the largest scale at which it is dual."""
         if not self.fit_intercept:
@@ -84,6 +90,10 @@ class _Huber:
         v = u / self.weight
         v = v - self.weight @ v
         return self.weight * v, self._limit(v)
+
+    def contains(self, u: np.ndarray) -> bool:
+        """Whether u without a mean is a dual point."""
+        return self._limit(u / self.weight) >= 1.0
 
     def _curvatures(self, safe: bool, bound: float) -> np.ndarray:
         """Weights of squared residuals: Newton's, or of the tangent parabolas."""

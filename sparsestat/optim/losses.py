@@ -5,9 +5,19 @@ from functools import partial
 from typing import NamedTuple
 
 from sparsestat.optim.cox import PartialLikelihood
-from sparsestat.optim.datafits import Cox, Huber, Quantile
+from sparsestat.optim.datafits import (
+    Cox,
+    Gamma,
+    Huber,
+    Logistic,
+    Multinomial,
+    Poisson,
+    Quantile,
+)
+from sparsestat.optim.generalized_linear import GeneralizedLinear
 from sparsestat.optim.huber import FixedHuber
 from sparsestat.optim.huber_path import HuberRun
+from sparsestat.optim.multinomial import MultinomialLoss
 from sparsestat.optim.newton_run import NewtonRun
 from sparsestat.optim.quantile import CheckLoss, QuantileRun
 from sparsestat.utils.dispatch import operation
@@ -18,7 +28,7 @@ __all__ = ["run_and_loss"]
 
 @operation
 def run_and_loss(
-    datafit: NamedTuple, y, fit_intercept: bool
+    datafit: NamedTuple, y, fit_intercept: bool, offset=None
 ) -> tuple[type[NewtonRun], Callable]:
     """The run of a datafit, and a function from weights to the loss that it solves.
 
@@ -27,6 +37,7 @@ def run_and_loss(
     datafit : NamedTuple
     y : ndarray of shape (n_samples,) or (n_samples, 2)
     fit_intercept : bool
+    offset : ndarray of shape (n_samples,), default=None
 
     Returns
     -------
@@ -39,28 +50,53 @@ def run_and_loss(
         For a datafit without a solver.
     """
     raise TypeError(
-        f"datafit must be Quadratic, Huber, Quantile or Cox; got {datafit!r}."
+        "datafit must be Quadratic, Logistic, Multinomial, Poisson, Gamma, Huber, "
+        f"Quantile or Cox; got {datafit!r}."
     )
 
 
 @run_and_loss.register(Huber)
-def _(datafit, y, fit_intercept):
+def _(datafit, y, fit_intercept, offset=None):
     threshold = float(datafit.threshold)
     if not threshold > 0.0:
         raise ValueError(f"threshold must be > 0; got {threshold}.")
+    y = y if offset is None else y - offset
     return HuberRun, lambda weight: FixedHuber(y, weight, threshold, fit_intercept)
 
 
 @run_and_loss.register(Quantile)
-def _(datafit, y, fit_intercept):
+def _(datafit, y, fit_intercept, offset=None):
     quantile = float(datafit.quantile)
     if not 0.0 < quantile < 1.0:
         raise ValueError(f"quantile must be in (0, 1); got {quantile}.")
+    y = y if offset is None else y - offset
     return QuantileRun, lambda weight: CheckLoss(y, weight, quantile, fit_intercept)
 
 
 @run_and_loss.register(Cox)
-def _(datafit, y, fit_intercept):
+def _(datafit, y, fit_intercept, offset=None):
     if datafit.ties not in ("breslow", "efron"):
         raise ValueError(f"ties must be 'breslow' or 'efron'; got {datafit.ties!r}.")
+    _refuse_offset(datafit, offset)
     return NewtonRun, partial(PartialLikelihood, *check_survival(y), ties=datafit.ties)
+
+
+@run_and_loss.register(Multinomial)
+def _(datafit, y, fit_intercept, offset=None):
+    _refuse_offset(datafit, offset)
+    n_classes = int(y.max()) + 1
+    return NewtonRun, partial(MultinomialLoss, y, n_classes, fit_intercept)
+
+
+def _generalized_linear(datafit, y, fit_intercept, offset=None):
+    return NewtonRun, partial(GeneralizedLinear, datafit, y, offset, fit_intercept)
+
+
+for _cls in (Logistic, Poisson, Gamma):
+    run_and_loss.register(_cls)(_generalized_linear)
+
+
+def _refuse_offset(datafit: NamedTuple, offset) -> None:
+    if offset is not None:
+        name = type(datafit).__name__
+        raise ValueError(f"offset must be None with {name}; got an array.")

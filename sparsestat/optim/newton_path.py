@@ -2,21 +2,30 @@
 
 Newton steps on a working set: the Hessian there is a weighted Gram matrix less the part
 of a few means (of risk sets, or of the intercept), and stays frozen while steps with it
-converge fast.  Screening and certificates are those of `quadratic_path`.
+converge fast.  It is formed of the features alone that are at their threshold or beyond
+it, the first ones of the set.  Screening and certificates are those of
+`quadratic_path`.
 """
 
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from sparsestat.optim.certificate import penalty_sums, penalty_value, stationarity
+from sparsestat.optim.certificate import (
+    fill_gauges,
+    penalty_sums,
+    penalty_value,
+    stationarity,
+)
 from sparsestat.optim.correlations import Correlations
-from sparsestat.optim.design import Design, columns
+from sparsestat.optim.design import Design
 from sparsestat.optim.face_newton import minimise_on_gram
 from sparsestat.optim.penalties import restrict
 from sparsestat.optim.problem import allows_negative, least_squares
+from sparsestat.optim.tasks import Tasks
+from sparsestat.optim.working_columns import Metric, columns_for, with_room
 
-__all__ = ["Metric", "NewtonPath", "NewtonStep", "SmoothLoss"]
+__all__ = ["NewtonPath", "NewtonStep", "SmoothLoss"]
 
 # The sequential strong rule serves steps of the strength down to this ratio.
 _STAGE = 0.5
@@ -38,48 +47,37 @@ _SLACK = 1e-14
 _MOST_IDLE = 3
 # Correlation of an unpenalised feature that counts as zero, relative to |x_j| |u|.
 _FREE_TOLERANCE = 1e-9
+# Singular values of unpenalised features that count as zero, relative to the largest.
+_RANK = 1e-12
+# Ways towards the null model's dual point, back into the domain.
+_SHARES = 10.0 ** np.arange(-14, 0)
 _SMALLEST_ADDITION = 64
+_FIRST_CAPACITY = 64
+# Share of its threshold at which a feature of the set enters the quadratic model.
+_NEAR = 0.99
 _MOST_ALPHA = 1e3
-
-
-class Metric(NamedTuple):
-    """A Hessian in z: diag(diagonal) - sum_r mass_r mean_r mean_r.T.
-
-    Parameters
-    ----------
-    diagonal : ndarray of shape (n_kept,)
-    mass : ndarray of shape (n_means,)
-    means : callable
-        Maps columns (n_columns, n_kept) to their means (n_columns, n_means).
-    shift : callable
-        Maps a change of z by features and minus the gradient, both (n_kept,), to the
-        change of the intercept that goes with them.
-    reduce : callable
-        Maps minus the gradient (n_kept,) to that with the intercept minimised out.
-    """
-
-    diagonal: Any
-    mass: Any
-    means: Any
-    shift: Any
-    reduce: Any
 
 
 class SmoothLoss(Protocol):
     """What `NewtonPath` asks of a loss of predictions z, which are in its own order.
 
     ``rows`` are the samples in that order, ``rounding`` is the loss up to which nothing
-    is left to explain; `evaluate` sets the state that the other methods refer to.
+    is left to explain, ``linear_means`` whether the means of its `metric` are products
+    with the columns; `evaluate` sets the state that the other methods refer to.
     """
 
     rows: np.ndarray
     rounding: float
+    linear_means: bool
 
-    def null_intercept(self) -> float:
+    def null_intercept(self) -> Any:
         """Best constant prediction, or a guess that Newton steps improve."""
 
-    def best_intercept(self, z: np.ndarray) -> float:
+    def best_intercept(self, z: np.ndarray) -> Any:
         """Constant to add to predictions z so that their loss is least."""
+
+    def spread(self, intercept: Any) -> Any:
+        """What an intercept adds to predictions: itself, if there is one for all."""
 
     def evaluate(self, z: np.ndarray) -> tuple[float, np.ndarray]:
         """Loss, and minus its gradient."""
@@ -87,8 +85,11 @@ class SmoothLoss(Protocol):
     def feasible(self, u: np.ndarray) -> tuple[np.ndarray, float]:
         """The nearest u without a mean, and the largest scale at which it is dual."""
 
+    def contains(self, u: np.ndarray) -> bool:
+        """Whether u without a mean is a dual point."""
+
     def dual_value(self, u: np.ndarray, scale: float) -> float:
-        """Dual objective at scale * u for a u from `feasible`."""
+        """Dual objective at scale * u for a u of these."""
 
     def metric(self, safe: bool) -> Metric:
         """Hessian at the state, or a larger one with which full steps descend."""
@@ -102,7 +103,7 @@ class NewtonStep(NamedTuple):
     features, coef : ndarray of shape (n_nonzero,)
         Nonzero coefficients.
     intercept : float
-        Of the centred features.
+        Of the centred features; an array with several classes.
     objective, loss : float
         With and without the penalty.
     gap : float
@@ -116,7 +117,7 @@ class NewtonStep(NamedTuple):
 
     features: np.ndarray
     coef: np.ndarray
-    intercept: float
+    intercept: Any
     objective: float
     loss: float
     gap: float
@@ -130,7 +131,7 @@ class NewtonPath:
 
     Parameters
     ----------
-    design : Dense or CSC
+    design : Dense, CSC or, for several classes, Tasks
     smooth : SmoothLoss
     penalty : NamedTuple
         Prepared.
@@ -141,20 +142,26 @@ class NewtonPath:
     def __init__(self, design: Design, smooth: SmoothLoss, penalty, sample_weight):
         self.smooth = smooth
         n = len(sample_weight)
+        targets = np.zeros((n, design.n_tasks) if isinstance(design, Tasks) else n)
         self.problem = least_squares(
-            design, np.zeros(n), penalty, sample_weight, fit_intercept=False
+            design, targets, penalty, sample_weight, fit_intercept=False
         )
         self._correlations = Correlations(self.problem)
         self._root = self.problem.root[smooth.rows]
         self.inside = np.zeros(len(self.problem.excluded), bool)
-        self.size, self.n_active, self._capacity = 0, 0, 0
+        self.size, self.n_model, self.n_active = 0, 0, 0
         self._metric: Metric | None = None
         self._local: Any = None
-        self.z = np.full(len(smooth.rows), smooth.null_intercept())
-        self.intercept = float(self.z[0])
-        self._grow(64)
+        self._anchor: np.ndarray | None = None
+        self._basis_key, self._basis = b"", np.empty((0, 0))
+        self.intercept = smooth.null_intercept()
+        self.z = np.zeros(len(smooth.rows)) + smooth.spread(self.intercept)
+        self.columns = columns_for(self.problem, smooth)
+        self._allocate()
         self.value, self.u = smooth.evaluate(self.z)
         self._add(self.problem.unpenalised)
+        self._make_room(self.size)
+        self.n_model = self.size
 
     @property
     def n_passes(self) -> float:
@@ -164,7 +171,8 @@ class NewtonPath:
         """Fit intercept and unpenalised features; returns their loss and alpha_max."""
         unit = penalty._replace(alpha=1.0)
         self._minimise(unit, 0.0)
-        u, _ = self.smooth.feasible(self.u)
+        u, _ = self._dual_point(unit)
+        self._anchor = u
         self._correlations.refresh(self._scattered(u))
         gauges = self._correlations.last_gauges(unit, self._settled)
         self._previous = self.alpha_max = min(gauges.max(initial=0.0), _MOST_ALPHA)
@@ -182,7 +190,8 @@ class NewtonPath:
         position = {j: k for k, j in enumerate(self.features)}
         at = np.array([position[j] for j in features], np.int64)
         self.w[at] = coef
-        self.z = self.intercept + self.w @ self.X
+        fitted = self.columns.combine(self.w)
+        self.z = fitted + self.smooth.spread(self.intercept)
         self.value, self.u = self.smooth.evaluate(self.z)
         self._metric = None
         self._previous = 0.0  # no strong rule
@@ -195,7 +204,7 @@ class NewtonPath:
             stage = penalty._replace(alpha=self._previous * _STAGE)
             self._add(self._strong(stage))
             self._minimise(stage, _LOOSE * self.scale)
-            u, _ = self.smooth.feasible(self.u)
+            u, _ = self._dual_point(stage)
             self._correlations.refresh(self._scattered(u))
             self._previous = stage.alpha
         missing = self._strong(penalty)
@@ -204,7 +213,7 @@ class NewtonPath:
         for n_iter in range(1, max_iter + 1):
             self._add(missing)
             reached = self._minimise(penalty, inner)
-            u, _ = self.smooth.feasible(self.u)
+            u, _ = self._dual_point(penalty)
             gauges = self._correlations.gauges(
                 self._scattered(u), penalty, self._settled
             )
@@ -222,8 +231,9 @@ class NewtonPath:
 
     def violation(self, penalty: NamedTuple) -> float:
         """Largest violated optimality condition at the last solution."""
-        norms = np.sum((self.X * self._root) ** 2, axis=1)
-        worst = stationarity(self._penalty(penalty), self.w, self.X @ self.u, norms)
+        norms = self.columns.norms(self._root**2)
+        slopes = self.columns.products(self.u)
+        worst = stationarity(self._penalty(penalty), self.w, slopes, norms**2)
         gauges = self._correlations.last_gauges(penalty, self._settled)
         outside = np.flatnonzero(gauges > 1.0)
         ones, zeros = np.ones(len(outside)), np.zeros(len(outside))
@@ -235,13 +245,13 @@ class NewtonPath:
         return self._features[: self.size]
 
     @property
-    def w(self) -> np.ndarray:
-        return self._w[: self.size]
+    def X(self) -> np.ndarray:
+        """Columns of the set, of shape (size, n_kept), dense."""
+        return self.columns.X
 
     @property
-    def X(self) -> np.ndarray:
-        """Columns of the working set, of shape (size, n_kept)."""
-        return self._X[: self.size]
+    def w(self) -> np.ndarray:
+        return self._w[: self.size]
 
     @property
     def _settled(self) -> np.ndarray:
@@ -279,61 +289,71 @@ class NewtonPath:
         if len(new) == 0:
             return
         start, stop = self.size, self.size + len(new)
-        if stop > self._capacity:
-            self._grow(max(stop, self._capacity * 3 // 2))
+        self._features = with_room(self._features, start, stop)
+        self._w = with_room(self._w, start, stop)
         self._features[start:stop] = new
-        block = columns(self.problem.design, new, slice(None))
-        self._X[start:stop] = block[:, self.smooth.rows]
         self._w[start:stop] = 0.0
+        self.columns.add(new)
         self.inside[new] = True
         self.size, self._local = stop, None
+
+    def _promote(self, penalty, correlations: np.ndarray) -> None:
+        """Take features at their threshold into the model, swapping them to its end.
+
+        Entries of `correlations` are swapped along.
+        """
+        m, start = self.size, self.n_model
+        gauges, skip = np.empty(m), np.zeros(m, bool)
+        skip[:start] = True
+        fill_gauges(self._penalty(penalty), correlations, np.zeros(m), skip, gauges)
+        chosen = np.flatnonzero((gauges >= _NEAR) | (~skip & (self.w != 0.0)))
+        if len(chosen) == 0:
+            return
+        stop = start + len(chosen)
+        self._make_room(stop)
+        self.n_model = stop
+        # Those that stay behind move to the places that become free.
+        behind = np.setdiff1d(np.arange(start, stop), chosen)
+        free = chosen[chosen >= stop]
+        to, source = np.concatenate([behind, free]), np.concatenate([free, behind])
+        for array in (self._features, self._w, correlations):
+            array[to] = array[source]
+        self.columns.swap(to, source)
+        self._local = None
         if self._metric is not None:
             self._extend(start)
 
-    def _grow(self, capacity: int) -> None:
-        m, n = self.size, len(self.smooth.rows)
-        shapes = {
-            "_features": (capacity,),
-            "_active": (capacity,),
-            "_w": (capacity,),
-            "_ridge": (capacity,),
-            "_X": (capacity, n),
-            "_gram": (capacity, capacity),
-            "_factor": (capacity, capacity),
-        }
-        for name, shape in shapes.items():
-            integer = name in ("_features", "_active")
-            array = np.zeros(shape, np.int64 if integer else np.float64)
-            if m:
-                old = getattr(self, name)
-                array[tuple(slice(0, k) for k in old.shape)] = old
+    def _allocate(self) -> None:
+        """Nothing yet: arrays grow with the set and with the model."""
+        self._features = np.empty(0, np.int64)
+        self._active = np.empty(0, np.int64)
+        self._w, self._ridge = np.empty(0), np.empty(0)
+        self._gram, self._factor = np.empty((0, 0)), np.empty((0, 0))
+
+    def _make_room(self, wanted: int) -> None:
+        """Arrays of the model for that many features."""
+        capacity, m = len(self._gram), self.n_model
+        if wanted <= capacity:
+            return
+        capacity = max(wanted, capacity * 3 // 2, _FIRST_CAPACITY)
+        for name in ("_gram", "_factor"):
+            array, old = np.empty((capacity, capacity)), getattr(self, name)
+            array[:m, :m] = old[:m, :m]
             setattr(self, name, array)
-        self._capacity = capacity
-        if self._metric is not None:
-            means = np.zeros((capacity, self._means.shape[1]))
-            means[:m] = self._means[:m]
-            self._means = means
+        self._active = with_room(self._active, m, capacity)
+        self._ridge = with_room(self._ridge, m, capacity)
 
     def _renew(self, safe: bool) -> None:
         """Take the Hessian at the current predictions, or what is never below it."""
         self._metric = self.smooth.metric(safe)
-        self._means = np.zeros((self._capacity, len(self._metric.mass)))
+        self.columns.begin(self._metric)
         self.n_active = 0
         self._extend(0)
 
     def _extend(self, start: int) -> None:
-        """Hessian rows of the features from `start` on."""
-        m, metric = self.size, self._metric
-        new = self._X[start:m]
-        self._means[start:m] = metric.means(new)
-        if start == 0:  # a product with its own transpose costs half
-            scaled = new * np.sqrt(metric.diagonal)
-            means = self._means[:m] * np.sqrt(metric.mass)
-            block = scaled @ scaled.T
-            block -= means @ means.T
-        else:
-            block = (new * metric.diagonal) @ self.X.T
-            block -= (self._means[start:m] * metric.mass) @ self._means[:m].T
+        """Hessian rows of the features of the model from `start` on."""
+        m = self.n_model
+        block = self.columns.hessian(start, m)
         self._gram[start:m, :m] = block
         self._gram[:start, start:m] = block[:, :start].T
 
@@ -345,9 +365,9 @@ class NewtonPath:
         gap, objective : float
         dual : ndarray of shape (n_kept,)
         """
-        u, limit = self.smooth.feasible(self.u)
+        u, limit = self._dual_point(penalty)
         if u is not self.u:
-            correlations = self.X @ u
+            correlations = self.columns.products(u)
         sums = penalty_sums(self._penalty(penalty), self.w, correlations)
         value_sum, augmented2, largest, conjugates = sums
         if gauges is not None:
@@ -367,18 +387,56 @@ class NewtonPath:
         objective = self.value + value_sum
         gap = (
             abs(objective - bound)
-            if self._free_are_solved(penalty, correlations)
+            if self._free_are_solved(penalty, u, correlations)
             else np.inf
         )
         return gap, objective, scale * u
 
-    def _free_are_solved(self, penalty, correlations: np.ndarray) -> bool:
-        """Whether unpenalised features have no correlation left, up to rounding."""
+    def _dual_point(self, penalty) -> tuple[np.ndarray, float]:
+        """The dual point of the state, and the largest scale at which it is dual.
+
+        It is moved to where unpenalised features have no correlation, and from there
+        towards the null model's if it must return to the domain.
+        """
+        u, limit = self.smooth.feasible(self.u)
+        if len(self.problem.unpenalised) == 0:
+            return u, limit
+        basis = self._free_basis(penalty, u)
+        moved = u / self._root
+        for _ in range(2):
+            moved = moved - (basis @ moved) @ basis
+        moved *= self._root
+        if self.smooth.contains(moved):
+            return moved, 1.0
+        if self._anchor is not None:
+            for share in _SHARES:
+                mixed = moved + share * (self._anchor - moved)
+                if self.smooth.contains(mixed):
+                    return mixed, 1.0
+        return u, limit
+
+    def _free_basis(self, penalty, u: np.ndarray) -> np.ndarray:
+        """Orthonormal rows that span unpenalised features which must not correlate."""
         n_free = len(self.problem.unpenalised)  # they come first
+        needed = np.ones(n_free, bool)
+        if not allows_negative(penalty, self.problem.unpenalised):
+            slopes = self.columns.products(u, n_free)
+            needed = (self.w[:n_free] > 0.0) | (slopes > 0.0)
+        key = needed.tobytes()
+        if key != self._basis_key:
+            chosen = self.columns.X[:n_free][needed] * self._root
+            _, singular, rows = np.linalg.svd(chosen, full_matrices=False)
+            rank = singular > _RANK * singular.max(initial=0.0)
+            self._basis_key, self._basis = key, rows[rank]
+        return self._basis
+
+    def _free_are_solved(self, penalty, u, correlations: np.ndarray) -> bool:
+        """Whether unpenalised features have no correlation left, up to rounding."""
+        n_free = len(self.problem.unpenalised)
         if n_free == 0:
             return True
-        size = np.linalg.norm(self.u / self._root)
-        norms = np.linalg.norm(self._X[:n_free] * self._root, axis=1)
+        size = np.linalg.norm(u / self._root)
+        norms = self.columns.norms(self._root**2, n_free)
         slopes = correlations[:n_free]
         if not allows_negative(penalty, self.problem.unpenalised):
             slopes = np.where(self.w[:n_free] > 0.0, slopes, np.maximum(slopes, 0.0))
@@ -388,17 +446,22 @@ class NewtonPath:
         """Newton steps on the working set; returns the gap reached there."""
         renew, safe, last, n_idle = self._metric is None, False, np.inf, 0
         for _ in range(_NEWTON_STEPS):
-            correlations = self.X @ self.u
+            correlations = self.columns.products(self.u)
             gap, objective, _ = self._certify(penalty, correlations)
             if gap <= target or (n_idle > _MOST_IDLE and gap > 0.5 * last):
                 break
-            if renew or gap > _CONTRACTION * last:
+            renew = renew or gap > _CONTRACTION * last
+            renew = renew or not np.isfinite(gap)
+            if renew:
+                self._metric, self.n_model = None, len(self.problem.unpenalised)
+            self._promote(penalty, correlations)
+            if renew:
                 self._renew(safe)
             gain, full = self._newton(penalty, correlations, objective, gap)
-            if safe and not full:
-                break
             # Where the objective is flat up to rounding, the gap may still fall.
             idle = gain <= _ROUNDING * max(objective, self.value)
+            if safe and not full and idle:
+                break
             n_idle = n_idle + 1 if idle else 0
             renew, safe, last = idle or not full, not full, gap
         return gap
@@ -413,9 +476,11 @@ class NewtonPath:
         full : bool
             Whether its full length was taken.
         """
-        m, local = self.size, self._penalty(penalty)
-        w, q = self.w.copy(), self.X @ self._metric.reduce(self.u)
+        m, local = self.n_model, self._penalty(penalty)
+        w = self._w[:m].copy()
+        q = self.columns.products(self._metric.reduce(self.u), m)
         if m:
+            local = restrict(local, slice(m))
             gram = self._gram
             c = gram[:m, :m] @ w + q
             size = max(self.value, gap if np.isfinite(gap) else 0.0, 1e-300)
@@ -440,17 +505,17 @@ class NewtonPath:
                 _GRAM_ROUNDS,
                 False,
             )
-        step = w - self.w
-        moved = np.flatnonzero(step)
-        change = step[moved] @ self.X[moved]
+        step = w - self._w[:m]
+        change = self.columns.combine(step)
         shift = self._metric.shift(change, self.u)
-        before = penalty_value(local, self.w)
-        promised = float(correlations @ step) + shift * self.u.sum()
+        before = penalty_value(local, self._w[:m])
+        shifted = self.smooth.spread(shift)
+        promised = float(correlations[:m] @ step) + float(np.sum(shifted * self.u))
         promised -= penalty_value(local, w) - before
 
         def attempt(length):
-            z = self.z + length * (change + shift)
-            trial = self.w + length * step if length != 1.0 else w
+            z = self.z + length * (change + shifted)
+            trial = self._w[:m] + length * step if length != 1.0 else w
             value, u = self.smooth.evaluate(z)
             return z, trial, value, u, objective - value - penalty_value(local, trial)
 
@@ -471,13 +536,13 @@ class NewtonPath:
             length, found = 2.0 * length, further
         self.z, trial, self.value, self.u, _ = found
         self.smooth.evaluate(self.z)
-        self.w[:] = trial
-        self.intercept += length * shift
+        self._w[:m] = trial
+        self.intercept = self.intercept + length * shift  # steps keep theirs
         return promised, length >= 1.0
 
     def _step(self, penalty, target, n_iter, gauges) -> NewtonStep:
         """Certify the current coefficients."""
-        correlations = self.X @ self.u
+        correlations = self.columns.products(self.u)
         gap, objective, dual = self._certify(penalty, correlations, gauges)
         nonzero = np.flatnonzero(self.w)
         scattered = np.zeros(len(self.problem.root))

@@ -7,8 +7,9 @@ from sparsestat.optim.certificate import penalty_value
 from sparsestat.optim.design import make_design, predict, with_norms
 from sparsestat.optim.newton_path import NewtonPath, NewtonStep
 from sparsestat.optim.penalties import prepare
-from sparsestat.optim.run import Run
+from sparsestat.optim.run import Run, mean_prediction
 from sparsestat.optim.solution import PathSolution, Solution
+from sparsestat.optim.tasks import Tasks, make_tasks
 
 __all__ = ["NewtonRun"]
 
@@ -56,12 +57,17 @@ class NewtonRun(Run):
         )
         if n_alphas > _SHORT or np.isnan(design.norm).any():
             design = with_norms(design, self.weight)
-        self.penalty = prepare(penalty, X.shape[1])
         self.loss = make_loss(self.weight)
-        self.solver = self.solver_class(design, self.loss, self.penalty, self.weight)
+        self.penalty = prepare(penalty, X.shape[1])
+        self._repeated, n_classes = self.penalty, getattr(self.loss, "n_classes", 1)
+        if n_classes > 1:
+            design = make_tasks(design, n_classes)
+            weights = np.repeat(self.penalty.weights, n_classes)
+            self._repeated = self.penalty._replace(weights=weights)
+        self.solver = self.solver_class(design, self.loss, self._repeated, self.weight)
         self.problem = self.solver.problem
         self.max_iter = max_iter
-        self.null_objective, self.alpha_max = self.solver.null(self.penalty)
+        self.null_objective, self.alpha_max = self.solver.null(self._repeated)
         if self.null_objective <= self.loss.rounding:
             self.alpha_max = self.solver.alpha_max = 0.0
         self.gap_tol = tol * self.null_objective
@@ -83,7 +89,7 @@ class NewtonRun(Run):
             raise ValueError(
                 f"alpha must be > 0 for losses other than least squares; got {alpha}."
             )
-        penalty = self.penalty._replace(alpha=float(alpha))
+        penalty = self._repeated._replace(alpha=float(alpha))
         return self.solver.solve(penalty, self.gap_tol, self.max_iter)
 
     def explained_share(self, step: NewtonStep) -> float:
@@ -95,27 +101,32 @@ class NewtonRun(Run):
     def intercept_of(self, coef: np.ndarray) -> float:
         """Best intercept for coefficients on the scale of X."""
         fitted = self.fitted(coef)[self.loss.rows]
-        return float(self.loss.best_intercept(fitted) - self.problem.design.mean @ coef)
+        return self._uncentred(self.loss.best_intercept(fitted), coef.ravel())
 
     def objective_of(self, alpha: float, coef: np.ndarray) -> float:
         """Objective at coefficients on the scale of X, with their best intercept."""
         fitted = self.fitted(coef)[self.loss.rows]
-        value, _ = self.loss.evaluate(fitted + self.loss.best_intercept(fitted))
-        penalty = self.penalty._replace(alpha=float(alpha))
-        return value + penalty_value(penalty, coef * self.problem.design.scale)
+        intercept = self.loss.spread(self.loss.best_intercept(fitted))
+        value, _ = self.loss.evaluate(fitted + intercept)
+        penalty = self._repeated._replace(alpha=float(alpha))
+        return value + penalty_value(penalty, coef.ravel() * self.problem.design.scale)
 
     def solution(self, step: NewtonStep) -> Solution:
         """The step on the scale of the data."""
         design = self.problem.design
         coef = np.zeros(len(self.problem.excluded))
         coef[step.features] = step.coef / design.scale[step.features]
+        intercept, dual = self._uncentred(step.intercept, coef), step.dual
+        if isinstance(design, Tasks):
+            coef = coef.reshape(-1, design.n_tasks)
+            dual = dual.reshape(-1, design.n_tasks)
         return Solution(
             coef,
-            float(step.intercept - design.mean @ coef),
-            step.dual,
+            intercept,
+            dual,
             step.objective,
             step.gap,
-            self.solver.violation(self.penalty),
+            self.solver.violation(self._repeated),
             step.n_iter,
             step.converged,
         )
@@ -124,12 +135,17 @@ class NewtonRun(Run):
         """All steps on the scale of the data."""
         return collect(self.problem.design, alphas, steps, self.gap_tol, self.solver)
 
+    def _uncentred(self, intercept, coef: np.ndarray):
+        """The intercept that goes with X as it is."""
+        found = intercept - mean_prediction(self.problem.design, coef)
+        return found if np.ndim(found) else float(found)
+
     def fitted(self, coef: np.ndarray) -> np.ndarray:
         """Predictions for coefficients on the scale of X, without an intercept."""
-        scaled = coef.astype(np.float64) * self.problem.design.scale
+        scaled = coef.ravel().astype(np.float64) * self.problem.design.scale
         support = np.flatnonzero(scaled)
         if len(support) == 0:
-            return np.zeros(len(self.weight))
+            return np.zeros(len(self.problem.root))
         return predict(self.problem.design, support, scaled[support])
 
 
@@ -148,7 +164,7 @@ def collect(design, alphas, steps: list, gap_tol: float, solver) -> PathSolution
     return PathSolution(
         alphas,
         coefs,
-        values_of("intercept") - design.mean @ coefs,
+        values_of("intercept").T - mean_prediction(design, coefs),
         values_of("objective"),
         values_of("loss"),
         values_of("gap"),

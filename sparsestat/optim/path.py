@@ -21,6 +21,7 @@ def solve(
     datafit: NamedTuple,
     penalty: NamedTuple,
     *,
+    offset: np.ndarray | None = None,
     sample_weight: np.ndarray | None = None,
     fit_intercept: bool = True,
     standardize: bool = False,
@@ -45,6 +46,8 @@ def solve(
         at strengths > 0, and have one solver each; `Cox` needs no intercept.
     penalty : NamedTuple
         From `optim.penalties`, or a class of your own with value and prox.
+    offset : ndarray of shape (n_samples,), default=None
+        Known part of the predictions; None is zero.
     sample_weight : ndarray of shape (n_samples,), default=None
         Non-negative weights; the s_i are these over their sum.
     fit_intercept : bool, default=True
@@ -93,7 +96,7 @@ def solve(
     array([1.25])
     """
     run = _make_run(
-        X, y, datafit, penalty, sample_weight, fit_intercept, standardize, tol,
+        X, y, datafit, penalty, offset, sample_weight, fit_intercept, standardize, tol,
         max_iter, solver, precompute, n_alphas=1, n_path=n_path,
     )  # fmt: skip
     if coef0 is not None:
@@ -110,6 +113,7 @@ def path(
     *,
     alphas: int | np.ndarray = 100,
     eps: float | None = None,
+    offset: np.ndarray | None = None,
     sample_weight: np.ndarray | None = None,
     fit_intercept: bool = True,
     standardize: bool = False,
@@ -139,6 +143,8 @@ def path(
         coefficients and `eps` times it, equally spaced in the logarithm.
     eps : float, default=None
         Length of the default grid; None is 1e-4 if n_samples > n_features else 1e-3.
+    offset : ndarray of shape (n_samples,), default=None
+        Known part of the predictions; None is zero.
     sample_weight : ndarray of shape (n_samples,), default=None
         Non-negative weights.
     fit_intercept : bool, default=True
@@ -182,7 +188,7 @@ def path(
     """
     n_alphas = int(alphas) if np.isscalar(alphas) else len(alphas)
     run = _make_run(
-        X, y, datafit, penalty, sample_weight, fit_intercept, standardize, tol,
+        X, y, datafit, penalty, offset, sample_weight, fit_intercept, standardize, tol,
         max_iter, solver, precompute, n_alphas=n_alphas, n_path=n_path,
     )  # fmt: skip
     if coef0 is not None:
@@ -191,16 +197,18 @@ def path(
 
 
 def _make_run(
-    X, y, datafit, penalty, sample_weight, fit_intercept, standardize, tol, max_iter,
-    solver, precompute, n_alphas, n_path,
+    X, y, datafit, penalty, offset, sample_weight, fit_intercept, standardize, tol,
+    max_iter, solver, precompute, n_alphas, n_path,
 ):  # fmt: skip
     """The run that serves a datafit."""
     if isinstance(datafit, Quadratic):
+        if offset is not None:
+            y = y - (offset if y.ndim == 1 else offset[:, None])
         return Run(
             X, y, datafit, penalty, sample_weight, fit_intercept, standardize, tol,
             max_iter, solver, precompute, n_alphas, n_path=n_path,
         )  # fmt: skip
-    run_class, make_loss = run_and_loss(datafit, y, fit_intercept)
+    run_class, make_loss = run_and_loss(datafit, y, fit_intercept, offset)
     if kind(penalty) != "convex":
         raise TypeError(
             f"penalty must be separable and have a dual with {type(datafit).__name__}; "

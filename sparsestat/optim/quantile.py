@@ -50,6 +50,8 @@ class CheckLoss:
     fit_intercept : bool
     """
 
+    linear_means = False
+
     def __init__(self, y, sample_weight, quantile: float, fit_intercept: bool):
         self.rows = np.flatnonzero(sample_weight > 0.0)
         self.y, self.weight = y[self.rows], sample_weight[self.rows]
@@ -71,6 +73,14 @@ class CheckLoss:
         r = self.y - z
         u = self.weight * (self.quantile - (r < 0.0))
         return float(u @ r), np.where(r == 0.0, 0.0, u)
+
+    def contains(self, u: np.ndarray) -> bool:
+        """Whether u without a mean is a dual point."""
+        return self.feasible(u)[1] >= 1.0
+
+    def spread(self, intercept: float) -> float:
+        """The predictions that an intercept adds."""
+        return intercept
 
     def feasible(self, u: np.ndarray) -> tuple[np.ndarray, float]:
         """The nearest u without a mean, and the largest scale at which it is dual."""
@@ -104,7 +114,7 @@ class QuantilePath(NewtonPath):
             -linear[at],
             np.where(local.positive, np.inf, linear[at]),
         )
-        columns = self.X
+        columns = self.columns.X
         if self.smooth.fit_intercept:
             columns = np.vstack([columns, np.ones(len(self.z))])
         if len(columns) == 0:
@@ -139,10 +149,10 @@ class QuantilePath(NewtonPath):
         m = self.size
         self.w[:] = beta[:m]
         self.intercept = float(beta[m]) if self.smooth.fit_intercept else 0.0
-        self.z = self.intercept + self.w @ self.X
+        self.z = self.intercept + self.columns.combine(self.w)
         self.value, _ = self.smooth.evaluate(self.z)
         self.u = u
-        gap, _, _ = self._certify(penalty, self.X @ u)
+        gap, _, _ = self._certify(penalty, self.columns.products(u))
         if not gap < best:
             self.w[:] = kept[0]
             _, self.intercept, self.z, self.value, self.u = kept

@@ -4,7 +4,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sparsestat.optim.datafits import Cox, Huber, Quadratic, Quantile, risk_sets
+from sparsestat.optim.datafits import (
+    Cox,
+    Gamma,
+    Huber,
+    Logistic,
+    Multinomial,
+    Poisson,
+    Quadratic,
+    Quantile,
+    least_loss,
+    risk_sets,
+)
 from sparsestat.optim.penalties import (
     L1,
     SLOPE,
@@ -18,6 +29,8 @@ from sparsestat.utils.survival import check_survival
 
 __all__ = ["to_cvxpy"]
 
+_KNOWN = Quadratic, Logistic, Multinomial, Poisson, Gamma, Huber, Quantile, Cox
+
 
 def to_cvxpy(
     X,
@@ -25,6 +38,7 @@ def to_cvxpy(
     datafit: NamedTuple,
     penalty: NamedTuple,
     *,
+    offset: np.ndarray | None = None,
     sample_weight: np.ndarray | None = None,
     fit_intercept: bool = True,
 ) -> tuple[Any, dict[str, Any]]:
@@ -35,11 +49,14 @@ def to_cvxpy(
     X : ndarray or sparse matrix of shape (n_samples, n_features)
         Data.
     y : ndarray of shape (n_samples,)
-        Target; with `Cox` times and events.
+        Target; with `Cox` times and events, with `Multinomial` classes 0, 1, ...
     datafit : NamedTuple
-        `optim.datafits.Quadratic`, `Huber`, `Quantile` or `Cox`.
+        `optim.datafits.Quadratic`, `Logistic`, `Multinomial`, `Poisson`, `Gamma`,
+        `Huber`, `Quantile` or `Cox`.
     penalty : NamedTuple
         `optim.penalties.L1`, `ElasticNet`, `SLOPE` or `TotalVariation`.
+    offset : ndarray of shape (n_samples,), default=None
+        Known part of the predictions; None is zero.
     sample_weight : ndarray of shape (n_samples,), default=None
         Non-negative weights.
     fit_intercept : bool, default=True
@@ -73,9 +90,10 @@ def to_cvxpy(
         import cvxpy as cp
     except ImportError as error:
         raise ImportError("to_cvxpy needs cvxpy: install sparsestat[cvxpy].") from error
-    if not isinstance(datafit, Quadratic | Huber | Quantile | Cox):
+    if not isinstance(datafit, _KNOWN):
+        names = ", ".join(cls.__name__ for cls in _KNOWN[:-1])
         raise TypeError(
-            f"datafit must be Quadratic, Huber, Quantile or Cox; got {datafit!r}."
+            f"datafit must be {names} or {_KNOWN[-1].__name__}; got {datafit!r}."
         )
     if not isinstance(penalty, L1 | ElasticNet | SLOPE | TotalVariation):
         raise TypeError(
@@ -84,12 +102,14 @@ def to_cvxpy(
     n, p = X.shape
     share = np.full(n, 1.0 / n) if sample_weight is None else np.array(sample_weight)
     share = share / share.sum()
-    coef = cp.Variable(p)
+    several = isinstance(datafit, Multinomial)
+    coef = cp.Variable((p, int(np.max(y)) + 1) if several else p)
     variables: dict[str, Any] = {"coef": coef}
-    fitted = X @ coef
+    fitted = X @ coef if offset is None else X @ coef + offset
     if fit_intercept and not isinstance(datafit, Cox):
-        variables["intercept"] = cp.Variable()
-        fitted = fitted + variables["intercept"]
+        intercept = cp.Variable((1, coef.shape[1]) if several else ())
+        variables["intercept"] = intercept
+        fitted = fitted + (np.ones((n, 1)) @ intercept if several else intercept)
     loss = _loss(datafit, y, fitted, share)
     penalty = prepare(penalty, p)
     if is_coupled(penalty):
@@ -98,9 +118,9 @@ def to_cvxpy(
     excluded = np.isinf(penalty.weights)
     weights = np.where(excluded, 0.0, penalty.weights)
     ratio = getattr(penalty, "l1_ratio", 1.0)
-    size = ratio * (weights @ cp.abs(coef))
+    size = ratio * cp.sum(weights @ cp.abs(coef))
     if ratio < 1.0:
-        size = size + 0.5 * (1.0 - ratio) * (weights @ cp.square(coef))
+        size = size + 0.5 * (1.0 - ratio) * cp.sum(weights @ cp.square(coef))
     constraints = []
     if excluded.any():
         constraints.append(coef[np.flatnonzero(excluded)] == 0)
@@ -114,6 +134,9 @@ def _loss(datafit: NamedTuple, y: np.ndarray, fitted, share: np.ndarray):
     """The loss of predictions as an expression of cvxpy."""
     import cvxpy as cp
 
+    if isinstance(datafit, Logistic | Multinomial | Poisson | Gamma):
+        y = np.asarray(y, dtype=np.float64)
+        return share @ _terms(datafit, y, fitted) - share @ least_loss(datafit, y)
     if isinstance(datafit, Cox):
         return _partial_likelihood(datafit, y, fitted, share)
     r = y - fitted
@@ -123,6 +146,20 @@ def _loss(datafit: NamedTuple, y: np.ndarray, fitted, share: np.ndarray):
         q = datafit.quantile
         return share @ cp.maximum(q * r, (q - 1.0) * r)
     return 0.5 * (share @ cp.square(r))
+
+
+def _terms(datafit: NamedTuple, y: np.ndarray, z):
+    """Losses of all samples as an expression of cvxpy."""
+    import cvxpy as cp
+
+    if isinstance(datafit, Logistic):
+        return cp.logistic(-cp.multiply(y, z))
+    if isinstance(datafit, Multinomial):
+        observed = np.equal.outer(y, np.arange(z.shape[1]))
+        return cp.log_sum_exp(z, axis=1) - cp.sum(cp.multiply(observed, z), axis=1)
+    if isinstance(datafit, Poisson):
+        return cp.exp(z) - cp.multiply(y, z)
+    return cp.multiply(y, cp.exp(-z)) + z
 
 
 def _partial_likelihood(datafit: Cox, y: np.ndarray, fitted, share: np.ndarray):

@@ -40,7 +40,7 @@ from sparsestat.optim.slope import SlopeSolver
 from sparsestat.optim.solution import PathSolution, Solution
 from sparsestat.optim.tasks import Tasks, make_tasks, task_means
 
-__all__ = ["Run"]
+__all__ = ["Run", "mean_prediction"]
 
 # Paths of more strengths than this take up-front costs that single fits do not.
 _SHORT = 4
@@ -234,7 +234,7 @@ class Run:
     def intercept_of(self, coef: np.ndarray) -> float:
         """Best intercept for coefficients on the scale of X; 0 without one."""
         y_mean = self.problem.y_mean
-        intercept = y_mean - _mean_prediction(self.problem.design, coef)
+        intercept = y_mean - mean_prediction(self.problem.design, coef)
         return intercept if np.ndim(y_mean) else float(intercept)
 
     def objective_of(self, alpha: float, coef: np.ndarray) -> float:
@@ -301,7 +301,7 @@ class Run:
         return PathSolution(
             alphas,
             coefs,
-            np.expand_dims(self.problem.y_mean, -1) - _mean_prediction(design, coefs),
+            np.expand_dims(self.problem.y_mean, -1) - mean_prediction(design, coefs),
             np.array([step.objective for step in steps]),
             np.array([step.loss for step in steps]),
             np.array([step.gap for step in steps]),
@@ -375,7 +375,7 @@ _SOLVERS = {
 }
 
 
-def _mean_prediction(design: Design, coefs):
+def mean_prediction(design: Design, coefs):
     """Mean predictions of coefficients on the scale of X."""
     means = task_means(design) if isinstance(design, Tasks) else design.mean
     return means @ coefs

@@ -34,6 +34,7 @@ __all__ = [
     "Splitter",
     "Verbosity",
     "check_coefficients",
+    "check_offset",
     "check_parameters",
     "check_sample_weight",
     "check_weights",
@@ -142,6 +143,43 @@ def check_sample_weight(sample_weight: object, X: object) -> np.ndarray | None:
                 f"{weights.max()}."
             )
     return weights
+
+
+def check_offset(offset: object, X: object) -> np.ndarray:
+    """Return known parts of linear predictions as a float64 vector, zeros for None.
+
+    Parameters
+    ----------
+    offset : None or array-like of shape (n_samples,)
+        One for each row of `X`.
+    X : ndarray or sparse matrix of shape (n_samples, n_features)
+        The data that the offsets belong to.
+
+    Returns
+    -------
+    offset : ndarray of shape (n_samples,)
+        Finite.
+
+    Raises
+    ------
+    ValueError
+        If the shape is wrong or an entry is NaN or infinite.
+
+    See Also
+    --------
+    check_sample_weight : The same for weights.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> check_offset([0.5, 1.0], np.ones((2, 1)))
+    array([0.5, 1. ])
+    """
+    if offset is None:
+        return np.zeros(X.shape[0])
+    values = _vector(offset, "offset", X.shape[0], "row of X")
+    _refuse(values, ~np.isfinite(values), "offset must be finite")
+    return values
 
 
 def check_weights(

@@ -1,0 +1,497 @@
+"""Logistic regression with sparse coefficients."""
+
+from math import inf
+from typing import ClassVar
+
+import numpy as np
+from scipy.special import expit, log_softmax, softmax
+from sklearn.base import ClassifierMixin
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import validate_data
+
+from sparsestat.linear_model._generalized import (
+    GeneralizedLinearModel,
+    GeneralizedLinearModelCV,
+)
+from sparsestat.linear_model._newton import CHOICE, PENALTY, SOLVING
+from sparsestat.linear_model._path_cv import fitted_path
+from sparsestat.optim.datafits import Logistic, Multinomial, loss
+from sparsestat.optim.generalized_linear import GeneralizedLinear
+from sparsestat.optim.multinomial import MultinomialLoss
+from sparsestat.utils.validation import (
+    Boolean,
+    Each,
+    Interval,
+    Jobs,
+    OneOf,
+    Rule,
+    Satisfies,
+    Verbosity,
+    check_offset,
+    check_parameters,
+    check_sample_weight,
+)
+
+__all__ = ["SparseLogisticRegression", "SparseLogisticRegressionCV"]
+
+_CLASS_WEIGHT = OneOf("balanced", None) | Satisfies(
+    lambda given: isinstance(given, dict), "a dict from classes to weights"
+)
+
+
+class _Classifier(ClassifierMixin):
+    """Classes, their weights and probabilities.
+
+    Inside, y has three columns: the number of the class, the offset, the class weight.
+    """
+
+    def decision_function(self, X, offset=None):
+        """Logarithms of the odds of the second class, or scores of all.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+        offset : array-like of shape (n_samples,), default=None
+            Known part of the linear predictions; None is zero.
+
+        Returns
+        -------
+        score : ndarray of shape (n_samples,) or (n_samples, n_classes)
+            Linear predictions.
+        """
+        score = self._linear_prediction(X, offset)
+        return score.ravel() if len(self.classes_) == 2 else score
+
+    def predict(self, X, offset=None):
+        """Predict the most probable class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+        offset : array-like of shape (n_samples,), default=None
+            Known part of the linear predictions; None is zero.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+            Classes, out of `classes_`.
+        """
+        score = self.decision_function(X, offset=offset)
+        if score.ndim == 1:
+            return self.classes_[(score > 0.0).astype(np.intp)]
+        return self.classes_[score.argmax(axis=1)]
+
+    def predict_proba(self, X, offset=None):
+        """Predict the probabilities of the classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+        offset : array-like of shape (n_samples,), default=None
+            Known part of the linear predictions; None is zero.
+
+        Returns
+        -------
+        probability : ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`.
+        """
+        score = self.decision_function(X, offset=offset)
+        if score.ndim == 1:
+            return np.column_stack([expit(-score), expit(score)])
+        return softmax(score, axis=1)
+
+    def predict_log_proba(self, X, offset=None):
+        """Predict logarithms of the probabilities of the classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+        offset : array-like of shape (n_samples,), default=None
+            Known part of the linear predictions; None is zero.
+
+        Returns
+        -------
+        log_probability : ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`, finite however small the probability.
+        """
+        score = self.decision_function(X, offset=offset)
+        if score.ndim == 1:
+            return -np.column_stack([np.logaddexp(0, score), np.logaddexp(0, -score)])
+        return log_softmax(score, axis=1)
+
+    def _validated(self, X, y, sample_weight, offset=None):
+        """Checked parameters and data."""
+        check_parameters(self, self._rules)
+        X, y = validate_data(
+            self, X, y, accept_sparse="csc", dtype=[np.float64, np.float32]
+        )
+        check_classification_targets(y)
+        sample_weight = check_sample_weight(sample_weight, X)
+        classes, index = np.unique(y, return_inverse=True)
+        if len(classes) < 2:
+            only = classes.tolist()[0]
+            raise ValueError(
+                f"y must have at least two classes; got one class: {only!r}."
+            )
+        if len(classes) > 2 and offset is not None:
+            raise ValueError(
+                f"offset must be None with more than two classes; got {len(classes)} "
+                "classes, whose probabilities it would not change."
+            )
+        weights = compute_class_weight(
+            self.class_weight, classes=classes, y=y, sample_weight=sample_weight
+        )
+        self.classes_ = classes
+        columns = index, check_offset(offset, X), weights[index]
+        return X, np.column_stack(columns), sample_weight
+
+    def _loss(self, y, weight):
+        index, offset = y[:, 0], y[:, 1]
+        present = np.unique(index[weight > 0.0]).astype(np.intp)
+        n_classes = len(self.classes_)
+        if len(present) < n_classes:
+            missing = np.setdiff1d(np.arange(n_classes), present)[0]
+            raise ValueError(
+                "Every class needs samples of positive weight, in all and in the "
+                "training samples of every fold, else its intercept is not finite; got "
+                f"none of class {self.classes_.tolist()[missing]!r}."
+            )
+        if n_classes > 2:
+            return MultinomialLoss(index, n_classes, self.fit_intercept, weight)
+        return GeneralizedLinear(
+            Logistic(),
+            2.0 * index - 1.0,
+            offset if offset.any() else None,
+            self.fit_intercept,
+            weight,
+        )
+
+    def _target(self, y):
+        return self.classes_[y[:, 0].astype(np.intp)]
+
+    def _run(self, X, y, sample_weight, *arguments, **options):
+        weight = _times(sample_weight, y[:, 2])
+        return super()._run(X, y, weight, *arguments, **options)
+
+    def _losses(self, X, y, found, fold):
+        weight = _times(fold.test_weight, y[fold.test, 2])
+        index, offset = y[fold.test, 0], y[fold.test, 1]
+        if len(self.classes_) == 2:
+            z = fitted_path(X, found, fold.test) + offset[:, None]
+            losses = loss(Logistic(), 2.0 * index[:, None] - 1.0, z)
+            return 2.0 * np.average(losses, axis=0, weights=weight)
+        tested, shape = X[fold.test], (X.shape[1], len(self.classes_))
+        scores = [
+            tested @ found.coefs[:, [k]].toarray().reshape(shape) + intercept
+            for k, intercept in enumerate(found.intercepts.T)
+        ]
+        losses = np.array([loss(Multinomial(), index, z) for z in scores])
+        return 2.0 * np.average(losses, axis=1, weights=weight)
+
+    def _coef(self, run, coef):
+        return coef.reshape(self.n_features_in_, -1).T
+
+    def _last_coef(self):
+        coef = getattr(self, "coef_", None)
+        return None if coef is None else coef.T.ravel()
+
+    def _take(self, run, alpha, coef, objective, gap, dtype) -> None:
+        super()._take(run, alpha, coef, objective, gap, dtype)
+        self.intercept_ = np.atleast_1d(self.intercept_).astype(dtype)
+
+
+def _times(sample_weight, class_weight):
+    """Products of weights; None for all equal."""
+    if (class_weight == 1.0).all():
+        return sample_weight
+    return class_weight if sample_weight is None else sample_weight * class_weight
+
+
+class SparseLogisticRegression(_Classifier, GeneralizedLinearModel):
+    r"""Logistic regression with an l1 or elastic-net penalty, certified.
+
+    Minimises over w and b
+
+    .. math::
+        \sum_i s_i \log \big( 1 + e^{-y_i (x_i^\top w + b)} \big)
+        + \alpha \sum_j v_j \Big( \rho |w_j| + \tfrac{1 - \rho}{2} w_j^2 \Big),
+        \qquad y_i \in \{-1, 1\},
+
+    with s the sample weights (times the class weights) over their sum and v the penalty
+    weights. More than two classes have coefficients and an intercept each, and the
+    multinomial loss :math:`\log \sum_k e^{z_{ik}} - z_{i y_i}`.
+
+    Parameters
+    ----------
+    alpha : float, default=0.1
+        Strength of the penalty, > 0; scikit-learn's C is 1 / (n_samples * alpha).
+    l1_ratio : float, default=1.0
+        Share of the l1 penalty; 1 is the Lasso, 0 ridge regression.
+    penalty_weights : array-like of shape (n_features,), default=None
+        The v_j >= 0: 0 leaves a coefficient unpenalised, inf excludes it; None is all
+        ones. They are not rescaled.
+    positive : bool, default=False
+        Restrict the coefficients to w >= 0.
+    class_weight : dict or "balanced", default=None
+        Weights of the classes; "balanced" gives all classes the same total weight.
+    fit_intercept : bool, default=True
+        Fit b, which is never penalised.
+    standardize : bool, default=False
+        Penalise the coefficients of columns scaled to unit (weighted) variance;
+        `coef_` is on the scale of X all the same.
+    max_iter : int, default=100
+        Outer rounds at most; a few suffice.
+    tol : float, default=1e-6
+        Bound of the duality gap, relative to the loss of the null model. float32
+        data: at least 1e-5.
+    warm_start : bool, default=False
+        Start from the coefficients of the fit before.
+    verbose : bool or int, default=0
+        Print a line about the fit.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Classes; of two, coefficients are those of the second one.
+    coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
+        Coefficients, in the precision of X.
+    intercept_ : ndarray of shape (1,) or (n_classes,)
+        Intercepts.
+    dual_gap_ : float
+        Duality gap at `coef_`, in units of the objective: a bound of its distance to
+        the optimum.
+    dual_gap_tol_ : float
+        Bound that was asked for: `tol` times the loss of the null model.
+    objective_ : float
+        Objective at `coef_`.
+    n_iter_ : int
+        Outer rounds taken.
+    sparse_coef_ : csr_array of shape (1, n_features) or (n_classes, n_features)
+        Coefficients as sparse rows.
+    n_features_in_ : int
+        Number of features seen in fit.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features, only if X has string column names.
+
+    See Also
+    --------
+    SparseLogisticRegressionCV : The strength chosen by cross-validation.
+    sklearn.linear_model.LogisticRegression : Other solvers, without certificate.
+
+    Notes
+    -----
+    Newton steps with the exact Hessian on a working set, which stays frozen while steps
+    with it converge fast; the gap over all features certifies the result. Data whose
+    classes can be separated are no special case.
+
+    With several classes and ``l1_ratio=1`` coefficients may not be unique: the same
+    change of a feature's coefficients for all classes may not matter to the penalty
+    either.
+
+    References
+    ----------
+    Friedman, Hastie and Tibshirani (2010), doi:10.18637/jss.v033.i01; for the gap
+    Ndiaye, Fercoq, Gramfort and Salmon (2017), arXiv:1611.05780.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sparsestat.linear_model import SparseLogisticRegression
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> model = SparseLogisticRegression(alpha=0.05, standardize=True).fit(X, y)
+    >>> int((model.coef_ != 0).sum()), round(model.score(X, y), 3)
+    (4, 0.935)
+    """
+
+    _rules: ClassVar[dict[str, Rule]] = {
+        "alpha": Interval(0, inf, closed="neither"),
+        "l1_ratio": Interval(0, 1),
+        **PENALTY,
+        "class_weight": _CLASS_WEIGHT,
+        "fit_intercept": Boolean,
+        **SOLVING,
+        "warm_start": Boolean,
+        "verbose": Verbosity,
+    }
+
+    def __init__(
+        self,
+        alpha=0.1,
+        *,
+        l1_ratio=1.0,
+        penalty_weights=None,
+        positive=False,
+        class_weight=None,
+        fit_intercept=True,
+        standardize=False,
+        max_iter=100,
+        tol=1e-6,
+        warm_start=False,
+        verbose=0,
+    ):
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.penalty_weights = penalty_weights
+        self.positive = positive
+        self.class_weight = class_weight
+        self.fit_intercept = fit_intercept
+        self.standardize = standardize
+        self.max_iter = max_iter
+        self.tol = tol
+        self.warm_start = warm_start
+        self.verbose = verbose
+
+
+class SparseLogisticRegressionCV(_Classifier, GeneralizedLinearModelCV):
+    """Sparse logistic regression with the strength chosen by cross-validation.
+
+    The objective is that of :class:`SparseLogisticRegression`; every solution of the
+    path on all data carries its duality gap. Folds keep the shares of the classes, and
+    are fits with zero weights, in threads, without copies of X.
+
+    Parameters
+    ----------
+    l1_ratio : float or array-like of shape (n_l1_ratios,), default=1.0
+        Share of the l1 penalty, or several of them to choose from.
+    eps : float, default=0.01
+        Length of the default grid, smallest over largest strength; None is 1e-4 if
+        n_samples > n_features, else 1e-3.
+    alphas : int or array-like of shape (n_alphas,), default=50
+        Strengths, or how many on the default grid.
+    cv : int, splitter or iterable, default=None
+        Folds; None is 5 of them, stratified.
+    scoring : str or callable, default=None
+        Score of the held-out samples; None is the deviance.
+    alpha_rule : {"min", "1se"} or callable, default="min"
+        Which strength: of the best mean, the largest within one standard error of it,
+        or the index that a callable (alphas, mean, standard_error) of losses (negated
+        scores) returns.
+    penalty_weights : array-like of shape (n_features,), default=None
+        Weights of the penalty: 0 is unpenalised, inf excluded.
+    positive : bool, default=False
+        Restrict the coefficients to w >= 0.
+    class_weight : dict or "balanced", default=None
+        Weights of the classes, in fits and in held-out deviances.
+    fit_intercept : bool, default=True
+        Fit an intercept, which is never penalised.
+    standardize : bool, default=False
+        Penalise the coefficients of columns of unit variance.
+    max_iter : int, default=100
+        Outer rounds at most for each strength.
+    tol : float, default=1e-6
+        Bound of each duality gap, relative to the loss of the null model.
+    n_jobs : int, default=None
+        Threads over folds; the result does not depend on it.
+    verbose : bool or int, default=0
+        Print a line about the fit.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Classes; of two, coefficients are those of the second one.
+    alpha_ : float
+        Chosen strength.
+    l1_ratio_ : float
+        Chosen share of the l1 penalty.
+    alphas_ : ndarray of shape (n_alphas,) or (n_l1_ratios, n_alphas)
+        Strengths tried, decreasing.
+    deviance_path_ : ndarray of shape ([n_l1_ratios,] n_alphas, n_folds)
+        Mean deviances of the held-out samples, twice their log-loss, only if `scoring`
+        is None.
+    score_path_ : ndarray of shape ([n_l1_ratios,] n_alphas, n_folds)
+        Scores, only if `scoring` is given.
+    path_coef_ : csc_array of shape (n_features, n_alphas)
+        Coefficients on all data along the path; with more than two classes of shape
+        (n_features * n_classes, n_alphas), the classes of a feature next to each other.
+    path_intercept_ : ndarray of shape (n_alphas,) or (n_classes, n_alphas)
+        Intercepts along the path.
+    coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
+        Coefficients at `alpha_`.
+    intercept_ : ndarray of shape (1,) or (n_classes,)
+        Intercepts.
+    dual_gap_ : float
+        Duality gap at `coef_`.
+    dual_gap_tol_ : float
+        Bound that was asked for.
+    objective_ : float
+        Objective at `coef_`.
+    n_iter_ : int
+        Outer rounds of the path on all data.
+    sparse_coef_ : csr_array of shape (1, n_features) or (n_classes, n_features)
+        Coefficients as sparse rows.
+    n_features_in_ : int
+        Number of features seen in fit.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features, only if X has string column names.
+
+    See Also
+    --------
+    SparseLogisticRegression : The fit at a given strength.
+    sklearn.linear_model.LogisticRegressionCV : Other solvers.
+
+    References
+    ----------
+    Friedman, Hastie and Tibshirani (2010), doi:10.18637/jss.v033.i01.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sparsestat.linear_model import SparseLogisticRegressionCV
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> model = SparseLogisticRegressionCV(
+    ...     alphas=10, alpha_rule="1se", standardize=True
+    ... ).fit(X, y)
+    >>> model.deviance_path_.shape
+    (10, 5)
+    """
+
+    _rules: ClassVar[dict[str, Rule]] = {
+        "l1_ratio": Interval(0, 1) | Each(Interval(0, 1)),
+        **CHOICE,
+        **PENALTY,
+        "class_weight": _CLASS_WEIGHT,
+        "fit_intercept": Boolean,
+        **SOLVING,
+        "n_jobs": Jobs,
+        "verbose": Verbosity,
+    }
+
+    def __init__(
+        self,
+        *,
+        l1_ratio=1.0,
+        eps=0.01,
+        alphas=50,
+        cv=None,
+        scoring=None,
+        alpha_rule="min",
+        penalty_weights=None,
+        positive=False,
+        class_weight=None,
+        fit_intercept=True,
+        standardize=False,
+        max_iter=100,
+        tol=1e-6,
+        n_jobs=None,
+        verbose=0,
+    ):
+        self.l1_ratio = l1_ratio
+        self.eps = eps
+        self.alphas = alphas
+        self.cv = cv
+        self.scoring = scoring
+        self.alpha_rule = alpha_rule
+        self.penalty_weights = penalty_weights
+        self.positive = positive
+        self.class_weight = class_weight
+        self.fit_intercept = fit_intercept
+        self.standardize = standardize
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_jobs = n_jobs
+        self.verbose = verbose

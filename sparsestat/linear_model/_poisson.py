@@ -1,0 +1,309 @@
+"""Poisson regression of counts and rates, with sparse coefficients."""
+
+from math import inf
+from typing import ClassVar
+
+from sparsestat.linear_model._generalized import (
+    GeneralizedLinearRegressor,
+    GeneralizedLinearRegressorCV,
+)
+from sparsestat.linear_model._newton import CHOICE, PENALTY, SOLVING
+from sparsestat.optim.datafits import Poisson
+from sparsestat.utils.validation import (
+    Boolean,
+    Each,
+    Interval,
+    Jobs,
+    Rule,
+    Verbosity,
+)
+
+__all__ = ["SparsePoissonRegressor", "SparsePoissonRegressorCV"]
+
+
+class _PoissonMixin:
+    """The loss, and the targets that it is for."""
+
+    _datafit = Poisson()
+    _power = 1
+
+    def _check_target(self, y) -> None:
+        if (y < 0.0).any():
+            raise ValueError(
+                f"y must be >= 0 in a Poisson regression; got a value of {y.min()}."
+            )
+
+    def _check_weighted(self, y) -> None:
+        if self.fit_intercept and not y.any():
+            raise ValueError(
+                "y must not be all zero where the weight is positive, in all or in a "
+                "fold: the best intercept is -inf then."
+            )
+
+
+class SparsePoissonRegressor(_PoissonMixin, GeneralizedLinearRegressor):
+    r"""Poisson regression with an l1 or elastic-net penalty, certified.
+
+    Minimises over w and b
+
+    .. math::
+        \sum_i s_i \Big( e^{z_i} - y_i z_i - y_i + y_i \log y_i \Big)
+        + \alpha \sum_j v_j \Big( \rho |w_j| + \tfrac{1 - \rho}{2} w_j^2 \Big),
+        \qquad z_i = x_i^\top w + b + o_i,
+
+    half the mean deviance and a penalty, with s the sample weights over their sum, o
+    the offsets and v the penalty weights; the means are :math:`e^{z_i}`.
+
+    Parameters
+    ----------
+    alpha : float, default=0.1
+        Strength of the penalty, > 0.
+    l1_ratio : float, default=1.0
+        Share of the l1 penalty; 1 is the Lasso, 0 ridge regression.
+    penalty_weights : array-like of shape (n_features,), default=None
+        The v_j >= 0: 0 leaves a coefficient unpenalised, inf excludes it; None is all
+        ones. They are not rescaled.
+    positive : bool, default=False
+        Restrict the coefficients to w >= 0.
+    fit_intercept : bool, default=True
+        Fit b, which is never penalised.
+    standardize : bool, default=False
+        Penalise the coefficients of columns scaled to unit (weighted) variance;
+        `coef_` is on the scale of X all the same.
+    max_iter : int, default=100
+        Outer rounds at most; a few suffice.
+    tol : float, default=1e-6
+        Bound of the duality gap, relative to the loss of the null model. float32
+        data: at least 1e-5.
+    warm_start : bool, default=False
+        Start from the coefficients of the fit before.
+    verbose : bool or int, default=0
+        Print a line about the fit.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_features,)
+        Coefficients, in the precision of X.
+    intercept_ : float
+        Intercept.
+    dual_gap_ : float
+        Duality gap at `coef_`, in units of the objective: a bound of its distance to
+        the optimum.
+    dual_gap_tol_ : float
+        Bound that was asked for: `tol` times the loss of the null model.
+    objective_ : float
+        Objective at `coef_`.
+    n_iter_ : int
+        Outer rounds taken.
+    sparse_coef_ : csr_array of shape (1, n_features)
+        Coefficients as a sparse row.
+    n_features_in_ : int
+        Number of features seen in fit.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features, only if X has string column names.
+
+    See Also
+    --------
+    SparsePoissonRegressorCV : The strength chosen by cross-validation.
+    sklearn.linear_model.PoissonRegressor : With a ridge penalty.
+
+    Notes
+    -----
+    For rates of counts c in exposures e, fit ``(X, c, offset=log(e))``, or equally
+    ``(X, c / e, sample_weight=e)``.
+
+    References
+    ----------
+    Park and Hastie (2007), doi:10.1111/j.1467-9868.2007.00607.x; Friedman, Hastie and
+    Tibshirani (2010), doi:10.18637/jss.v033.i01.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsestat.linear_model import SparsePoissonRegressor
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((200, 20))
+    >>> y = rng.poisson(np.exp(0.5 * X[:, 0]))
+    >>> model = SparsePoissonRegressor(alpha=0.1).fit(X, y)
+    >>> int(np.abs(model.coef_).argmax())
+    0
+    >>> bool(model.dual_gap_ <= model.dual_gap_tol_)
+    True
+    """
+
+    _rules: ClassVar[dict[str, Rule]] = {
+        "alpha": Interval(0, inf, closed="neither"),
+        "l1_ratio": Interval(0, 1),
+        **PENALTY,
+        "fit_intercept": Boolean,
+        **SOLVING,
+        "warm_start": Boolean,
+        "verbose": Verbosity,
+    }
+
+    def __init__(
+        self,
+        alpha=0.1,
+        *,
+        l1_ratio=1.0,
+        penalty_weights=None,
+        positive=False,
+        fit_intercept=True,
+        standardize=False,
+        max_iter=100,
+        tol=1e-6,
+        warm_start=False,
+        verbose=0,
+    ):
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.penalty_weights = penalty_weights
+        self.positive = positive
+        self.fit_intercept = fit_intercept
+        self.standardize = standardize
+        self.max_iter = max_iter
+        self.tol = tol
+        self.warm_start = warm_start
+        self.verbose = verbose
+
+
+class SparsePoissonRegressorCV(_PoissonMixin, GeneralizedLinearRegressorCV):
+    """Sparse Poisson regression with the strength chosen by cross-validation.
+
+    The objective is that of :class:`SparsePoissonRegressor`; every solution of the
+    path on all data carries its duality gap. Folds are fits with zero weights, in
+    threads, without copies of X.
+
+    Parameters
+    ----------
+    l1_ratio : float or array-like of shape (n_l1_ratios,), default=1.0
+        Share of the l1 penalty, or several of them to choose from.
+    eps : float, default=0.01
+        Length of the default grid, smallest over largest strength; None is 1e-4 if
+        n_samples > n_features, else 1e-3.
+    alphas : int or array-like of shape (n_alphas,), default=50
+        Strengths, or how many on the default grid.
+    cv : int, splitter or iterable, default=None
+        Folds; None is 5 of them.
+    scoring : str or callable, default=None
+        Score of the held-out samples; None is the deviance.
+    alpha_rule : {"min", "1se"} or callable, default="min"
+        Which strength: of the best mean, the largest within one standard error of it,
+        or the index that a callable (alphas, mean, standard_error) of losses (negated
+        scores) returns.
+    penalty_weights : array-like of shape (n_features,), default=None
+        Weights of the penalty: 0 is unpenalised, inf excluded.
+    positive : bool, default=False
+        Restrict the coefficients to w >= 0.
+    fit_intercept : bool, default=True
+        Fit an intercept, which is never penalised.
+    standardize : bool, default=False
+        Penalise the coefficients of columns of unit variance.
+    max_iter : int, default=100
+        Outer rounds at most for each strength.
+    tol : float, default=1e-6
+        Bound of each duality gap, relative to the loss of the null model.
+    n_jobs : int, default=None
+        Threads over folds; the result does not depend on it.
+    verbose : bool or int, default=0
+        Print a line about the fit.
+
+    Attributes
+    ----------
+    alpha_ : float
+        Chosen strength.
+    l1_ratio_ : float
+        Chosen share of the l1 penalty.
+    alphas_ : ndarray of shape (n_alphas,) or (n_l1_ratios, n_alphas)
+        Strengths tried, decreasing.
+    deviance_path_ : ndarray of shape ([n_l1_ratios,] n_alphas, n_folds)
+        Mean deviances of the held-out samples, only if `scoring` is None.
+    score_path_ : ndarray of shape ([n_l1_ratios,] n_alphas, n_folds)
+        Scores, only if `scoring` is given.
+    path_coef_ : csc_array of shape (n_features, n_alphas)
+        Coefficients on all data along the path.
+    path_intercept_ : ndarray of shape (n_alphas,)
+        Intercepts along the path.
+    coef_ : ndarray of shape (n_features,)
+        Coefficients at `alpha_`.
+    intercept_ : float
+        Intercept.
+    dual_gap_ : float
+        Duality gap at `coef_`.
+    dual_gap_tol_ : float
+        Bound that was asked for.
+    objective_ : float
+        Objective at `coef_`.
+    n_iter_ : int
+        Outer rounds of the path on all data.
+    sparse_coef_ : csr_array of shape (1, n_features)
+        Coefficients as a sparse row.
+    n_features_in_ : int
+        Number of features seen in fit.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features, only if X has string column names.
+
+    See Also
+    --------
+    SparsePoissonRegressor : The fit at a given strength.
+    sklearn.linear_model.PoissonRegressor : With a ridge penalty.
+
+    References
+    ----------
+    Park and Hastie (2007), doi:10.1111/j.1467-9868.2007.00607.x; Friedman, Hastie and
+    Tibshirani (2010), doi:10.18637/jss.v033.i01.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsestat.linear_model import SparsePoissonRegressorCV
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((200, 20))
+    >>> y = rng.poisson(np.exp(0.5 * X[:, 0]))
+    >>> model = SparsePoissonRegressorCV(alphas=10, alpha_rule="1se").fit(X, y)
+    >>> model.deviance_path_.shape
+    (10, 5)
+    """
+
+    _rules: ClassVar[dict[str, Rule]] = {
+        "l1_ratio": Interval(0, 1) | Each(Interval(0, 1)),
+        **CHOICE,
+        **PENALTY,
+        "fit_intercept": Boolean,
+        **SOLVING,
+        "n_jobs": Jobs,
+        "verbose": Verbosity,
+    }
+
+    def __init__(
+        self,
+        *,
+        l1_ratio=1.0,
+        eps=0.01,
+        alphas=50,
+        cv=None,
+        scoring=None,
+        alpha_rule="min",
+        penalty_weights=None,
+        positive=False,
+        fit_intercept=True,
+        standardize=False,
+        max_iter=100,
+        tol=1e-6,
+        n_jobs=None,
+        verbose=0,
+    ):
+        self.l1_ratio = l1_ratio
+        self.eps = eps
+        self.alphas = alphas
+        self.cv = cv
+        self.scoring = scoring
+        self.alpha_rule = alpha_rule
+        self.penalty_weights = penalty_weights
+        self.positive = positive
+        self.fit_intercept = fit_intercept
+        self.standardize = standardize
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_jobs = n_jobs
+        self.verbose = verbose
