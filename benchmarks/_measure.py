@@ -19,6 +19,7 @@ from benchmarks import _peers, _problem
 from benchmarks._certify import worst_gap, worst_mcp_violation
 from benchmarks._certify_cox import worst_cox_gap
 from benchmarks._certify_log_det import worst_log_det_gap
+from benchmarks._certify_robust import huber_gap, quantile_gap
 from benchmarks._certify_slope import worst_slope_gap
 from benchmarks._certify_sqrt import worst_sqrt_gap
 from benchmarks._sweep import Run, fastest, sweep
@@ -110,6 +111,10 @@ def certified(problem: _problem.Problem, coefs: Any, task: str = "lasso_path") -
         return worst_log_det_gap(problem.X, coefs, problem.alphas)
     if task == "mcp_path":
         return worst_mcp_violation(problem.X, problem.y, coefs, problem.alphas)
+    if task == "huber_path":
+        return huber_gap(problem.X, problem.y, coefs, problem.alphas)
+    if task == "quantile_path":
+        return quantile_gap(problem.X, problem.y, coefs, problem.alphas)
     if task == "slope_path":
         return worst_slope_gap(problem.X, problem.y, coefs, problem.alphas)
     if task == "sqrt_path":

@@ -21,6 +21,8 @@ def options(task: str, n_samples: int, n_features: int, sparse: bool) -> dict:
     """Both scores of its working sets; on paths with n > p also its Gram form."""
     if task == "graphical_lasso":
         return {algo: {"algo": algo} for algo in ("primal", "dual")}
+    if task == "quantile_path":
+        return {"primal-dual": {"epochs": 1000}}
     choices = {}
     if task == "lasso_path" and n_samples > n_features and not sparse:
         choices["Gram"] = {"ws_strategy": "subdiff", "gram": True}
@@ -67,6 +69,54 @@ def mcp_path(problem, tol: float, ws_strategy: str):
     )
     X, y = problem.X, problem.y
     return solver.path(X, y, datafit, penalty, alphas=problem.alphas)[1]
+
+
+def huber_path(problem, tol: float, ws_strategy: str):
+    """Warm-started path of Huber's loss."""
+    from skglm.solvers import AndersonCD
+
+    solver = AndersonCD(
+        max_iter=_MAX_ITER, tol=tol, ws_strategy=ws_strategy, fit_intercept=False
+    )
+    datafit, penalty = _compiled_huber()
+    X, y = problem.X, problem.y
+    return solver.path(X, y, datafit, penalty, alphas=problem.alphas)[1]
+
+
+@cache
+def _compiled_huber():
+    from skglm.datafits import Huber
+    from skglm.penalties import L1
+    from skglm.utils.jit_compilation import compiled_clone
+
+    from benchmarks._certify_robust import THRESHOLD
+
+    return compiled_clone(Huber(THRESHOLD)), compiled_clone(L1(1.0))
+
+
+def quantile_path(problem, tol: float, epochs: int):
+    """Medians by its primal-dual method, each from the solution before."""
+    import numpy as np
+    from skglm.experimental.pdcd_ws import PDCD_WS
+
+    X, y = problem.X, problem.y
+    datafit, penalty = _compiled_median()
+    coefs, coef = np.zeros((X.shape[1], len(problem.alphas))), np.zeros(X.shape[1])
+    for k, alpha in enumerate(problem.alphas):
+        penalty.alpha = alpha * len(y)  # its loss is a sum
+        solver = PDCD_WS(max_iter=_MAX_ITER, max_epochs=epochs, tol=tol)
+        coef = solver.solve(X, y, datafit, penalty, coef.copy(), X @ coef)[0]
+        coefs[:, k] = coef
+    return coefs
+
+
+@cache
+def _compiled_median():
+    from skglm.experimental.quantile_regression import Pinball
+    from skglm.penalties import L1
+    from skglm.utils.jit_compilation import compiled_clone
+
+    return compiled_clone(Pinball(0.5)), compiled_clone(L1(1.0))
 
 
 def lasso(problem, alpha: float, tol: float, ws_strategy: str):

@@ -25,6 +25,8 @@ def options(task: str, n_samples: int, n_features: int, sparse: bool) -> dict:
     """
     if task == "graphical_lasso":
         return {f"enet_tol {ratio:g}": {"ratio": ratio} for ratio in (1e-1, 1e-3)}
+    if task == "quantile_path":
+        return {name: {"solver": name} for name in ("highs-ds", "highs-ipm")}
     choices = {"Gram": {"precompute": True}, "no Gram": {"precompute": False}}
     if sparse or 8 * n_features**2 > _LARGEST_GRAM:
         del choices["Gram"]
@@ -46,6 +48,18 @@ def lasso_path(problem, tol: float, precompute: bool):
         tol=tol,
         max_iter=_MAX_ITER,
     )[1]
+
+
+def quantile_path(problem, tol: float, solver: str):
+    """Medians, a linear program each; `tol` has no meaning."""
+    import numpy as np
+    from sklearn.linear_model import QuantileRegressor
+
+    coefs = np.empty((problem.X.shape[1], len(problem.alphas)))
+    for k, alpha in enumerate(problem.alphas):
+        model = QuantileRegressor(alpha=alpha, fit_intercept=False, solver=solver)
+        coefs[:, k] = model.fit(problem.X, problem.y).coef_
+    return coefs
 
 
 def lasso(problem, alpha: float, tol: float, precompute: bool):

@@ -37,6 +37,35 @@ def cox_path(problem, tol: float):
     return cox_path(problem.X, problem.y, alphas=problem.alphas, tol=tol)[1]
 
 
+def huber_path(problem, tol: float):
+    """Path of Huber's loss."""
+    from benchmarks._certify_robust import THRESHOLD
+    from sparsestat.optim import datafits
+
+    return _l1_path(problem, datafits.Huber(THRESHOLD), tol)
+
+
+def quantile_path(problem, tol: float):
+    """Path of medians."""
+    from sparsestat.optim import datafits
+
+    return _l1_path(problem, datafits.Quantile(0.5), tol)
+
+
+def _l1_path(problem, datafit, tol: float):
+    from sparsestat.optim import path, penalties
+
+    return path(
+        problem.X,
+        problem.y,
+        datafit,
+        penalties.L1(1.0),
+        alphas=problem.alphas,
+        fit_intercept=False,
+        tol=tol,
+    ).coefs
+
+
 def mcp_path(problem, tol: float):
     """Path of the minimax concave penalty, gamma 3."""
     from sparsestat.optim import datafits, path, penalties

@@ -14,8 +14,10 @@ M    microarrays golub and gravier
 N    path of the minimax concave penalty on the problem of A, gamma 3
 O    SLOPE paths, 500 x 5000 and 1000 x 200
 P    proportional hazards, path, n=1000, p=5000, half of the samples censored
+Q    medians, path, n=300, p=1000, heavy tails
 R    square-root Lasso, path, n=500, p=5000 and n=5000, p=500
 S    single fits, shapes from 200 x 200 to 20000 x 2000, three strengths each
+U    Huber's loss, paths, 500 x 5000 and 5000 x 500, heavy tails
 ==== =========================================================================
 """
 
@@ -29,6 +31,7 @@ from benchmarks.linear_model._generate import (
     ar1,
     ar1_slope,
     cohort,
+    heavy_tails,
     sparse_gaussian,
 )
 from benchmarks.linear_model._intervals import intervals_case
@@ -142,6 +145,27 @@ CASES = [
     ),
     intervals_case("E.small", "Confidence intervals, 200 x 400", 200, 400, 20),
     intervals_case("E.wide", "Confidence intervals, 300 x 1000", 300, 1_000, 10),
+    path_case(
+        "Q",
+        "Median regression, 300 x 1000, 20 strengths",
+        partial(heavy_tails, 300, 1_000, "quantile_path", n_alphas=20, eps=0.1),
+        partial(heavy_tails, 60, 100, "quantile_path", n_spikes=5, n_alphas=5, eps=0.2),
+        task="quantile_path",
+    ),
+    path_case(
+        "U.wide",
+        "Huber regression, 500 x 5000",
+        partial(heavy_tails, 500, 5_000, "huber_path", n_alphas=30, eps=0.1),
+        partial(heavy_tails, 60, 300, "huber_path", n_spikes=5, n_alphas=10),
+        task="huber_path",
+    ),
+    path_case(
+        "U.tall",
+        "Huber regression, 5000 x 500",
+        partial(heavy_tails, 5_000, 500, "huber_path"),
+        partial(heavy_tails, 300, 60, "huber_path", n_spikes=5, n_alphas=10),
+        task="huber_path",
+    ),
     line_case("L", "Total variation of a line of 100000 points"),
     single_fits_case("S", "Single fits over shapes and strengths"),
 ]

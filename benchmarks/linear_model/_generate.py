@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from benchmarks._certify_robust import THRESHOLD
 from benchmarks._certify_slope import bh_lambdas
 from benchmarks._problem import Problem, alpha_grid
 
@@ -109,6 +110,47 @@ def cohort(
     alpha_max = np.abs(X[order].T @ gradient).max() / n_samples
     alphas = alpha_max * np.geomspace(1.0, eps, n_alphas)
     return Problem(X, np.column_stack([time, event.astype(np.float64)]), alphas)
+
+
+def heavy_tails(
+    n_samples: int,
+    n_features: int,
+    task: str,
+    *,
+    rho: float = 0.5,
+    n_spikes: int = 20,
+    n_alphas: int = 50,
+    eps: float = 1e-2,
+    seed: int = 0,
+) -> Problem:
+    """Return a target with noise of Student's t with 2 degrees; design as in `ar1`.
+
+    Parameters
+    ----------
+    n_samples, n_features : int
+        Shape of the design.
+    task : {"huber_path", "quantile_path"}
+        The loss whose largest strength begins the grid.
+    rho, n_spikes, n_alphas, eps, seed
+        As for `ar1`.
+
+    Returns
+    -------
+    Problem
+    """
+    rng = np.random.default_rng(seed)
+    noise = rng.standard_normal((n_samples, n_features))
+    X = np.asfortranarray(noise)
+    for j in range(1, n_features):
+        X[:, j] = rho * X[:, j - 1] + (1 - rho**2) ** 0.5 * noise[:, j]
+    X -= X.mean(axis=0)
+    X /= X.std(axis=0)
+    y = X @ _spikes(rng, n_features, n_spikes, 1.0)
+    y += rng.standard_t(2.0, n_samples)
+    y -= np.median(y)
+    u = np.clip(y, -THRESHOLD, THRESHOLD) if task == "huber_path" else np.sign(y) / 2
+    alpha_max = np.abs(X.T @ u).max() / n_samples
+    return Problem(X, y, alpha_max * np.geomspace(1.0, eps, n_alphas))
 
 
 def sparse_gaussian(
