@@ -212,7 +212,7 @@ class SqrtLasso(SparseLinearRegressor):
                 f"{type(self).__name__} interpolates y at alpha={alpha:.6g}: the "
                 "residual says nothing of the noise. Penalise more.",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
 
