@@ -24,7 +24,7 @@ _SMALLEST_GAP = 1e-12
 _SMALL = 500
 _TO_ROUNDING = 1e-20
 # From so many steps on, curvature pays whatever the scales of the features.
-_PATIENCE = 200
+_PATIENCE = 800
 
 
 class LinearFit(NamedTuple):

@@ -1,5 +1,6 @@
 """SparsemaxClassifier: certificates, equivalences, closed forms and predictions."""
 
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -223,6 +224,21 @@ def test_sparse_data(storage, standardize, l1_ratio):
     if l1_ratio < 1.0:
         # A common shift of a feature's coefficients may leave l1 norm and loss alone.
         np.testing.assert_allclose(model.coef_, dense.coef_, atol=1e-5)
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+@pytest.mark.parametrize("l1_ratio", [0.0, 0.5])
+def test_sparse_data_are_never_densified(standardize, l1_ratio):
+    rng = np.random.default_rng(0)
+    X = sparse.random_array((500, 20_000), density=1e-3, format="csr", rng=rng)
+    y = rng.integers(3, size=500)
+    model = SparsemaxClassifier(0.02, l1_ratio=l1_ratio, standardize=standardize)
+    model.fit(X, y)
+    tracemalloc.start()
+    model.fit(X, y)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 500 * 20_000 * 8 / 2
 
 
 @pytest.mark.parametrize("order_of_memory", "CF")
