@@ -154,8 +154,8 @@ def evaluate(method, split):
 # Half of the recordings of birds hold no bird. They are no distribution over labels, so
 # they are left out of the training samples, and of the test samples in one row. In the
 # other they are kept, and softmax and sparsemax, which always predict some label, are
-# wrong on each, while logistic regression may abstain. The paper does not say what it did
-# with them, nor how it coded the two nominal features, which are left out here; so for
+# wrong on each, while logistic regression may abstain. What the paper did with them is
+# not said, nor how it coded the two nominal features, which are left out here; so for
 # birds no row is expected to agree with it. CAL500 has no published split: random ones
 # are averaged.
 

@@ -22,7 +22,7 @@ from sparsestat.activations import LabelProportionRegressor
 from sparsestat.datasets import make_label_proportions
 
 LENGTHS = {10: [200, 400, 600, 1000, 1400, 2000], 50: [200, 1000, 2000]}
-ALPHAS = 10.0 ** np.arange(-2, -7, -1)
+ALPHAS = 10.0 ** np.arange(-2, -6, -1)
 ORDERS = {"softmax": 1.0, "sparsemax": 2.0}
 COLORS = {"softmax": "#D55E00", "sparsemax": "#0072B2"}
 
