@@ -27,6 +27,8 @@ from benchmarks._sweep import Run, fastest, sweep
 CLEARLY_SLOWER = 1.5
 OVERTIME = 1.5
 """A call is interrupted after this many times the limit."""
+_RING_AGAIN = 0.5
+"""Seconds after which an interruption that went unnoticed is repeated."""
 
 
 class OutOfTimeError(Exception):
@@ -44,7 +46,8 @@ def deadline(seconds: float) -> Iterator[None]:
         raise OutOfTimeError
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    # Again and again: an exception is lost where a finaliser happens to run.
+    signal.setitimer(signal.ITIMER_REAL, seconds, _RING_AGAIN)
     try:
         yield
     finally:

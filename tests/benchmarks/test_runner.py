@@ -104,6 +104,23 @@ def test_a_call_far_past_its_limit_is_interrupted_and_unsolved():
     assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interruption_lost_in_a_finaliser_is_repeated():
+    class Slow:
+        def __del__(self):
+            time.sleep(0.2)
+
+    def endless(tol):
+        while True:
+            time.sleep(0.01)
+
+    cycle = Slow()
+    cycle.itself = cycle
+    del cycle  # left to the collection of garbage before the call
+    run = attempt(endless, 0.1, certify=lambda value: 0.0, time_limit=0.05)
+    assert run.gap == float("inf")
+
+
 def test_a_setting_of_a_tighter_target_may_serve_a_looser_one():
     loose = {"target": 1e-3, "gap": 5e-4, "best": 2.0}
     tight = {"target": 1e-6, "gap": 5e-7, "best": 1.0}
