@@ -41,6 +41,7 @@ from sparsestat.linear_model._poisson import (
     SparsePoissonRegressor,
     SparsePoissonRegressorCV,
 )
+from sparsestat.linear_model._preconditioned import PreconditionedLasso
 from sparsestat.linear_model._quantile import (
     SparseQuantileRegressor,
     SparseQuantileRegressorCV,
@@ -73,6 +74,7 @@ __all__ = [
     "MultiTaskElasticNetCV",
     "MultiTaskLasso",
     "MultiTaskLassoCV",
+    "PreconditionedLasso",
     "RelaxedLasso",
     "RelaxedLassoCV",
     "SCADRegressor",
