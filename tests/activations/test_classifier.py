@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from sparsestat.activations import SparsemaxClassifier, entmax, sparsemax
+from sparsestat.activations._linear_fit import make_objective
 from sparsestat.utils.validation import ParameterError
 from tests.activations.fits import duality_gap, objective
 
@@ -51,6 +52,27 @@ def test_certificate_holds_without_the_solver(order, l1_ratio, free):
     assert gap <= model.dual_gap_tol_ + 1e-12
     assert model.dual_gap_ == pytest.approx(gap, abs=1e-9)
     assert model.loss_ <= model.objective_
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("l1_ratio", L1_RATIOS)
+def test_gap_of_any_point_is_that_of_feasible_dual_variables(order, l1_ratio):
+    X, y = data()
+    problem = make_objective(X, y, 4, None, order, True, False)
+    problem.set_strength(0.02, l1_ratio)
+    coefs = 0.1 * np.random.default_rng(1).standard_normal((9, 4))
+    gap = problem.gap(problem.at(coefs))
+    W = coefs[:-1]
+    expected = duality_gap(
+        X,
+        one_hot(y),
+        W.T,
+        coefs[-1] - X.mean(axis=0) @ W,
+        alpha=0.02,
+        l1_ratio=l1_ratio,
+        order=order,
+    )
+    assert gap == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("order", [1.0, 2.0])
