@@ -1,11 +1,8 @@
 """Sparse linear models, certified by duality gaps or stationarity."""
 
 from sparsestat.linear_model._adaptive import AdaptiveLasso, AdaptiveLassoCV
-from sparsestat.linear_model._cox import (
-    SparseCoxRegressor,
-    SparseCoxRegressorCV,
-    cox_path,
-)
+from sparsestat.linear_model._cox import SparseCoxRegressor
+from sparsestat.linear_model._cox_cv import SparseCoxRegressorCV, cox_path
 from sparsestat.linear_model._cv import ElasticNetCV, LassoCV
 from sparsestat.linear_model._debiased import DebiasedLasso
 from sparsestat.linear_model._elastic_net import ElasticNet

@@ -3,11 +3,19 @@
 from math import inf
 from typing import ClassVar
 
+import numpy as np
+from scipy.special import gammaln, polygamma, psi
+
 from sparsestat.linear_model._generalized import (
     GeneralizedLinearRegressor,
     GeneralizedLinearRegressorCV,
 )
-from sparsestat.linear_model._newton import CHOICE, PENALTY, SOLVING
+from sparsestat.linear_model._newton import (
+    CHOICE,
+    PENALTY,
+    SOLVING,
+    without_saturated,
+)
 from sparsestat.optim.datafits import Gamma
 from sparsestat.utils.validation import (
     Boolean,
@@ -19,6 +27,10 @@ from sparsestat.utils.validation import (
 )
 
 __all__ = ["SparseGammaRegressor", "SparseGammaRegressorCV"]
+
+# Halves of mean deviances below this are an exact fit.
+_LEAST_DEVIANCE = 1e-8
+_SHAPE_STEPS = 5
 
 
 class _GammaMixin:
@@ -184,6 +196,10 @@ class SparseGammaRegressorCV(_GammaMixin, GeneralizedLinearRegressorCV):
         Which strength: of the best mean, the largest within one standard error of it,
         or the index that a callable (alphas, mean, standard_error) of losses (negated
         scores) returns.
+    criterion : {"aic", "aicc", "bic", "ebic"}, default=None
+        Information criterion in place of cross-validation, and of `cv`, `scoring` and
+        `alpha_rule`, with the best shape for each strength, among models
+        of at most n / 2 degrees of freedom.
     penalty_weights : array-like of shape (n_features,), default=None
         Weights of the penalty: 0 is unpenalised, inf excluded.
     positive : bool, default=False
@@ -210,9 +226,12 @@ class SparseGammaRegressorCV(_GammaMixin, GeneralizedLinearRegressorCV):
     alphas_ : ndarray of shape (n_alphas,) or (n_l1_ratios, n_alphas)
         Strengths tried, decreasing.
     deviance_path_ : ndarray of shape ([n_l1_ratios,] n_alphas, n_folds)
-        Mean deviances of the held-out samples, only if `scoring` is None.
+        Mean deviances of the held-out samples, only if `scoring` and `criterion` are
+        None.
     score_path_ : ndarray of shape ([n_l1_ratios,] n_alphas, n_folds)
         Scores, only if `scoring` is given.
+    criterion_ : ndarray of shape ([n_l1_ratios,] n_alphas)
+        Values of the criterion, only if `criterion` is given.
     path_coef_ : csc_array of shape (n_features, n_alphas)
         Coefficients on all data along the path.
     path_intercept_ : ndarray of shape (n_alphas,)
@@ -277,6 +296,7 @@ class SparseGammaRegressorCV(_GammaMixin, GeneralizedLinearRegressorCV):
         cv=None,
         scoring=None,
         alpha_rule="min",
+        criterion=None,
         penalty_weights=None,
         positive=False,
         fit_intercept=True,
@@ -292,6 +312,7 @@ class SparseGammaRegressorCV(_GammaMixin, GeneralizedLinearRegressorCV):
         self.cv = cv
         self.scoring = scoring
         self.alpha_rule = alpha_rule
+        self.criterion = criterion
         self.penalty_weights = penalty_weights
         self.positive = positive
         self.fit_intercept = fit_intercept
@@ -300,3 +321,22 @@ class SparseGammaRegressorCV(_GammaMixin, GeneralizedLinearRegressorCV):
         self.tol = tol
         self.n_jobs = n_jobs
         self.verbose = verbose
+
+    def _deviance(self, run, found, n, dof):
+        half = np.maximum(found.losses, _LEAST_DEVIANCE)
+        shape = _best_shape(half)
+        logs = shape * (half + 1.0 - np.log(shape)) + gammaln(shape)
+        return without_saturated(2.0 * n * logs, dof, n)
+
+
+def _best_shape(half: np.ndarray) -> np.ndarray:
+    """Shapes of greatest likelihood for halves of mean deviances.
+
+    Roots of log(shape) - psi(shape) = half, by Newton steps in the logarithm.
+    """
+    shape = (1.0 + np.sqrt(1.0 + 4.0 * half / 3.0)) / (4.0 * half)
+    for _ in range(_SHAPE_STEPS):
+        excess = np.log(shape) - psi(shape) - half
+        slope = 1.0 - shape * polygamma(1, shape)
+        shape = shape * np.exp(-excess / slope)
+    return shape

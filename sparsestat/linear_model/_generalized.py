@@ -25,14 +25,43 @@ __all__ = [
     "GeneralizedLinearModelCV",
     "GeneralizedLinearRegressor",
     "GeneralizedLinearRegressorCV",
+    "Offsets",
 ]
 
 # Linear predictions beyond this, of held-out samples, are all infinitely bad.
 _FAR = 300.0
 
 
-class _Offsets:
-    """Targets with offsets; inside they are the two columns of y."""
+class Offsets:
+    """Known parts of linear predictions; inside they are a column of y."""
+
+    _offset_column: ClassVar[int] = 1
+
+    def _linear_prediction(self, X, offset) -> np.ndarray:
+        """Linear predictions of every sample, and class where there are several."""
+        check_is_fitted(self)
+        X = validate_data(
+            self,
+            X,
+            accept_sparse=("csr", "csc", "coo"),
+            dtype=[np.float64, np.float32],
+            reset=False,
+        )
+        z = X @ self.coef_.T + self.intercept_
+        if offset is None:
+            return z
+        shift = check_offset(offset, X).astype(z.dtype)
+        return z + (shift if z.ndim == 1 else shift[:, None])
+
+    def _scores(self, X, y, run, found, fold, scorer):
+        offset = y[fold.test, self._offset_column]
+        if offset.any():
+            scorer = _WithOffset(scorer, offset)
+        return super()._scores(X, y, run, found, fold, scorer)
+
+
+class _TargetWithOffset(Offsets):
+    """Targets of one column, checked."""
 
     _datafit: ClassVar[NamedTuple]
 
@@ -65,22 +94,6 @@ class _Offsets:
             weight,
         )
 
-    def _linear_prediction(self, X, offset) -> np.ndarray:
-        """Linear predictions of every sample, and class where there are several."""
-        check_is_fitted(self)
-        X = validate_data(
-            self,
-            X,
-            accept_sparse=("csr", "csc", "coo"),
-            dtype=[np.float64, np.float32],
-            reset=False,
-        )
-        z = X @ self.coef_.T + self.intercept_
-        if offset is None:
-            return z
-        shift = check_offset(offset, X).astype(z.dtype)
-        return z + (shift if z.ndim == 1 else shift[:, None])
-
 
 class _FoldsOfDeviance:
     """Cross-validation by held-out deviances."""
@@ -94,11 +107,6 @@ class _FoldsOfDeviance:
         least = least_loss(self._datafit, target)
         losses = loss(self._datafit, target[:, None], z) - least[:, None]
         return 2.0 * np.average(losses, axis=0, weights=fold.test_weight)
-
-    def _scores(self, X, y, run, found, fold, scorer):
-        if y[fold.test, 1].any():
-            scorer = _WithOffset(scorer, y[fold.test, 1])
-        return super()._scores(X, y, run, found, fold, scorer)
 
 
 class _WithOffset:
@@ -115,13 +123,13 @@ class _WithOffset:
 
     def _shifted(self, method):
         @wraps(method)
-        def predict(X, offset=self.offset):
-            return method(X, offset=offset)
+        def predict(X, offset=None):  # `score` hands on what it was not given
+            return method(X, offset=self.offset if offset is None else offset)
 
         return predict
 
 
-class GeneralizedLinearModel(_Offsets, NewtonModel):
+class GeneralizedLinearModel(_TargetWithOffset, NewtonModel):
     """Base of the models at one strength."""
 
     @with_callbacks
@@ -156,7 +164,7 @@ class GeneralizedLinearModel(_Offsets, NewtonModel):
         return self._fit(X, y, sample_weight, offset=offset)
 
 
-class GeneralizedLinearModelCV(_FoldsOfDeviance, _Offsets, NewtonModelCV):
+class GeneralizedLinearModelCV(_FoldsOfDeviance, _TargetWithOffset, NewtonModelCV):
     """Base of the models that choose the strength by cross-validation."""
 
     # Groups are for the splitter, which asks for them itself.

@@ -12,9 +12,10 @@ from sparsestat.linear_model._newton import (
     SOLVING,
     NewtonCV,
     NewtonRegressor,
+    without_saturated,
 )
 from sparsestat.linear_model._path_cv import fitted_path
-from sparsestat.optim.huber import ConcomitantHuber, FixedHuber, mad
+from sparsestat.optim.huber import ConcomitantHuber, FixedHuber, log_density, mad
 from sparsestat.optim.huber_path import HuberRun
 from sparsestat.utils.validation import (
     Boolean,
@@ -247,6 +248,10 @@ class SparseHuberRegressorCV(_HuberMixin, NewtonCV):
         Which strength: of the best mean, the largest within one standard error of it,
         or the index that a callable (alphas, mean, standard_error) of losses (negated
         scores) returns.
+    criterion : {"aic", "aicc", "bic", "ebic"}, default=None
+        Information criterion in place of cross-validation, and of `cv`, `scoring` and
+        `alpha_rule`: of the density whose logarithm is Huber's loss, so with a
+        concomitant scale only, among models of at most n / 2 degrees of freedom.
     penalty_weights : array-like of shape (n_features,), default=None
         Weights of the penalty: 0 is unpenalised, inf excluded.
     positive : bool, default=False
@@ -273,9 +278,11 @@ class SparseHuberRegressorCV(_HuberMixin, NewtonCV):
     alphas_ : ndarray of shape (n_alphas,) or (n_l1_ratios, n_alphas)
         Strengths tried, decreasing.
     mae_path_ : ndarray of shape ([n_l1_ratios,] n_alphas, n_folds)
-        Mean absolute errors, only if `scoring` is None.
+        Mean absolute errors, only if `scoring` and `criterion` are None.
     score_path_ : ndarray of shape ([n_l1_ratios,] n_alphas, n_folds)
         Scores, only if `scoring` is given.
+    criterion_ : ndarray of shape ([n_l1_ratios,] n_alphas)
+        Values of the criterion, only if `criterion` is given.
     path_coef_ : csc_array of shape (n_features, n_alphas)
         Coefficients on all data along the path.
     path_intercept_ : ndarray of shape (n_alphas,)
@@ -347,6 +354,7 @@ class SparseHuberRegressorCV(_HuberMixin, NewtonCV):
         cv=None,
         scoring=None,
         alpha_rule="min",
+        criterion=None,
         penalty_weights=None,
         positive=False,
         fit_intercept=True,
@@ -364,6 +372,7 @@ class SparseHuberRegressorCV(_HuberMixin, NewtonCV):
         self.cv = cv
         self.scoring = scoring
         self.alpha_rule = alpha_rule
+        self.criterion = criterion
         self.penalty_weights = penalty_weights
         self.positive = positive
         self.fit_intercept = fit_intercept
@@ -372,6 +381,22 @@ class SparseHuberRegressorCV(_HuberMixin, NewtonCV):
         self.tol = tol
         self.n_jobs = n_jobs
         self.verbose = verbose
+
+    def _validated(self, X, y, sample_weight):
+        if self.criterion is not None and self.scale != "concomitant":
+            raise ValueError(
+                "criterion needs scale='concomitant', with epsilon relative to the "
+                f"noise; got scale={self.scale!r}."
+            )
+        return super()._validated(X, y, sample_weight)
+
+    def _deviance(self, run, found, n, dof):
+        values, loss = np.empty(len(found.alphas)), run.loss
+        for k in range(len(values)):
+            fitted = run.fitted(found.coefs[:, [k]].toarray().ravel())[loss.rows]
+            r = loss.y - fitted - loss.best_intercept(fitted)
+            values[k] = log_density(r, loss.weight, loss.threshold, loss.smallest)
+        return without_saturated(2.0 * n * values, dof, n)
 
     def _losses(self, X, y, found, fold):
         errors = np.abs(y[fold.test, None] - fitted_path(X, found, fold.test))

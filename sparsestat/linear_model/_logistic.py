@@ -371,6 +371,9 @@ class SparseLogisticRegressionCV(_Classifier, GeneralizedLinearModelCV):
         Which strength: of the best mean, the largest within one standard error of it,
         or the index that a callable (alphas, mean, standard_error) of losses (negated
         scores) returns.
+    criterion : {"aic", "aicc", "bic", "ebic"}, default=None
+        Information criterion in place of cross-validation, and of `cv`, `scoring` and
+        `alpha_rule`.
     penalty_weights : array-like of shape (n_features,), default=None
         Weights of the penalty: 0 is unpenalised, inf excluded.
     positive : bool, default=False
@@ -402,9 +405,11 @@ class SparseLogisticRegressionCV(_Classifier, GeneralizedLinearModelCV):
         Strengths tried, decreasing.
     deviance_path_ : ndarray of shape ([n_l1_ratios,] n_alphas, n_folds)
         Mean deviances of the held-out samples, twice their log-loss, only if `scoring`
-        is None.
+        and `criterion` are None.
     score_path_ : ndarray of shape ([n_l1_ratios,] n_alphas, n_folds)
         Scores, only if `scoring` is given.
+    criterion_ : ndarray of shape ([n_l1_ratios,] n_alphas)
+        Values of the criterion, only if `criterion` is given.
     path_coef_ : csc_array of shape (n_features, n_alphas)
         Coefficients on all data along the path; with more than two classes of shape
         (n_features * n_classes, n_alphas), the classes of a feature next to each other.
@@ -470,6 +475,7 @@ class SparseLogisticRegressionCV(_Classifier, GeneralizedLinearModelCV):
         cv=None,
         scoring=None,
         alpha_rule="min",
+        criterion=None,
         penalty_weights=None,
         positive=False,
         class_weight=None,
@@ -486,6 +492,7 @@ class SparseLogisticRegressionCV(_Classifier, GeneralizedLinearModelCV):
         self.cv = cv
         self.scoring = scoring
         self.alpha_rule = alpha_rule
+        self.criterion = criterion
         self.penalty_weights = penalty_weights
         self.positive = positive
         self.class_weight = class_weight

@@ -10,6 +10,7 @@ from sparsestat.linear_model._base import SparseLinearModel, solver_tol
 from sparsestat.linear_model._path_cv import ModelCV
 from sparsestat.optim.newton_run import NewtonRun
 from sparsestat.optim.penalties import ElasticNet
+from sparsestat.utils.criteria import CRITERIA, price_of_parameters
 from sparsestat.utils.validation import (
     ArrayLike,
     Boolean,
@@ -29,6 +30,7 @@ __all__ = [
     "NewtonModel",
     "NewtonModelCV",
     "NewtonRegressor",
+    "without_saturated",
 ]
 
 # Rules of the penalty, of the way to solve and of the choice of the strength.
@@ -48,6 +50,7 @@ CHOICE: dict[str, Rule] = {
     "cv": Splitter,
     "scoring": Callable | OneOf(None) | str,
     "alpha_rule": OneOf("min", "1se") | Callable,
+    "criterion": OneOf(None, *CRITERIA),
 }
 
 
@@ -80,8 +83,6 @@ class NewtonModel(SparseLinearModel):
 class NewtonModelCV(NewtonModel, ModelCV):
     """Base of the estimators that choose the strength by cross-validation."""
 
-    criterion = None  # there are folds only
-
     def _penalty(self, penalty_weights):
         return ElasticNet(1.0, 1.0, penalty_weights, self.positive)
 
@@ -94,6 +95,36 @@ class NewtonModelCV(NewtonModel, ModelCV):
         ratios = np.atleast_1d(self.l1_ratio)
         return [penalty._replace(l1_ratio=float(ratio)) for ratio in ratios]
 
+    def _criteria(self, X, y, sample_weight, paths):
+        n = float(len(y) if sample_weight is None else sample_weight.sum())
+        return [self._criterion_along(*path, n, X.shape[1]) for path in paths], {}
+
+    def _criterion_along(self, run: NewtonRun, found, n: float, n_features: int):
+        """Values of the criterion along a path, of samples whose weights sum to n."""
+        n_outputs = len(run.problem.excluded) // n_features
+        n_intercepts = self._n_intercepts(n_outputs)
+        dof = run.degrees_of_freedom(found) + n_intercepts
+        price = price_of_parameters(
+            self.criterion,
+            dof,
+            n_samples=self._information(run, n),
+            n_features=n_outputs * n_features,
+            n_intercepts=n_intercepts,
+        )
+        return self._deviance(run, found, n, dof) + price
+
+    def _n_intercepts(self, n_outputs: int) -> int:
+        """Free intercepts: one of several classes follows from the others."""
+        return max(1, n_outputs - 1) * int(self.fit_intercept)
+
+    def _information(self, run: NewtonRun, n: float) -> float:
+        """Number of observations that criteria count."""
+        return n
+
+    def _deviance(self, run: NewtonRun, found, n: float, dof: np.ndarray):
+        """Minus twice the log-likelihoods along a path, up to a constant."""
+        return 2.0 * n * found.losses
+
 
 class NewtonRegressor(RegressorMixin, NewtonModel):
     """Base of the regressors at one strength."""
@@ -101,3 +132,12 @@ class NewtonRegressor(RegressorMixin, NewtonModel):
 
 class NewtonCV(RegressorMixin, NewtonModelCV):
     """Base of the cross-validated regressors."""
+
+
+def without_saturated(values: np.ndarray, dof: np.ndarray, n: float) -> np.ndarray:
+    """Criteria with infinity for models of more than n / 2 degrees of freedom.
+
+    Where the scale of the noise is estimated along, the likelihood of models that
+    interpolate has no bound.
+    """
+    return np.where(dof > max(0.5 * n, dof.min()), np.inf, values)

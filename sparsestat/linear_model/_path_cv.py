@@ -235,15 +235,20 @@ class ModelCV(PathModel):
 
     def _by_criterion(self, X, y, sample_weight, paths) -> "_Choice":
         """Choose by an information criterion."""
+        values, attributes = self._criteria(X, y, sample_weight, paths)
+        which = int(np.argmin([value.min() for value in values]))
+        kept = np.array(values) if self._has_several else values[0]
+        attributes["criterion_"] = kept
+        return _Choice(which, first_minimum(values[which]), attributes)
+
+    def _criteria(self, X, y, sample_weight, paths) -> tuple[list[np.ndarray], dict]:
+        """Values of the criterion along all paths, and attributes that tell how."""
         variance = self._variance(X, y, sample_weight, paths[0][0])
         values = [
             self._criterion(self.criterion, sample_weight, *path, variance, X.shape)[0]
             for path in paths
         ]
-        which = int(np.argmin([value.min() for value in values]))
-        kept = np.array(values) if self._has_several else values[0]
-        attributes = {"criterion_": kept, "noise_variance_": variance}
-        return _Choice(which, first_minimum(values[which]), attributes)
+        return values, {"noise_variance_": variance}
 
     def _fold(self, X, y, whole: Run, alphas, fold: "_Fold", scorer, task):
         """Errors or scores on the test rows of the path on the train rows."""

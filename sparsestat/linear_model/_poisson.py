@@ -191,6 +191,9 @@ class SparsePoissonRegressorCV(_PoissonMixin, GeneralizedLinearRegressorCV):
         Which strength: of the best mean, the largest within one standard error of it,
         or the index that a callable (alphas, mean, standard_error) of losses (negated
         scores) returns.
+    criterion : {"aic", "aicc", "bic", "ebic"}, default=None
+        Information criterion in place of cross-validation, and of `cv`, `scoring` and
+        `alpha_rule`.
     penalty_weights : array-like of shape (n_features,), default=None
         Weights of the penalty: 0 is unpenalised, inf excluded.
     positive : bool, default=False
@@ -217,9 +220,12 @@ class SparsePoissonRegressorCV(_PoissonMixin, GeneralizedLinearRegressorCV):
     alphas_ : ndarray of shape (n_alphas,) or (n_l1_ratios, n_alphas)
         Strengths tried, decreasing.
     deviance_path_ : ndarray of shape ([n_l1_ratios,] n_alphas, n_folds)
-        Mean deviances of the held-out samples, only if `scoring` is None.
+        Mean deviances of the held-out samples, only if `scoring` and `criterion` are
+        None.
     score_path_ : ndarray of shape ([n_l1_ratios,] n_alphas, n_folds)
         Scores, only if `scoring` is given.
+    criterion_ : ndarray of shape ([n_l1_ratios,] n_alphas)
+        Values of the criterion, only if `criterion` is given.
     path_coef_ : csc_array of shape (n_features, n_alphas)
         Coefficients on all data along the path.
     path_intercept_ : ndarray of shape (n_alphas,)
@@ -284,6 +290,7 @@ class SparsePoissonRegressorCV(_PoissonMixin, GeneralizedLinearRegressorCV):
         cv=None,
         scoring=None,
         alpha_rule="min",
+        criterion=None,
         penalty_weights=None,
         positive=False,
         fit_intercept=True,
@@ -299,6 +306,7 @@ class SparsePoissonRegressorCV(_PoissonMixin, GeneralizedLinearRegressorCV):
         self.cv = cv
         self.scoring = scoring
         self.alpha_rule = alpha_rule
+        self.criterion = criterion
         self.penalty_weights = penalty_weights
         self.positive = positive
         self.fit_intercept = fit_intercept

@@ -12,6 +12,7 @@ from sparsestat.linear_model._newton import (
     SOLVING,
     NewtonCV,
     NewtonRegressor,
+    without_saturated,
 )
 from sparsestat.linear_model._path_cv import fitted_path
 from sparsestat.optim.quantile import CheckLoss, QuantileRun
@@ -193,6 +194,10 @@ class SparseQuantileRegressorCV(_QuantileMixin, NewtonCV):
         Which strength: of the best mean, the largest within one standard error of it,
         or the index that a callable (alphas, mean, standard_error) of losses (negated
         scores) returns.
+    criterion : {"aic", "aicc", "bic", "ebic"}, default=None
+        Information criterion in place of cross-validation, and of `cv`, `scoring` and
+        `alpha_rule`: of the asymmetric Laplace density, among models of at most
+        n / 2 degrees of freedom.
     penalty_weights : array-like of shape (n_features,), default=None
         Weights of the penalty: 0 is unpenalised, inf excluded.
     positive : bool, default=False
@@ -219,9 +224,11 @@ class SparseQuantileRegressorCV(_QuantileMixin, NewtonCV):
     alphas_ : ndarray of shape (n_alphas,) or (n_l1_ratios, n_alphas)
         Strengths tried, decreasing.
     pinball_path_ : ndarray of shape ([n_l1_ratios,] n_alphas, n_folds)
-        Mean check losses, only if `scoring` is None.
+        Mean check losses, only if `scoring` and `criterion` are None.
     score_path_ : ndarray of shape ([n_l1_ratios,] n_alphas, n_folds)
         Scores, only if `scoring` is given.
+    criterion_ : ndarray of shape ([n_l1_ratios,] n_alphas)
+        Values of the criterion, only if `criterion` is given.
     path_coef_ : csc_array of shape (n_features, n_alphas)
         Coefficients on all data along the path.
     path_intercept_ : ndarray of shape (n_alphas,)
@@ -289,6 +296,7 @@ class SparseQuantileRegressorCV(_QuantileMixin, NewtonCV):
         cv=None,
         scoring=None,
         alpha_rule="min",
+        criterion=None,
         penalty_weights=None,
         positive=False,
         fit_intercept=True,
@@ -305,6 +313,7 @@ class SparseQuantileRegressorCV(_QuantileMixin, NewtonCV):
         self.cv = cv
         self.scoring = scoring
         self.alpha_rule = alpha_rule
+        self.criterion = criterion
         self.penalty_weights = penalty_weights
         self.positive = positive
         self.fit_intercept = fit_intercept
@@ -313,6 +322,11 @@ class SparseQuantileRegressorCV(_QuantileMixin, NewtonCV):
         self.tol = tol
         self.n_jobs = n_jobs
         self.verbose = verbose
+
+    def _deviance(self, run, found, n, dof):
+        least = run.loss.rounding + np.finfo(np.float64).tiny
+        values = 2.0 * n * np.log(np.maximum(found.losses, least))
+        return without_saturated(values, dof, n)
 
     def _losses(self, X, y, found, fold):
         fitted = fitted_path(X, found, fold.test)

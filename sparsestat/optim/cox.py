@@ -21,14 +21,17 @@ class PartialLikelihood:
         Weights that sum to one.
     ties : {"breslow", "efron"}
         How tied events enter.
+    offset : ndarray of shape (n_samples,), default=None
+        Known part of the predictions.
     """
 
     rounding = 64.0 * np.finfo(np.float64).eps  # of logarithms, of order one
     linear_means = False
 
-    def __init__(self, time, event, sample_weight, ties: str) -> None:
+    def __init__(self, time, event, sample_weight, ties: str, offset=None) -> None:
         self.sets = cox.risk_sets(time, event, sample_weight, ties)
         self.rows = self.sets.order
+        self.offset = None if offset is None else offset[self.rows]
 
     def null_intercept(self) -> float:
         """Predictions are relative: any constant will do."""
@@ -44,6 +47,7 @@ class PartialLikelihood:
 
     def evaluate(self, z: np.ndarray) -> tuple[float, np.ndarray]:
         """Loss, and minus its gradient."""
+        z = z if self.offset is None else z + self.offset
         self._z, self._sums = z, cox.denominators(self.sets, z)
         self._hazards = cox.hazards(self.sets, z, self._sums)
         u = (self.sets.observed - self._hazards) / self.sets.total
@@ -59,7 +63,8 @@ class PartialLikelihood:
 
     def dual_value(self, u: np.ndarray, scale: float) -> float:
         """Dual objective at scale * u."""
-        return cox.dual_value(self.sets, self._z, self._sums, scale)
+        value = cox.dual_value(self.sets, self._z, self._sums, scale)
+        return value if self.offset is None else value - scale * float(u @ self.offset)
 
     def metric(self, safe: bool) -> Metric:
         """Hessian: that of independent samples less the means of all risk sets.
@@ -74,3 +79,7 @@ class PartialLikelihood:
             lambda change, u: 0.0,
             lambda u: u,
         )
+
+    def baseline_hazard(self) -> np.ndarray:
+        """Jumps of the cumulative hazard at the state, of a prediction of zero."""
+        return cox.baseline_hazard(self.sets, self._sums)

@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 
 from sparsestat.optim.working_columns import Metric
 
-__all__ = ["ConcomitantHuber", "FixedHuber", "mad", "weighted_median"]
+__all__ = ["ConcomitantHuber", "FixedHuber", "log_density", "mad", "weighted_median"]
 
 # Deviations of y below this share of its size are rounding error.
 _ROUNDING = 1e4 * np.finfo(np.float64).eps
@@ -157,7 +157,7 @@ class ConcomitantHuber(_Huber):
             centre = weighted_median(self.y, self.weight)
             spread = float(self.weight @ np.abs(self.y - centre))
         floor = _ROUNDING * np.abs(self.y).max() + np.finfo(np.float64).tiny
-        self._smallest = max(_SMALLEST_SCALE * spread, floor)
+        self.smallest = max(_SMALLEST_SCALE * spread, floor)
 
     @property
     def rounding(self) -> float:
@@ -166,12 +166,12 @@ class ConcomitantHuber(_Huber):
 
     def scale_for(self, noise: float) -> float:
         """The scale that a root mean square of clipped residuals makes best."""
-        return max(noise, self._smallest)
+        return max(noise, self.smallest)
 
     def evaluate(self, z: np.ndarray) -> tuple[float, np.ndarray]:
         """Loss, and minus its gradient; keeps the best scale."""
         r = self.y - z
-        self.scale = max(_best_scale(r, self.weight, self.threshold), self._smallest)
+        self.scale = max(_best_scale(r, self.weight, self.threshold), self.smallest)
         bound = self.threshold * self.scale
         clipped = np.clip(r, -bound, bound)
         self._r, self._inside = r, clipped == r
@@ -181,7 +181,7 @@ class ConcomitantHuber(_Huber):
     def dual_value(self, u: np.ndarray, scale: float) -> float:
         """Dual objective at scale * u."""
         norm2 = scale**2 * (u @ (u / self.weight))
-        return float(scale * (u @ self.y) + 0.5 * self._smallest * (1.0 - norm2))
+        return float(scale * (u @ self.y) + 0.5 * self.smallest * (1.0 - norm2))
 
     def metric(self, safe: bool) -> Metric:
         """Hessian with the scale and the intercept minimised out.
@@ -193,7 +193,7 @@ class ConcomitantHuber(_Huber):
         if self.fit_intercept:
             factors.append(diagonal)
             blocks.append(diagonal.sum())
-        if self.scale > self._smallest and not safe:
+        if self.scale > self.smallest and not safe:
             cross = np.where(self._inside, self.weight * self._r, 0.0) / self.scale**2
             factors.append(cross)
             blocks.append(_STIFFNESS * float(cross @ self._r) / self.scale)
@@ -237,6 +237,25 @@ def _metric(diagonal, factors, system, has_intercept: bool = True) -> Metric:
         lambda change, u: float(first * u.sum() - own @ change),
         lambda u: u - own * u.sum(),
     )
+
+
+def log_density(r: np.ndarray, weight: np.ndarray, threshold: float, least: float):
+    """Least mean of log(scale) + rho(r / scale) over scales from `least` on.
+
+    That is minus the log-likelihood of Huber's density, up to a constant.
+    """
+    size = np.abs(r)
+    order = np.argsort(size)
+    size, weight = size[order], weight[order]
+    squares = np.append(0.0, np.cumsum(weight * size**2))
+    beyond = threshold * np.append(np.cumsum((weight * size)[::-1])[::-1], 0.0)
+    # With k inliers the derivative is zero at the root of s^2 - beyond s - squares.
+    scales = 0.5 * (beyond + np.sqrt(beyond**2 + 4.0 * squares))
+    inside = np.searchsorted(size, threshold * scales, side="right")
+    agreeing = np.flatnonzero(inside <= np.arange(len(scales)))
+    scale = max(float(scales[agreeing[0]]), least)
+    clipped = np.minimum(size / scale, threshold)
+    return np.log(scale) + float(weight @ (clipped * (size / scale - 0.5 * clipped)))
 
 
 def _best_scale(r: np.ndarray, weight: np.ndarray, threshold: float) -> float:

@@ -77,8 +77,10 @@ def _(datafit, y, fit_intercept, offset=None):
 def _(datafit, y, fit_intercept, offset=None):
     if datafit.ties not in ("breslow", "efron"):
         raise ValueError(f"ties must be 'breslow' or 'efron'; got {datafit.ties!r}.")
-    _refuse_offset(datafit, offset)
-    return NewtonRun, partial(PartialLikelihood, *check_survival(y), ties=datafit.ties)
+    make_loss = partial(
+        PartialLikelihood, *check_survival(y), ties=datafit.ties, offset=offset
+    )
+    return NewtonRun, make_loss
 
 
 @run_and_loss.register(Multinomial)

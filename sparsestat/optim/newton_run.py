@@ -3,13 +3,14 @@
 import numpy as np
 from scipy import sparse
 
-from sparsestat.optim.certificate import penalty_value
+from sparsestat.optim.certificate import fill_curvatures, penalty_value
 from sparsestat.optim.design import make_design, predict, with_norms
 from sparsestat.optim.newton_path import NewtonPath, NewtonStep
-from sparsestat.optim.penalties import prepare
+from sparsestat.optim.penalties import prepare, restrict
 from sparsestat.optim.run import Run, mean_prediction
 from sparsestat.optim.solution import PathSolution, Solution
 from sparsestat.optim.tasks import Tasks, make_tasks
+from sparsestat.optim.working_columns import columns_for
 
 __all__ = ["NewtonRun"]
 
@@ -134,6 +135,34 @@ class NewtonRun(Run):
     def path_solution(self, alphas: np.ndarray, steps: list) -> PathSolution:
         """All steps on the scale of the data."""
         return collect(self.problem.design, alphas, steps, self.gap_tol, self.solver)
+
+    def degrees_of_freedom(self, found: PathSolution) -> np.ndarray:
+        """Degrees of freedom of every solution of a path, without intercepts.
+
+        The size of the support with an l1 penalty; else the trace of H (H + R)^-1 on
+        it, with the Hessians of the loss, intercepts minimised out, and of the penalty.
+        """
+        if getattr(self.penalty, "l1_ratio", 1.0) == 1.0:
+            return np.diff(found.coefs.indptr)
+        return np.array(
+            [
+                self._freedom(alpha, found.coefs[:, [k]].toarray().ravel())
+                for k, alpha in enumerate(found.alphas)
+            ]
+        )
+
+    def _freedom(self, alpha: float, coef: np.ndarray) -> float:
+        support = np.flatnonzero(coef)
+        fitted = self.fitted(coef)[self.loss.rows]
+        self.loss.evaluate(fitted + self.loss.spread(self.loss.best_intercept(fitted)))
+        columns = columns_for(self.problem, self.loss)
+        columns.add(support)
+        columns.begin(self.loss.metric(safe=False))
+        hessian = columns.hessian(0, len(support))
+        ridge = np.zeros(len(support))
+        local = restrict(self._repeated._replace(alpha=float(alpha)), support)
+        fill_curvatures(local, ridge)
+        return float(np.trace(np.linalg.solve(hessian + np.diag(ridge), hessian)))
 
     def _uncentred(self, intercept, coef: np.ndarray):
         """The intercept that goes with X as it is."""

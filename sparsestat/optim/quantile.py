@@ -16,6 +16,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve, lstsq
 from sparsestat.optim.newton_path import NewtonPath
 from sparsestat.optim.newton_run import NewtonRun
 from sparsestat.optim.penalties import curvature, slope
+from sparsestat.optim.solution import PathSolution
 
 __all__ = ["CheckLoss", "QuantilePath", "QuantileRun", "weighted_quantile"]
 
@@ -27,6 +28,8 @@ _DAMPING = 0.99995
 _SHARES = (0.1, 1e-3, 1e-5)
 _FEASIBLE = 1e-11
 _BEYOND = 1e-3
+# Residuals of interpolated samples, relative to the mean.
+_EXACT = 1e-4
 
 
 def weighted_quantile(values: np.ndarray, weight: np.ndarray, quantile: float) -> float:
@@ -163,6 +166,23 @@ class QuantileRun(NewtonRun):
     """As `NewtonRun`, with interior points."""
 
     solver_class = QuantilePath
+
+    def degrees_of_freedom(self, found: PathSolution) -> np.ndarray:
+        """Numbers of interpolated samples, less one for the intercept.
+
+        The divergence of the fit: Li, Liu and Zhu (2007),
+        doi:10.1198/016214506000000979.  With an l1 penalty it is that of the nonzero
+        coefficients.
+        """
+        if getattr(self.penalty, "l1_ratio", 1.0) == 1.0:
+            return super().degrees_of_freedom(found)
+        loss, exact = self.loss, []
+        for k in range(len(found.alphas)):
+            fitted = self.fitted(found.coefs[:, [k]].toarray().ravel())[loss.rows]
+            r = loss.y - fitted - loss.best_intercept(fitted)
+            size = np.abs(r).mean() + loss.rounding
+            exact.append(np.count_nonzero(np.abs(r) <= _EXACT * size))
+        return np.maximum(np.array(exact) - int(loss.fit_intercept), 0)
 
 
 class _Bounds(NamedTuple):

@@ -1,9 +1,9 @@
-"""Information criteria of Gaussian linear models with known noise variance."""
+"""Information criteria, and that of Gaussian linear models with known noise."""
 
 import numpy as np
 from scipy.special import gammaln
 
-__all__ = ["CRITERIA", "information_criterion"]
+__all__ = ["CRITERIA", "information_criterion", "price_of_parameters"]
 
 CRITERIA = ("aic", "aicc", "bic", "ebic")
 
@@ -65,25 +65,74 @@ def information_criterion(
     >>> values.argmin()
     np.int64(1)
     """
-    k = np.asarray(n_parameters, dtype=np.float64)
     n = float(n_samples)
     fit = n * np.log(2.0 * np.pi * noise_variance)
     fit = fit + np.asarray(residual_squares) / noise_variance
+    return fit + price_of_parameters(
+        criterion,
+        n_parameters,
+        n_samples=n_samples,
+        n_features=n_features,
+        n_intercepts=int(fit_intercept),
+        gamma=gamma,
+    )
+
+
+def price_of_parameters(
+    criterion: str,
+    n_parameters: np.ndarray,
+    *,
+    n_samples: float,
+    n_features: int,
+    n_intercepts: int = 1,
+    gamma: float = 1.0,
+) -> np.ndarray:
+    """What a criterion adds to minus twice the log-likelihood, c(k) above.
+
+    Parameters
+    ----------
+    criterion : {"aic", "aicc", "bic", "ebic"}
+        Which criterion.
+    n_parameters : array-like of shape (n_models,)
+        Degrees of freedom k, intercepts among them.
+    n_samples, n_features : float, int
+        Size of the data.
+    n_intercepts : int, default=1
+        How many of the parameters are intercepts.
+    gamma : float, default=1.0
+        Price of the size of the model space in EBIC.
+
+    Returns
+    -------
+    price : ndarray of shape (n_models,)
+
+    Raises
+    ------
+    ValueError
+        For another criterion.
+
+    Examples
+    --------
+    >>> from sparsestat.utils.criteria import price_of_parameters
+    >>> price_of_parameters("aic", [1, 3], n_samples=10, n_features=5)
+    array([2., 6.])
+    """
+    k, n = np.asarray(n_parameters, dtype=np.float64), float(n_samples)
     if criterion == "aic":
-        return fit + 2.0 * k
+        return 2.0 * k
     if criterion == "aicc":
         left = n - k - 1.0
         with np.errstate(divide="ignore", invalid="ignore"):
             correction = np.where(left > 0.0, 2.0 * k * (k + 1.0) / left, np.inf)
-        return fit + 2.0 * k + correction
+        return 2.0 * k + correction
     if criterion == "bic":
-        return fit + k * np.log(n)
+        return k * np.log(n)
     if criterion == "ebic":
-        size = k - float(fit_intercept)
+        size = k - n_intercepts
         models = (
             gammaln(n_features + 1.0)
             - gammaln(size + 1.0)
             - gammaln(n_features - size + 1.0)
         )
-        return fit + k * np.log(n) + 2.0 * gamma * models
+        return k * np.log(n) + 2.0 * gamma * models
     raise ValueError(f"criterion must be one of {CRITERIA}; got {criterion!r}.")

@@ -5,7 +5,11 @@ import pytest
 from scipy import sparse
 from scipy.optimize import minimize
 
-from sparsestat.linear_model import SparseCoxRegressor, SparseCoxRegressorCV
+from sparsestat.linear_model import (
+    SparseCoxRegressor,
+    SparseCoxRegressorCV,
+    cox_path,
+)
 from sparsestat.metrics import concordance_index
 from tests.naive import partial_likelihood
 
@@ -328,3 +332,55 @@ def test_concordance_is_that_of_r():
 def test_concordance_refuses_risks_that_are_not_finite():
     with pytest.raises(ValueError, match="risk must be finite"):
         concordance_index([[1.0, 1], [2.0, 1]], [0.0, np.inf])
+
+
+@pytest.mark.parametrize("ties", TIES)
+def test_offset_is_a_feature_of_known_coefficient(ties):
+    X, y, weight = cohort()
+    offset = 0.7 * X[:, 0] - 0.4
+    prices = np.ones(30)
+    prices[0] = np.inf
+    model = SparseCoxRegressor(0.03, ties=ties, penalty_weights=prices, tol=1e-9)
+    model.fit(X, y, weight, offset=offset)
+    z = X @ model.coef_ + offset
+    time, event = y[:, 0], y[:, 1] > 0
+    kept = weight > 0
+    value, gradient, _ = partial_likelihood(
+        time[kept], event[kept], weight[kept], z[kept], ties
+    )
+    size = 0.03 * np.abs(model.coef_).sum()
+    assert model.objective_ == pytest.approx(value + size, rel=1e-12)
+    slopes = X[kept, 1:].T @ gradient
+    assert np.abs(slopes).max() <= 0.03 * (1.0 + 1e-4)
+    active = model.coef_[1:] != 0.0
+    np.testing.assert_allclose(slopes[active], -0.03 * np.sign(model.coef_[1:][active]),
+                               atol=1e-5)  # fmt: skip
+    np.testing.assert_allclose(model.predict(X, offset), model.predict(X) + offset)
+    assert model.score(X, y, weight, offset) > model.score(X, y, weight)
+    moved = SparseCoxRegressor(0.03, ties=ties, penalty_weights=prices, tol=1e-9)
+    moved.fit(X, y, weight, offset=offset + 5.0)
+    np.testing.assert_allclose(moved.coef_, model.coef_, atol=1e-6)
+    np.testing.assert_allclose(
+        moved.predict_survival_function(X, offset=offset + 5.0),
+        model.predict_survival_function(X, offset=offset),
+        atol=1e-6,
+    )
+
+
+def test_offsets_reach_folds_and_scorers():
+    X, y, _ = cohort(200, 5)
+    offset = 2.0 * X[:, 2]
+    rng = np.random.default_rng(5)
+    y = np.column_stack([rng.exponential(np.exp(-offset - X[:, 0])), np.ones(200)])
+    options = {"alphas": [0.2, 0.05], "cv": 3}
+    by_deviance = SparseCoxRegressorCV(**options).fit(X, y, offset=offset)
+    without = SparseCoxRegressorCV(**options).fit(X, y)
+    assert by_deviance.deviance_path_.mean() < without.deviance_path_.mean()
+    assert abs(by_deviance.coef_[2]) < 0.2 < without.coef_[2]
+    scored = SparseCoxRegressorCV(scoring=lambda m, X, y: m.score(X, y), **options)
+    assert scored.fit(X, y, offset=offset).score_path_.min() > 0.7
+    coefs = cox_path(X, y, offset=offset, alphas=[0.05])[1]
+    expected = by_deviance.path_coef_[:, [1]].toarray()
+    np.testing.assert_allclose(coefs, expected, atol=1e-3)
+    with pytest.raises(ValueError, match="offset must be finite"):
+        SparseCoxRegressor().fit(X, y, offset=np.full(200, np.nan))
