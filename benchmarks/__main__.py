@@ -26,6 +26,8 @@ PEERS = (
     "sortedl1",
     "skimage",
     "hidimstat",
+    "numpy",
+    "entmax",
 )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from benchmarks._tables import OURS, result_at, seconds
+from benchmarks._tables import OURS, call_times, is_ours, our_best, result_at, seconds
 
 _INK = "#22303c"
 _MUTED = "#8a97a3"
@@ -49,7 +49,7 @@ def draw(report: dict, path: Path, columns: int = 3) -> bool:
     columns : int, default=3
         Panels in a row.
     """
-    painters = {"path": _path, "cold": _cold, "grid": _grid}
+    painters = {"path": _path, "calls": _calls, "cold": _cold, "grid": _grid}
     panels = []
     for name, record in report["cases"].items():
         painter = painters.get(record["kind"])
@@ -70,13 +70,17 @@ def draw(report: dict, path: Path, columns: int = 3) -> bool:
             painter(ax, record)
         for ax in axes[len(panels) :]:
             ax.set_axis_off()
-        heading = f"{report['title']}: time to an equal, independently certified gap"
+        kinds = {record["kind"] for _, record, _ in panels}
+        heading = report["title"]
+        if kinds & {"path", "grid"}:
+            heading += ": time to an equal, independently certified gap"
         if any(case["settings"]["quick"] for case in report["cases"].values()):
             heading += " (quick run, small problems)"
         figure.suptitle(heading, fontsize=13, fontweight="bold", x=0.01, ha="left")
-        figure.legend(
-            handles=_legend(), loc="outside lower left", ncols=4, frameon=False
-        )
+        if kinds & {"path", "grid"}:
+            figure.legend(
+                handles=_legend(), loc="outside lower left", ncols=4, frameon=False
+            )
         figure.savefig(path, dpi=150, facecolor="white")
     return True
 
@@ -84,6 +88,8 @@ def draw(report: dict, path: Path, columns: int = 3) -> bool:
 def _has_results(record: dict) -> bool:
     if record["kind"] == "path":
         return any(peer.get("results") for peer in record["peers"].values())
+    if record["kind"] == "calls":
+        return bool(call_times(record))
     if record["kind"] == "cold":
         return any(fit.get("warm_cache") for fit in record["fits"].values())
     return any("peers" in cell for cell in record["cells"])
@@ -143,6 +149,38 @@ def _path(ax, record: dict) -> None:
         )
     _label_rows(ax, [(e[2], e[3]["name"]) for e in entries])
     _log_time(ax, values, f"seconds at gap {targets[-1]:g}, best")
+
+
+def _calls(ax, record: dict) -> None:
+    """A line for each array, a dot for each call: time over our best."""
+    times = call_times(record)
+    labels = list(dict.fromkeys(label for calls in times.values() for label in calls))
+    palette = [c for key, c in _COLOUR.items() if key != OURS]
+    others = [label for label in labels if not is_ours(label)]
+    for y, number in enumerate(reversed(sorted(times))):
+        calls = times[number]
+        unit = our_best(calls)
+        for label in labels:
+            if label in calls:
+                ours = is_ours(label)
+                at = others.index(label) % len(palette) if not ours else 0
+                ax.plot(
+                    calls[label]["best"] / (unit or 1.0),
+                    y,
+                    "o",
+                    ms=8 if ours else 6,
+                    color=_COLOUR[OURS] if ours else palette[at],
+                    alpha=0.6 if ours and label != OURS else 1.0,
+                    label=label if y == len(times) - 1 else None,
+                )
+    rows = [record["rows"][number] for number in reversed(sorted(times))]
+    names = [f"{r['n_rows']} x {r['n_classes']}, {r['scale']:g}" for r in rows]
+    _label_rows(ax, [("", name) for name in names])
+    ax.axvline(1.0, color=_MUTED, lw=1)
+    ax.set_xscale("log")
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    ax.set_xlabel("time over ours" if any(map(is_ours, labels)) else "seconds")
+    ax.legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(0, -0.2))
 
 
 def _cold(ax, record: dict) -> None:

@@ -8,6 +8,8 @@ The JSON holds ``family, title, machine`` and ``cases``, a record for each case 
   options, tol, gap, best, median, seconds``), ``sweep`` (all calibrating runs) and
   ``memory`` (peak beside X);
 - ``grid``: ``cells`` of shape and strength with times of all peers, ``summary``;
+- ``calls``: ``rows`` of arrays, ``per_row``, ``peers`` with ``name, status, versions,
+  rows`` (an entry for each array and call with ``label, best, median, squares``);
 - ``cold``: ``imports`` and ``fits``;
 - ``skipped``: ``reason``.
 """

@@ -21,6 +21,7 @@ def section(name: str, record: dict) -> list[str]:
     """One case: its heading, its problem, its table."""
     render = {
         "path": _path,
+        "calls": _calls,
         "cold": _cold,
         "grid": _grid,
         "intervals": _intervals,
@@ -40,16 +41,20 @@ def _preface(report: dict) -> list[str]:
         f"{machine['system']}, Python {machine['python']}, {machine['blas']}. "
         f"Measured on it: {machine['triad_gb_per_s']} GB/s (triad), "
         f"{machine['dgemm_gflop_per_s']} Gflop/s (dgemm). "
-        f"Threads of every solver: {_join(threads)}.",
-        "",
-        "Gap: duality gap of the returned coefficients, recomputed by one independent "
-        "function in float64, relative to the objective of the null model, worst over "
-        "the path. Each solver is swept over its own tolerances and settings; shown is "
-        "the fastest whose gap meets the target, best and median of "
-        f"{_join(repeats)} calls after a warm-up, in a fresh process. A gap in italics "
-        "misses the target: it is the best that was reached. Settings that took over "
-        "twice as long as the solver's best were not pursued.",
+        f"Threads of every solver: {_join(threads)}."
     ]
+    if any(case["kind"] in ("path", "grid") for case in report["cases"].values()):
+        text += [
+            "",
+            "Gap: duality gap of the returned coefficients, recomputed by one "
+            "independent function in float64, relative to the objective of the null "
+            "model, worst over the path. Each solver is swept over its own tolerances "
+            "and settings; shown is the fastest whose gap meets the target, best and "
+            f"median of {_join(repeats)} calls after a warm-up, in a fresh process. A "
+            "gap in italics misses the target: it is the best that was reached. "
+            "Settings that took over twice as long as the solver's best were not "
+            "pursued.",
+        ]
     if quick:
         text += ["", "**Quick run: small problems, times mean nothing.**"]
     return text
@@ -209,6 +214,98 @@ def _versions(peers: dict[str, dict]) -> list[str]:
             inner = ", ".join(f"{k} {v}" for k, v in peer["versions"].items())
             parts.append(inner)
     return ["", f"Versions: {'; '.join(parts)}."] if parts else []
+
+
+def _calls(record: dict) -> list[str]:
+    """Best times, a row for each array, or for each call where there is one array."""
+    rows = record["rows"]
+    times = call_times(record)
+    best = {number: our_best(calls) for number, calls in times.items()}
+    labels = list(dict.fromkeys(label for calls in times.values() for label in calls))
+    unit = "a row" if record["per_row"] else "a call"
+    out = [
+        f"Best time of {unit} in a fresh process of each library after a warm-up, on "
+        "the same arrays; in brackets over ours, the fastest of several.",
+        "",
+    ]
+
+    def cell(number: int, label: str) -> str:
+        entry = times.get(number, {}).get(label)
+        if entry is None:
+            return ""
+        ratio = f" ({factor(entry['best'] / best[number])})" if best[number] else ""
+        return seconds(entry["best"]) + ("" if is_ours(label) else ratio)
+
+    if len(rows) == 1:
+        calls = times.get(0, {})
+        body = [
+            [label, cell(0, label), seconds(calls[label]["median"])] for label in calls
+        ]
+        out += [_array(rows[0]) + ".", "", *table(["call", "best", "median"], body)]
+    else:
+        body = [
+            [_array(row), *(cell(number, label) for label in labels)]
+            for number, row in enumerate(rows)
+        ]
+        out += table(["rows x classes, scale", *labels], body)
+    worst = largest_difference(record)
+    if worst is not None:
+        out += [
+            "",
+            "Sums of squares of the results differ between libraries by at most "
+            f"{worst:.0e}, relative.",
+        ]
+    for peer in record["peers"].values():
+        if peer["status"] != "ok":
+            out += ["", _absence(peer)]
+    return out + _versions(record["peers"])
+
+
+def is_ours(label: str) -> bool:
+    """Whether a call is one of ours."""
+    return label.split(",")[0] == OURS
+
+
+def our_best(calls: dict[str, dict]) -> float | None:
+    """Time of our plain call; of the fastest where all are variants."""
+    if OURS in calls:
+        return calls[OURS]["best"]
+    return min((e["best"] for k, e in calls.items() if is_ours(k)), default=None)
+
+
+def factor(ratio: float) -> str:
+    """Ratio of two times, with two digits or as an integer.
+
+    Examples
+    --------
+    >>> factor(0.0512), factor(7.13), factor(231.4)
+    ('0.051x', '7.1x', '231x')
+    """
+    return f"{ratio:.0f}x" if ratio >= 100 else f"{ratio:.2g}x"
+
+
+def call_times(record: dict) -> dict[int, dict[str, dict]]:
+    """Entries of all peers by number of the array and label."""
+    times: dict[int, dict[str, dict]] = {}
+    for peer in record["peers"].values():
+        for entry in peer["rows"]:
+            times.setdefault(entry["row"], {})[entry["label"]] = entry
+    return times
+
+
+def largest_difference(record: dict) -> float | None:
+    """Largest relative difference of sums of squares; None for divergent tasks."""
+    worst = None
+    for calls in call_times(record).values():
+        known = [e["squares"] for e in calls.values() if e["squares"] is not None]
+        if len(known) > 1 and not record["per_row"]:
+            spread = (max(known) - min(known)) / max(known)
+            worst = spread if worst is None else max(worst, spread)
+    return worst
+
+
+def _array(row: dict) -> str:
+    return f"{row['n_rows']} x {row['n_classes']}, {row['scale']:g}"
 
 
 def _cold(record: dict) -> list[str]:

@@ -8,7 +8,8 @@ A peer is a module with
 - ``options(task, n_samples, n_features, sparse)``: ``{label: keyword arguments}``,
   the settings worth trying for a task, the likeliest to win first;
 - a function for each task that it can do, named as the task, e.g.
-  ``lasso_path(problem, tol, **options) -> coefs``;
+  ``lasso_path(problem, tol, **options) -> coefs``; tasks without a tolerance take an
+  array and return ``{label: call}``, and their peers need no tolerances and options;
 - optionally ``interpreter()``: the Python to run it with.
 
 Modules import their library inside functions, so that the absence of one is a row
@@ -19,6 +20,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -45,6 +50,30 @@ def load(name: str) -> ModuleType:
 def distribution_versions(*names: str) -> dict[str, str]:
     """Versions of installed distributions; ImportError if one is absent."""
     return {name: importlib.metadata.version(name) for name in names}
+
+
+def own_environment(name: str, module: str, requirements: Sequence[str]) -> str:
+    """Python of a virtual environment for what cannot live in this one.
+
+    The one that the variable ``SPARSESTAT_<NAME>_PYTHON`` names, else
+    ``.venv/bench-<name>``, made if `module` is not in it; ImportError if that fails.
+    """
+    named = os.environ.get(f"SPARSESTAT_{name.upper()}_PYTHON")
+    if named:
+        return named
+    from benchmarks._runner import ROOT
+
+    def run(command: list[str]) -> bool:
+        return subprocess.run(command, capture_output=True).returncode == 0
+
+    home = ROOT / ".venv" / f"bench-{name}"
+    python = str(home / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
+    if not os.path.exists(python):
+        run([sys.executable, "-m", "venv", str(home)])
+    if not run([python, "-c", f"import {module}"]):
+        if not run([python, "-m", "pip", "install", "--quiet", *requirements]):
+            raise ImportError(f"could not make the environment of {name}")
+    return python
 
 
 def decades(first: int, last: int, factor: float = 1.0) -> list[float]:

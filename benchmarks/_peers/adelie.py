@@ -7,11 +7,7 @@ which is made on first use.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
-from benchmarks._peers import decades, distribution_versions
+from benchmarks._peers import decades, distribution_versions, own_environment
 
 NAME = "adelie"
 TOLERANCES = decades(6, 18)
@@ -20,26 +16,8 @@ _REQUIREMENTS = ("adelie==1.1.52", "numpy<2", "scipy", "threadpoolctl")
 
 
 def interpreter() -> str:
-    """Python of adelie's environment; makes it if need be, ImportError if it fails."""
-    named = os.environ.get("SPARSESTAT_ADELIE_PYTHON")
-    if named:
-        return named
-    from benchmarks._runner import ROOT
-
-    home = ROOT / ".venv" / "bench-adelie"
-    python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    if not python.exists():
-        _run([sys.executable, "-m", "venv", str(home)])
-    if _run([str(python), "-c", "import adelie"], check=False) != 0:
-        _run([str(python), "-m", "pip", "install", "--quiet", *_REQUIREMENTS])
-    return str(python)
-
-
-def _run(command: list[str], check: bool = True) -> int:
-    code = subprocess.run(command, capture_output=True).returncode
-    if check and code != 0:
-        raise ImportError(f"could not make the environment of {NAME}")
-    return code
+    """Python of adelie's environment; ImportError if there is none."""
+    return own_environment("adelie", "adelie", _REQUIREMENTS)
 
 
 def versions() -> dict[str, str]:

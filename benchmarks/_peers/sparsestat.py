@@ -145,3 +145,56 @@ def intervals(X, y, threads: int):
     from sparsestat.linear_model import DebiasedLasso
 
     return DebiasedLasso(n_jobs=threads).fit(X, y).conf_int_.T
+
+
+def sparsemax(Z) -> dict:
+    """Sparsemax into an array that is there, and as sparse rows."""
+    import numpy as np
+
+    from sparsestat.activations import sparsemax
+
+    out = np.empty_like(Z)
+    return {
+        NAME: lambda: sparsemax(Z, out=out),
+        f"{NAME}, CSR": lambda: sparsemax(Z, output="csr"),
+    }
+
+
+def entmax15(Z) -> dict:
+    """1.5-entmax into an array that is there."""
+    return _entmax(Z, 1.5)
+
+
+def entmax125(Z) -> dict:
+    """1.25-entmax into an array that is there."""
+    return _entmax(Z, 1.25)
+
+
+def _entmax(Z, alpha: float) -> dict:
+    import numpy as np
+
+    from sparsestat.activations import entmax
+
+    out = np.empty_like(Z)
+    return {NAME: lambda: entmax(Z, alpha, out=out)}
+
+
+def loss(Z) -> dict:
+    """Sparsemax loss of labels, with its gradient."""
+    import numpy as np
+
+    from sparsestat.activations import fenchel_young_loss
+
+    labels = np.arange(len(Z)) % Z.shape[1]
+    return {NAME: lambda: fenchel_young_loss(Z, labels, return_grad=True)[0]}
+
+
+def decode(P) -> dict:
+    """Decoding with the default penalty, to sparse rows, of several divergences."""
+    from sparsestat.activations import bregman_decode
+
+    def call(kind: str, alpha: float):
+        return lambda: bregman_decode(P, alpha=alpha, kind=kind, output="csr")[0]
+
+    kinds = [("primal", 1.0), ("primal", 1.5), ("primal", 2.0), ("dual", 1.5)]
+    return {f"{NAME}, {kind} {alpha:g}": call(kind, alpha) for kind, alpha in kinds}

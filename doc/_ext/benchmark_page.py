@@ -10,7 +10,17 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks._tables import OURS, result_at, seconds, section, table
+from benchmarks._tables import (
+    OURS,
+    call_times,
+    factor,
+    is_ours,
+    our_best,
+    result_at,
+    seconds,
+    section,
+    table,
+)
 
 MARKER = "<!-- reports -->"
 PAGE = "benchmarks"
@@ -34,13 +44,14 @@ def account(report: dict, path: Path) -> Iterator[str]:
         yield ":::{warning}\nA quick run: small problems, times mean nothing.\n:::\n"
     rows = [row for name, case in cases.items() if (row := summary(name, case))]
     head = ["case", "target gap", "sparsestat", "fastest peer", "peer / ours"]
-    yield "\n".join(table(head, rows)) + "\n"
+    if rows:
+        yield "\n".join(table(head, rows)) + "\n"
     yield "### What this says\n"
     yield "\n".join(f"- {sentence}" for sentence in reading(cases)) + "\n"
     picture = path.with_suffix(".png")
     if picture.exists():
         yield f"```{{image}} {FOLDER}/{picture.name}"
-        yield ":alt: Time of each solver at equal certified gap, a panel for each case"
+        yield ":alt: Time of each library, a panel for each case"
         yield ":class: benchmark-plot\n```\n"
     yield "### Machine\n"
     yield "\n".join(machine(report["machine"], cases)) + "\n"
@@ -100,6 +111,8 @@ def reading(cases: dict[str, dict]) -> Iterator[str]:
     for name, case in cases.items():
         if case["kind"] == "grid" and case["summary"]:
             yield grid_sentence(name, case)
+        if case["kind"] == "calls":
+            yield from call_sentences(name, case)
         if case["kind"] == "cold" and case["fits"].get(OURS, {}).get("warm_cache"):
             yield cold_sentence(name, case)
     unmet = {
@@ -143,6 +156,20 @@ def grid_sentence(name: str, case: dict) -> str:
         f"{total['worst']:.2f}, and {total['within_slack']} of {total['cells']} cells "
         "are within 1.25 times the fastest peer plus one millisecond."
     )
+
+
+def call_sentences(name: str, case: dict) -> Iterator[str]:
+    """How every other call compares with our best one, over the arrays of a case."""
+    ratios: dict[str, list[float]] = {}
+    for calls in call_times(case).values():
+        ours = our_best(calls)
+        for label, entry in calls.items():
+            if ours and not is_ours(label):
+                ratios.setdefault(label, []).append(entry["best"] / ours)
+    for label, found in ratios.items():
+        low, high = factor(min(found)), factor(max(found))
+        span = f"{low} to {high}" if low != high else low
+        yield f"{case['title']} ({name}): {label} takes {span} our time."
 
 
 def cold_sentence(name: str, case: dict) -> str:

@@ -165,7 +165,7 @@ def bregman_decode(
         )
 
     Q, _ = grow_rows(fill, values.shape, values.dtype)
-    sizes = np.diff(Q.indptr)
+    sizes = np.diff(Q.indptr).astype(np.intp)
     return given.restore(Q, output), sizes if given.many else int(sizes[0])
 
 

@@ -172,11 +172,12 @@ def _solve(z, alpha, temperature, x, p, where, lanes):
     """
     order = 1.0 if alpha == 1.0 else alpha - 1.0
     scale = min(order / temperature, _LARGEST_SCALE)
-    n, top = _near_top(z, alpha, scale, x, p, where, lanes)
+    n, top, lowest = _near_top(z, alpha, scale, x, p, where, lanes)
     if not abs(top) < np.inf:
         return -1, top
-    # Exponentials are never zero; all others need x > -1.
-    size, floor = 0, -np.inf if alpha == 1.0 else -1.0
+    # Exponentials are never zero; all others are where x is below the threshold.
+    start = _start(lowest, top, scale)
+    size, floor = 0, -np.inf if alpha == 1.0 else start
     for k in range(n):
         value = x[k]
         if value != value:
@@ -193,14 +194,14 @@ def _solve(z, alpha, temperature, x, p, where, lanes):
     else:
         for k in range(size):
             p[k] = x[k]
-        shift = _threshold(p, size, alpha)
+        shift = _threshold(p, size, alpha, start)
         size = _probabilities(x, p, where, size, alpha, shift)
     return size, top
 
 
 @kernel
 def _near_top(z, alpha, scale, x, work, where, lanes):
-    """Entries that may be in the support and all NaN, in x; and the maximum.
+    """Entries that may be in the support and all NaN, in x; the maximum, a lower bound.
 
     Both the maximum and the threshold of a part of the row only grow with it, so what
     they exclude is excluded for good.
@@ -223,11 +224,20 @@ def _near_top(z, alpha, scale, x, work, where, lanes):
         # The threshold of what has been read, each time that this has doubled.
         if stop >= refresh and stop < len(z) and 1.0 < alpha <= 2.0 and n > 0:
             refresh = 2 * stop
+            begin, size = _start(lowest, top, scale), 0
             for k in range(n):
-                work[k] = (x[k] - top) * scale
-            shift = _threshold(work, n, alpha)
+                work[size] = (x[k] - top) * scale
+                size += work[size] > begin
+            shift = _threshold(work, size, alpha, begin)
             lowest = max(lowest, top + (shift - _base(alpha)) / scale)
-    return n, top
+    return n, top, lowest
+
+
+@kernel
+def _start(lowest, top, scale):
+    """A number in units of x that is at most the threshold, whatever was rounded."""
+    slack = 1e-15 * (1.0 + abs(top) * scale)
+    return max((lowest - top) * scale - slack, -1.0)
 
 
 @kernel
@@ -290,13 +300,16 @@ def _base(alpha):
 
 
 @kernel
-def _threshold(x, n, alpha):
-    """The tau, plus the base, at which the probabilities of x[:n] sum to one."""
+def _threshold(x, n, alpha, start):
+    """The tau, plus the base, at which the probabilities of x[:n] sum to one.
+
+    It is known to be at least `start`, as all of x are.
+    """
     if alpha == 2.0:
         return simplex_threshold(x, n)
     if alpha == 1.5:
-        return _newton_squares(x, n)
-    return _newton(x, n, alpha - 1.0, _base(alpha))
+        return _newton_squares(x, n, start)
+    return _newton(x, n, alpha - 1.0, _base(alpha), start)
 
 
 @kernel
@@ -321,13 +334,12 @@ def _probabilities(x, p, where, n, alpha, shift):
 
 
 @kernel
-def _newton_squares(x, n):
+def _newton_squares(x, n, tau):
     """sum (x - tau)_+^2 = 1, by Newton on the norm, from the left.
 
     A norm is convex in tau, so that no step passes the solution and what is dropped
     stays dropped.
     """
-    tau = -1.0
     for iteration in range(_MAX_ITER):
         squares, total = _sums(x[:n], tau)
         root = np.sqrt(squares)
@@ -357,10 +369,10 @@ def _sums(x, tau):
 
 
 @kernel
-def _newton(x, n, order, base):
+def _newton(x, n, order, base, start):
     """The same for the norm of exponent 1 / order."""
     q = 1.0 / order
-    shift = base - 1.0
+    shift = base + start
     for _ in range(_MAX_ITER):
         kept, total, slope = 0, 0.0, 0.0
         for k in range(n):

@@ -3,11 +3,15 @@
 from sparsestat.plotting._coefficient_intervals import CoefficientIntervalDisplay
 from sparsestat.plotting._coefficient_path import CoefficientPathDisplay
 from sparsestat.plotting._cross_validation import CrossValidationDisplay
+from sparsestat.plotting._decoder import DecoderDisplay
 from sparsestat.plotting._segments import SegmentDisplay
+from sparsestat.plotting._simplex_map import SimplexMapDisplay
 
 __all__ = [
     "CoefficientIntervalDisplay",
     "CoefficientPathDisplay",
     "CrossValidationDisplay",
+    "DecoderDisplay",
     "SegmentDisplay",
+    "SimplexMapDisplay",
 ]

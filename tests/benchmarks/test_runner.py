@@ -13,7 +13,8 @@ from benchmarks._case import Case, Settings, Skip, best_rows, run_peer
 from benchmarks._measure import attempt
 from benchmarks._problem import save
 from benchmarks._report import Report
-from benchmarks._tables import document
+from benchmarks._tables import call_times, document, largest_difference
+from benchmarks.activations._calls import Row, calls_case
 from benchmarks.linear_model._cross_validation import cross_validation_case
 from benchmarks.linear_model._generate import ar1
 from benchmarks.linear_model._paths import path_case
@@ -185,3 +186,21 @@ def test_list_names_families_cases_and_peers(capsys):
     printed = capsys.readouterr().out
     for word in ("linear_model", "M.gravier", "glmnet", "adelie"):
         assert word in printed
+
+
+def test_calls_agree_and_do_without_an_absent_peer(monkeypatch):
+    monkeypatch.setattr(_peers.load("entmax"), "interpreter", _no_environment)
+    case = calls_case("X", "small", "sparsemax", [Row(7, 12, 1.0), Row(3, 40, 5.0)])
+    peers = ("sparsestat", "numpy", "entmax")
+    record = case.run(Settings(peers=peers, repeat=1))
+    calls = call_times(record)[1]
+    assert list(calls) == [
+        "sparsestat",
+        "sparsestat, CSR",
+        "NumPy, sort",
+        "two reads, one write",
+    ]
+    assert largest_difference(record) < 1e-6
+    text = "\n".join(command._report.lines("X", {"title": "small", **record}))
+    assert "| 3 x 40, 5 |" in text
+    assert "entmax: not installed (no environment)." in text
