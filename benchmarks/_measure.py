@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from benchmarks import _peers, _problem
 from benchmarks._certify import worst_gap, worst_mcp_violation
+from benchmarks._certify_blocks import worst_group_gap, worst_task_gap
 from benchmarks._certify_cox import worst_cox_gap
 from benchmarks._certify_log_det import worst_log_det_gap
 from benchmarks._certify_robust import huber_gap, quantile_gap
@@ -110,6 +111,10 @@ def certified(problem: _problem.Problem, coefs: Any, task: str = "lasso_path") -
     """
     if task == "cox_path":
         return worst_cox_gap(problem.X, problem.y, coefs, problem.alphas)
+    if task == "group_path":
+        return worst_group_gap(problem.X, problem.y, coefs, problem.alphas)
+    if task == "multi_task_path":
+        return worst_task_gap(problem.X, problem.y, coefs, problem.alphas)
     if task == "graphical_lasso":
         return worst_log_det_gap(problem.X, coefs, problem.alphas)
     if task == "mcp_path":

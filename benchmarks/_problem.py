@@ -20,8 +20,9 @@ class Problem(NamedTuple):
     ----------
     X : ndarray (Fortran order) or scipy.sparse.csc_matrix, (n_samples, n_features)
         Design.
-    y : ndarray of shape (n_samples,) or (n_samples, 2)
-        Target, of the dtype of `X`; times and events of a survival problem.
+    y : ndarray of shape (n_samples,) or (n_samples, n_columns)
+        Target, of the dtype of `X`; times and events of a survival problem, or a
+        column for each task.
     alphas : ndarray of shape (n_alphas,)
         Decreasing strengths of the penalty, float64.
     folder : str or None

@@ -30,7 +30,7 @@ def options(task: str, n_samples: int, n_features: int, sparse: bool) -> dict:
     if task == "cox_path":  # the outer tolerance is on another scale than the inner
         return {f"outer {r:.0e}": {"outer": r} for r in (1e-5, 1e-3, 1e-2)}
     choices = {}
-    if n_samples > n_features and not sparse:
+    if task == "lasso_path" and n_samples > n_features and not sparse:
         choices["covariance"] = {"screen_rule": "pivot", "covariance": True}
     choices["pivot"] = {"screen_rule": "pivot"}
     choices["strong"] = {"screen_rule": "strong"}
@@ -63,6 +63,29 @@ def lasso_path(problem, tol: float, screen_rule: str, covariance: bool = False):
             adev_tol=1.0,
             **common,
         )
+    return state.betas.T
+
+
+def group_path(problem, tol: float, screen_rule: str):
+    """Group Lasso path; groups weigh the root of their size by default."""
+    import adelie
+    import numpy as np
+
+    from benchmarks._certify_blocks import GROUP_SIZE
+
+    state = adelie.grpnet(
+        adelie.matrix.dense(problem.X),
+        adelie.glm.gaussian(y=problem.y),
+        groups=np.arange(0, problem.X.shape[1], GROUP_SIZE),
+        lmda_path=problem.alphas,
+        tol=tol,
+        screen_rule=screen_rule,
+        early_exit=False,
+        adev_tol=1.0,
+        max_iters=10_000_000,
+        intercept=False,
+        progress_bar=False,
+    )
     return state.betas.T
 
 

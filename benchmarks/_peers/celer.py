@@ -42,6 +42,43 @@ def lasso_path(problem, tol: float, prune: int):
     return WithDuals(coefs, thetas.T)
 
 
+def group_path(problem, tol: float, prune: int):
+    """Group Lasso path."""
+    import numpy as np
+    from celer import celer_path
+
+    from benchmarks._certify_blocks import GROUP_SIZE
+
+    n_groups = problem.X.shape[1] // GROUP_SIZE
+    return celer_path(
+        problem.X,
+        problem.y,
+        pb="grouplasso",
+        groups=GROUP_SIZE,
+        weights=np.full(n_groups, GROUP_SIZE**0.5),
+        alphas=problem.alphas,
+        prune=prune,
+        tol=tol,
+        max_iter=_MAX_ITER,
+        max_epochs=_MAX_EPOCHS,
+    )[1]
+
+
+def multi_task_path(problem, tol: float, prune: int):
+    """Multi-task Lasso path."""
+    from celer.homotopy import mtl_path
+
+    return mtl_path(
+        problem.X,
+        problem.y,
+        alphas=problem.alphas,
+        prune=prune,
+        tol=tol,
+        max_iter=_MAX_ITER,
+        max_epochs=_MAX_EPOCHS,
+    )[1]
+
+
 def lasso(problem, alpha: float, tol: float, prune: int):
     """One Lasso fit."""
     from celer import Lasso

@@ -59,6 +59,64 @@ def lasso_path(problem, tol: float, ws_strategy: str, gram: bool = False):
     return solver.path(X, y, datafit, penalty, alphas=problem.alphas)[1]
 
 
+@cache
+def _compiled_groups(n_groups: int, size: int):
+    """Datafit and penalty of groups of one size."""
+    import numpy as np
+    from skglm.datafits import QuadraticGroup
+    from skglm.penalties import WeightedGroupL2
+    from skglm.utils.jit_compilation import compiled_clone
+
+    indices = np.arange(n_groups * size, dtype=np.int32)
+    starts = np.arange(0, n_groups * size + 1, size, dtype=np.int32)
+    weights = np.full(n_groups, size**0.5)
+    parts = (
+        QuadraticGroup(starts, indices),
+        WeightedGroupL2(1.0, weights, starts, indices),
+    )
+    return tuple(compiled_clone(part) for part in parts)
+
+
+def group_path(problem, tol: float, ws_strategy: str):
+    """Warm-started group Lasso path."""
+    import numpy as np
+    from skglm.solvers import GroupBCD
+
+    from benchmarks._certify_blocks import GROUP_SIZE
+
+    X, y = problem.X, problem.y
+    datafit, penalty = _compiled_groups(X.shape[1] // GROUP_SIZE, GROUP_SIZE)
+    solver = GroupBCD(max_iter=_MAX_ITER, tol=tol, ws_strategy=ws_strategy)
+    w, coefs = np.zeros(X.shape[1]), []
+    for alpha in problem.alphas:
+        penalty.alpha = alpha
+        w = solver.solve(X, y, datafit, penalty, w.copy(), X @ w)[0]
+        coefs.append(w)
+    return np.column_stack(coefs)
+
+
+@cache
+def _compiled_tasks():
+    from skglm.datafits import QuadraticMultiTask
+    from skglm.penalties import L2_1
+    from skglm.utils.jit_compilation import compiled_clone
+
+    return compiled_clone(QuadraticMultiTask()), compiled_clone(L2_1(1.0))
+
+
+def multi_task_path(problem, tol: float, ws_strategy: str):
+    """Warm-started multi-task Lasso path."""
+    import numpy as np
+    from skglm.solvers import MultiTaskBCD
+
+    datafit, penalty = _compiled_tasks()
+    solver = MultiTaskBCD(
+        max_iter=_MAX_ITER, tol=tol, ws_strategy=ws_strategy, fit_intercept=False
+    )
+    Y = np.asfortranarray(problem.y)
+    return solver.path(problem.X, Y, datafit, penalty, alphas=problem.alphas)[1]
+
+
 def mcp_path(problem, tol: float, ws_strategy: str):
     """Warm-started path of the minimax concave penalty, gamma 3."""
     from skglm.solvers import AndersonCD

@@ -27,6 +27,8 @@ def options(task: str, n_samples: int, n_features: int, sparse: bool) -> dict:
         return {f"enet_tol {ratio:g}": {"ratio": ratio} for ratio in (1e-1, 1e-3)}
     if task == "quantile_path":
         return {name: {"solver": name} for name in ("highs-ds", "highs-ipm")}
+    if task == "multi_task_path":
+        return {"default": {}}
     choices = {"Gram": {"precompute": True}, "no Gram": {"precompute": False}}
     if sparse or 8 * n_features**2 > _LARGEST_GRAM:
         del choices["Gram"]
@@ -60,6 +62,15 @@ def quantile_path(problem, tol: float, solver: str):
         model = QuantileRegressor(alpha=alpha, fit_intercept=False, solver=solver)
         coefs[:, k] = model.fit(problem.X, problem.y).coef_
     return coefs
+
+
+def multi_task_path(problem, tol: float):
+    """Multi-task Lasso path."""
+    from sklearn.linear_model import lasso_path
+
+    return lasso_path(
+        problem.X, problem.y, alphas=problem.alphas, tol=tol, max_iter=_MAX_ITER
+    )[1]
 
 
 def lasso(problem, alpha: float, tol: float, precompute: bool):

@@ -81,6 +81,21 @@ def mcp_path(problem, tol: float):
     ).coefs
 
 
+def group_path(problem, tol: float):
+    """Group Lasso path."""
+    from benchmarks._certify_blocks import GROUP_SIZE
+    from sparsestat.linear_model import group_path
+
+    return group_path(
+        problem.X, problem.y, feature_groups=GROUP_SIZE, alphas=problem.alphas, tol=tol
+    )[1]
+
+
+def multi_task_path(problem, tol: float):
+    """Multi-task Lasso path."""
+    return lasso_path(problem, tol)
+
+
 def lasso(problem, alpha: float, tol: float):
     """One Lasso fit."""
     from sparsestat.linear_model import Lasso

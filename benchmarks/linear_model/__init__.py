@@ -5,6 +5,7 @@ A    path, n=500, p=5000, correlation 0.5, 50 spikes
 B    path, n=1000, p=10000, correlation 0.9, 100 spikes
 C    path, n=5000, p=1000, correlation 0.5, 50 spikes
 D    path, sparse, n=2000, p=20000, density 0.005, 50 spikes
+E    group Lasso paths, n=500, p=5000, groups of ten, 50 strengths, to 1/10 and 1/100
 G    cross-validation, n=400, p=2000, 5 folds
 E    confidence intervals, 200 x 400 and 300 x 1000
 H    cold start: imports and first fits
@@ -16,6 +17,7 @@ O    SLOPE paths, 500 x 5000 and 1000 x 200
 P    proportional hazards, path, n=1000, p=5000, half of the samples censored
 Q    medians, path, n=300, p=1000, heavy tails
 R    square-root Lasso, path, n=500, p=5000 and n=5000, p=500
+T    multi-task Lasso paths, n=300, p=3000, 20 tasks, 50 strengths, to 1/10 and 1/30
 S    single fits, shapes from 200 x 200 to 20000 x 2000, three strengths each
 U    Huber's loss, paths, 500 x 5000 and 5000 x 500, heavy tails
 ==== =========================================================================
@@ -31,8 +33,10 @@ from benchmarks.linear_model._generate import (
     ar1,
     ar1_slope,
     cohort,
+    grouped,
     heavy_tails,
     sparse_gaussian,
+    tasks,
 )
 from benchmarks.linear_model._intervals import intervals_case
 from benchmarks.linear_model._line import line_case
@@ -65,6 +69,16 @@ CASES = [
         partial(
             sparse_gaussian, 200, 500, density=0.05, n_spikes=5, n_alphas=20, seed=0
         ),
+    ),
+    *(
+        path_case(
+            f"E.{ratio}",
+            f"Groups of ten, 500 x 5000, down to 1/{ratio}",
+            partial(grouped, 500, 5_000, eps=1 / ratio),
+            partial(grouped, 60, 300, n_groups=2, n_alphas=10),
+            task="group_path",
+        )
+        for ratio in (10, 100)
     ),
     cross_validation_case(
         "G",
@@ -167,5 +181,15 @@ CASES = [
         task="huber_path",
     ),
     line_case("L", "Total variation of a line of 100000 points"),
+    *(
+        path_case(
+            f"T.{ratio}",
+            f"Twenty tasks, 300 x 3000, down to 1/{ratio}",
+            partial(tasks, 300, 3_000, 20, eps=1 / ratio),
+            partial(tasks, 40, 100, 3, n_rows=3, n_alphas=10),
+            task="multi_task_path",
+        )
+        for ratio in (10, 30)
+    ),
     single_fits_case("S", "Single fits over shapes and strengths"),
 ]

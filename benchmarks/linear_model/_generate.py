@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from benchmarks._certify_blocks import GROUP_SIZE
 from benchmarks._certify_robust import THRESHOLD
 from benchmarks._certify_slope import bh_lambdas
 from benchmarks._problem import Problem, alpha_grid
@@ -59,6 +60,85 @@ def ar1(
     signal = X[:, support].astype(np.float64) @ coef[support]
     y = signal + signal.std() / snr**0.5 * rng.standard_normal(n_samples)
     return standardised(X, y, n_alphas=n_alphas, eps=eps)
+
+
+def grouped(
+    n_samples: int,
+    n_features: int,
+    *,
+    n_groups: int = 10,
+    snr: float = 3.0,
+    n_alphas: int = 50,
+    eps: float = 0.1,
+    seed: int = 0,
+) -> Problem:
+    """Return a target of whole groups, their coefficients +1 or -1; design of `ar1`.
+
+    Parameters
+    ----------
+    n_samples, n_features : int
+        Shape of the design; groups have `GROUP_SIZE` neighbours.
+    n_groups : int, default=10
+        Groups that matter.
+    snr, n_alphas, eps, seed
+        As for `ar1`.
+
+    Returns
+    -------
+    Problem
+        Its largest strength is the smallest that leaves all groups at zero.
+    """
+    X = ar1(n_samples, n_features, seed=seed).X
+    rng = np.random.default_rng(seed)
+    coef = np.zeros((n_features // GROUP_SIZE, GROUP_SIZE))
+    chosen = rng.choice(len(coef), size=n_groups, replace=False)
+    coef[chosen] = rng.choice([-1.0, 1.0], size=(n_groups, GROUP_SIZE))
+    signal = X @ coef.ravel()
+    y = signal + signal.std() / snr**0.5 * rng.standard_normal(n_samples)
+    y = (y - y.mean()) / y.std()
+    norms = np.linalg.norm((X.T @ y).reshape(-1, GROUP_SIZE), axis=1)
+    alpha_max = norms.max() / (n_samples * GROUP_SIZE**0.5)
+    return Problem(X, y, alpha_max * np.geomspace(1.0, eps, n_alphas))
+
+
+def tasks(
+    n_samples: int,
+    n_features: int,
+    n_tasks: int,
+    *,
+    n_rows: int = 20,
+    snr: float = 3.0,
+    n_alphas: int = 50,
+    eps: float = 0.1,
+    seed: int = 0,
+) -> Problem:
+    """Return targets that share `n_rows` features; design of `ar1`.
+
+    Parameters
+    ----------
+    n_samples, n_features, n_tasks : int
+        Shapes of the design and of the target.
+    n_rows : int, default=20
+        Features that matter, with Gaussian coefficients in every task.
+    snr, n_alphas, eps, seed
+        As for `ar1`.
+
+    Returns
+    -------
+    Problem
+        Its target has a column for each task.
+    """
+    X = ar1(n_samples, n_features, seed=seed).X
+    rng = np.random.default_rng(seed)
+    coef = np.zeros((n_features, n_tasks))
+    chosen = rng.choice(n_features, size=n_rows, replace=False)
+    coef[chosen] = rng.standard_normal((n_rows, n_tasks))
+    signal = X @ coef
+    noise = rng.standard_normal(signal.shape)
+    Y = signal + signal.std(axis=0) / snr**0.5 * noise
+    Y = np.asfortranarray((Y - Y.mean(axis=0)) / Y.std(axis=0))
+    alpha_max = np.linalg.norm(X.T @ Y, axis=1).max() / n_samples
+    return Problem(X, Y, alpha_max * np.geomspace(1.0, eps, n_alphas))
 
 
 def cohort(
