@@ -36,8 +36,6 @@ _NEWTON_STEPS = 50
 _GRAM_ROUNDS = 20
 # The quadratic model is solved to this share of the gap at hand.
 _MODEL_SHARE = 0.02
-# A frozen Hessian is renewed when a step leaves more than this share of the gap.
-_CONTRACTION = 0.2
 _ARMIJO = 1e-4
 _HALVINGS = 40
 _STRAIGHT = 0.9
@@ -62,13 +60,16 @@ class SmoothLoss(Protocol):
     """What `NewtonPath` asks of a loss of predictions z, which are in its own order.
 
     ``rows`` are the samples in that order, ``rounding`` is the loss up to which nothing
-    is left to explain, ``linear_means`` whether the means of its `metric` are products
-    with the columns; `evaluate` sets the state that the other methods refer to.
+    is left to explain; a frozen Hessian is renewed when a step leaves more than
+    ``contraction`` of the gap; ``linear_means`` is whether the means of its `metric`
+    are products with the columns; `evaluate` sets the state that the other methods
+    refer to.
     """
 
     rows: np.ndarray
     rounding: float
     linear_means: bool
+    contraction: float
 
     def null_intercept(self) -> Any:
         """Best constant prediction, or a guess that Newton steps improve."""
@@ -450,7 +451,7 @@ class NewtonPath:
             gap, objective, _ = self._certify(penalty, correlations)
             if gap <= target or (n_idle > _MOST_IDLE and gap > 0.5 * last):
                 break
-            renew = renew or gap > _CONTRACTION * last
+            renew = renew or gap > self.smooth.contraction * last
             renew = renew or not np.isfinite(gap)
             if renew:
                 self._metric, self.n_model = None, len(self.problem.unpenalised)
