@@ -20,6 +20,7 @@ from benchmarks._certify import worst_gap, worst_mcp_violation
 from benchmarks._certify_blocks import worst_group_gap, worst_task_gap
 from benchmarks._certify_cox import worst_cox_gap
 from benchmarks._certify_log_det import worst_log_det_gap
+from benchmarks._certify_logistic import worst_logistic_gap
 from benchmarks._certify_robust import huber_gap, quantile_gap
 from benchmarks._certify_slope import worst_slope_gap
 from benchmarks._certify_sqrt import worst_sqrt_gap
@@ -115,6 +116,8 @@ def certified(problem: _problem.Problem, coefs: Any, task: str = "lasso_path") -
         return worst_group_gap(problem.X, problem.y, coefs, problem.alphas)
     if task == "multi_task_path":
         return worst_task_gap(problem.X, problem.y, coefs, problem.alphas)
+    if task == "logistic_path":
+        return worst_logistic_gap(problem.X, problem.y, coefs, problem.alphas)
     if task == "graphical_lasso":
         return worst_log_det_gap(problem.X, coefs, problem.alphas)
     if task == "mcp_path":

@@ -93,4 +93,7 @@ def tiny(like: Problem) -> Problem:
     if like.y.ndim == 2:
         survival = np.column_stack([np.exp(-y), np.arange(40) % 3 > 0])
         return Problem(X, survival, np.array([0.2, 0.1]))
+    if np.isin(like.y, (-1.0, 1.0)).all():
+        y = np.where(y > 0.0, 1.0, -1.0).astype(like.y.dtype)
+        return Problem(X, y, np.array([0.2, 0.1]))
     return Problem(X, y, alpha_grid(X, y, n_alphas=5, eps=0.1))

@@ -27,7 +27,8 @@ def versions() -> dict[str, str]:
 
 def options(task: str, n_samples: int, n_features: int, sparse: bool) -> dict:
     """Both screening rules; with n > p also its covariance method."""
-    if task == "cox_path":  # the outer tolerance is on another scale than the inner
+    if task in ("cox_path", "logistic_path"):
+        # the outer tolerance is on another scale than the inner
         return {f"outer {r:.0e}": {"outer": r} for r in (1e-5, 1e-3, 1e-2)}
     choices = {}
     if task == "lasso_path" and n_samples > n_features and not sparse:
@@ -107,6 +108,28 @@ def cox_path(problem, tol: float, outer: float):
         max_iters=10_000_000,
         early_exit=False,
         adev_tol=1.0,
+        intercept=False,
+        progress_bar=False,
+    )
+    return state.betas.T
+
+
+def logistic_path(problem, tol: float, outer: float):
+    """Path of logistic regression without intercept."""
+    import adelie
+    import numpy as np
+
+    state = adelie.grpnet(
+        adelie.matrix.dense(problem.X),
+        adelie.glm.binomial(y=(problem.y > 0.0).astype(np.float64), dtype=np.float64),
+        lmda_path=problem.alphas,
+        tol=tol,
+        irls_tol=outer * tol,
+        irls_max_iters=1_000_000,
+        max_iters=10_000_000,
+        early_exit=False,
+        adev_tol=1.0,
+        ddev_tol=0.0,
         intercept=False,
         progress_bar=False,
     )

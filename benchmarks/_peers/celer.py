@@ -79,6 +79,23 @@ def multi_task_path(problem, tol: float, prune: int):
     )[1]
 
 
+def logistic_path(problem, tol: float, prune: int):
+    """Path of logistic regression; its objective is a sum, its penalty scaled along."""
+    from celer import celer_path
+
+    n = len(problem.y)
+    return celer_path(
+        problem.X,
+        problem.y,
+        pb="logreg",
+        alphas=problem.alphas * n,
+        prune=prune,
+        tol=tol,
+        max_iter=_MAX_ITER,
+        max_epochs=_MAX_EPOCHS,
+    )[1]
+
+
 def lasso(problem, alpha: float, tol: float, prune: int):
     """One Lasso fit."""
     from celer import Lasso

@@ -30,6 +30,8 @@ def options(task: str, n_samples: int, n_features: int, sparse: bool) -> dict:
     """Both of its updates; ``covariance`` keeps products of active columns."""
     if task == "cox_path":
         return {"default": {"update": "naive"}}
+    if task == "logistic_path":
+        return {kind: {"update": kind} for kind in ("Newton", "modified.Newton")}
     return {
         "naive": {"update": "naive"},
         "covariance": {"update": "covariance"},
@@ -43,6 +45,11 @@ def lasso_path(problem, tol: float, update: str) -> Timed:
 
 def cox_path(problem, tol: float, update: str) -> Timed:
     """Path of proportional hazards on the given grid; `update` has no meaning."""
+    return _session(problem).lasso_path(tol, update)
+
+
+def logistic_path(problem, tol: float, update: str) -> Timed:
+    """Path of logistic regression without intercept, by its kind of Newton steps."""
     return _session(problem).lasso_path(tol, update)
 
 

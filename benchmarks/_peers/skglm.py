@@ -23,6 +23,9 @@ def options(task: str, n_samples: int, n_features: int, sparse: bool) -> dict:
         return {algo: {"algo": algo} for algo in ("primal", "dual")}
     if task == "quantile_path":
         return {"primal-dual": {"epochs": 1000}}
+    if task == "logistic_path":
+        choices = {f"{w} Newton": {"ws_strategy": w} for w in ("subdiff", "fixpoint")}
+        return {**choices, "subdiff CD": {"ws_strategy": "subdiff", "newton": False}}
     choices = {}
     if task == "lasso_path" and n_samples > n_features and not sparse:
         choices["Gram"] = {"ws_strategy": "subdiff", "gram": True}
@@ -115,6 +118,34 @@ def multi_task_path(problem, tol: float, ws_strategy: str):
     )
     Y = np.asfortranarray(problem.y)
     return solver.path(problem.X, Y, datafit, penalty, alphas=problem.alphas)[1]
+
+
+@cache
+def _logistic():
+    from skglm.datafits import Logistic
+    from skglm.penalties import L1
+    from skglm.utils.jit_compilation import compiled_clone
+
+    return compiled_clone(Logistic()), compiled_clone(L1(1.0))
+
+
+def logistic_path(problem, tol: float, ws_strategy: str, newton: bool = True):
+    """Path of logistic regression, each fit begun at the one before."""
+    import numpy as np
+    from skglm.solvers import AndersonCD, ProxNewton
+
+    solver = (ProxNewton if newton else AndersonCD)(
+        max_iter=_MAX_ITER, tol=tol, ws_strategy=ws_strategy, fit_intercept=False
+    )
+    datafit, penalty = _logistic()
+    X, y, coefs = problem.X, problem.y, []
+    w, fitted = np.zeros(X.shape[1]), np.zeros(len(y))
+    for alpha in problem.alphas:
+        penalty.alpha = alpha
+        w = solver.solve(X, y, datafit, penalty, w_init=w.copy(), Xw_init=fitted)[0]
+        fitted = X @ w
+        coefs.append(w)
+    return np.column_stack(coefs)
 
 
 def mcp_path(problem, tol: float, ws_strategy: str):

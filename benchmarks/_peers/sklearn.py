@@ -29,6 +29,8 @@ def options(task: str, n_samples: int, n_features: int, sparse: bool) -> dict:
         return {name: {"solver": name} for name in ("highs-ds", "highs-ipm")}
     if task == "multi_task_path":
         return {"default": {}}
+    if task == "logistic_path":
+        return {name: {"solver": name} for name in ("liblinear", "saga")}
     choices = {"Gram": {"precompute": True}, "no Gram": {"precompute": False}}
     if sparse or 8 * n_features**2 > _LARGEST_GRAM:
         del choices["Gram"]
@@ -71,6 +73,27 @@ def multi_task_path(problem, tol: float):
     return lasso_path(
         problem.X, problem.y, alphas=problem.alphas, tol=tol, max_iter=_MAX_ITER
     )[1]
+
+
+def logistic_path(problem, tol: float, solver: str):
+    """Path of logistic regression; "saga" begins each fit at the one before."""
+    import numpy as np
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(
+        l1_ratio=1.0,
+        solver=solver,
+        fit_intercept=False,
+        tol=tol,
+        max_iter=_MAX_ITER,
+        warm_start=solver == "saga",
+        random_state=0,
+    )
+    coefs = []
+    for alpha in problem.alphas:
+        model.set_params(C=1.0 / (alpha * len(problem.y)))
+        coefs.append(model.fit(problem.X, problem.y).coef_[0].copy())
+    return np.column_stack(coefs)
 
 
 def lasso(problem, alpha: float, tol: float, precompute: bool):

@@ -30,6 +30,15 @@ def lasso_path(problem, tol: float):
     )[1]
 
 
+def logistic_path(problem, tol: float):
+    """Path of logistic regression without intercept."""
+    from sparsestat.linear_model import glm_path
+
+    return glm_path(
+        problem.X, problem.y, alphas=problem.alphas, fit_intercept=False, tol=tol
+    )[1]
+
+
 def cox_path(problem, tol: float):
     """Path of proportional hazards."""
     from sparsestat.linear_model import cox_path

@@ -6,6 +6,7 @@ B    path, n=1000, p=10000, correlation 0.9, 100 spikes
 C    path, n=5000, p=1000, correlation 0.5, 50 spikes
 D    path, sparse, n=2000, p=20000, density 0.005, 50 spikes
 E    group Lasso paths, n=500, p=5000, groups of ten, 50 strengths, to 1/10 and 1/100
+F    logistic regression, path, n=1000, p=5000, 20 spikes
 G    cross-validation, n=400, p=2000, 5 folds
 E    confidence intervals, 200 x 400 and 300 x 1000
 H    cold start: imports and first fits
@@ -35,6 +36,7 @@ from benchmarks.linear_model._generate import (
     cohort,
     grouped,
     heavy_tails,
+    labelled,
     sparse_gaussian,
     tasks,
 )
@@ -114,6 +116,13 @@ CASES = [
         "Microarray gravier, 168 x 2905",
         partial(microarray, "gravier"),
         partial(microarray, "gravier", n_alphas=20, max_features=300),
+    ),
+    path_case(
+        "F",
+        "Logistic regression, 1000 x 5000",
+        partial(labelled, 1_000, 5_000),
+        partial(labelled, 100, 200, n_spikes=5, n_alphas=10, eps=0.2),
+        task="logistic_path",
     ),
     path_case(
         "N",

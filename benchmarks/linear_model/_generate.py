@@ -233,6 +233,51 @@ def heavy_tails(
     return Problem(X, y, alpha_max * np.geomspace(1.0, eps, n_alphas))
 
 
+def labelled(
+    n_samples: int,
+    n_features: int,
+    *,
+    rho: float = 0.5,
+    n_spikes: int = 20,
+    n_alphas: int = 30,
+    eps: float = 0.03,
+    seed: int = 0,
+) -> Problem:
+    """Return labels of a logistic model without intercept; design as in `ar1`.
+
+    Parameters
+    ----------
+    n_samples, n_features : int
+        Shape of the design.
+    rho : float, default=0.5
+        Correlation of neighbouring columns.
+    n_spikes : int, default=20
+        Coefficients of 1, at random places.
+    n_alphas, eps : int and float
+        Grid, from ``alpha_max`` to ``eps * alpha_max``.
+    seed : int, default=0
+        Seed of ``numpy.random.default_rng``.
+
+    Returns
+    -------
+    Problem
+        Target of -1 and 1.
+    """
+    rng = np.random.default_rng(seed)
+    noise = rng.standard_normal((n_samples, n_features))
+    X = np.asfortranarray(noise)
+    for j in range(1, n_features):
+        X[:, j] = rho * X[:, j - 1] + (1 - rho**2) ** 0.5 * noise[:, j]
+    X -= X.mean(axis=0)
+    X /= X.std(axis=0)
+    coef = np.zeros(n_features)
+    coef[rng.choice(n_features, n_spikes, replace=False)] = 1.0
+    share = 1.0 / (1.0 + np.exp(-X @ coef))
+    y = np.where(rng.random(n_samples) < share, 1.0, -1.0)
+    alpha_max = 0.5 * np.abs(X.T @ y).max() / n_samples
+    return Problem(X, y, alpha_max * np.geomspace(1.0, eps, n_alphas))
+
+
 def sparse_gaussian(
     n_samples: int,
     n_features: int,
