@@ -8,9 +8,9 @@ D    path, sparse, n=2000, p=20000, density 0.005, 50 spikes
 E    group Lasso paths, n=500, p=5000, groups of ten, 50 strengths, to 1/10 and 1/100
 F    logistic regression, path, n=1000, p=5000, 20 spikes
 G    cross-validation, n=400, p=2000, 5 folds
-E    confidence intervals, 200 x 400 and 300 x 1000
 H    cold start: imports and first fits
 I    big float32 designs, tall and wide, with peak memory
+J    confidence intervals, 200 x 400 and 300 x 1000
 L    total variation of a line of 100000 points
 M    microarrays golub and gravier
 N    path of the minimax concave penalty on the problem of A, gamma 3
@@ -18,8 +18,8 @@ O    SLOPE paths, 500 x 5000 and 1000 x 200
 P    proportional hazards, path, n=1000, p=5000, half of the samples censored
 Q    medians, path, n=300, p=1000, heavy tails
 R    square-root Lasso, path, n=500, p=5000 and n=5000, p=500
-T    multi-task Lasso paths, n=300, p=3000, 20 tasks, 50 strengths, to 1/10 and 1/30
 S    single fits, shapes from 200 x 200 to 20000 x 2000, three strengths each
+T    multi-task Lasso paths, n=300, p=3000, 20 tasks, 50 strengths, to 1/10 and 1/30
 U    Huber's loss, paths, 500 x 5000 and 5000 x 500, heavy tails
 ==== =========================================================================
 """
@@ -166,8 +166,8 @@ CASES = [
         partial(ar1, 200, 40, n_spikes=5, n_alphas=5, eps=0.3),
         task="sqrt_path",
     ),
-    intervals_case("E.small", "Confidence intervals, 200 x 400", 200, 400, 20),
-    intervals_case("E.wide", "Confidence intervals, 300 x 1000", 300, 1_000, 10),
+    intervals_case("J.small", "Confidence intervals, 200 x 400", 200, 400, 20),
+    intervals_case("J.wide", "Confidence intervals, 300 x 1000", 300, 1_000, 10),
     path_case(
         "Q",
         "Median regression, 300 x 1000, 20 strengths",

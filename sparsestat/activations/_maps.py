@@ -44,7 +44,7 @@ def sparsemax(
 ) -> np.ndarray | sparse.csr_array:
     r"""Probabilities with exact zeros: the closest point of the simplex.
 
-    .. math:: \operatorname{sparsemax}(z) = \arg\min_{p \in \Delta}
+    .. math:: \operatorname{sparsemax}(z) = \operatorname{argmin}_{p \in \Delta}
         \|p - z / T\|^2, \qquad p_k = (z_k / T - \tau)_+
 
     The threshold :math:`\tau` is found exactly, in linear time and without sorting.
@@ -121,7 +121,7 @@ def entmax(
 ) -> np.ndarray | sparse.csr_array:
     r"""Probabilities of tunable sparsity, from softmax over sparsemax to argmax.
 
-    .. math:: \operatorname{entmax}_\alpha(z) = \arg\max_{p \in \Delta}
+    .. math:: \operatorname{entmax}_\alpha(z) = \operatorname{argmax}_{p \in \Delta}
         \langle p, z / T \rangle - \frac{\sum_k p_k^\alpha - 1}{\alpha (\alpha - 1)},
         \qquad p_k = [(\alpha - 1) z_k / T - \tau]_+^{1 / (\alpha - 1)}
 

@@ -39,7 +39,7 @@ def fusedmax(
 ) -> np.ndarray:
     r"""Sparse probabilities that are equal over segments.
 
-    .. math:: \arg\min_{p \in \Delta} \tfrac12 \|p - z\|^2
+    .. math:: \operatorname{argmin}_{p \in \Delta} \tfrac12 \|p - z\|^2
         + \lambda \sum_k |p_{k+1} - p_k|
 
     Sparsemax of the scores denoised by total variation, which is exact. Attention over
@@ -99,7 +99,7 @@ def oscarmax(
 ) -> np.ndarray:
     r"""Sparse probabilities that are equal over clusters.
 
-    .. math:: \arg\min_{p \in \Delta} \tfrac12 \|p - z\|^2
+    .. math:: \operatorname{argmin}_{p \in \Delta} \tfrac12 \|p - z\|^2
         + \lambda \sum_{j < k} \max(p_j, p_k)
 
     Probabilities are positive, so the penalty weighs sorted values: sparsemax of the
@@ -163,7 +163,7 @@ def constrained_sparsemax(
 ) -> np.ndarray:
     r"""Sparse probabilities below upper bounds.
 
-    .. math:: \arg\min_{p \in \Delta, \, p \le u} \|p - z\|^2,
+    .. math:: \operatorname{argmin}_{p \in \Delta, \, p \le u} \|p - z\|^2,
         \qquad p_k = \min(\max(z_k - \tau, 0), u_k)
 
     The threshold is exact: the sum is linear between sorted breakpoints.

@@ -75,7 +75,8 @@ class AdaptiveLasso(_Reweighted, SparseLinearRegressor):
         Power of the weights, > 0.
     n_reweightings : int, default=1
         Fits, each with weights from the one before. More than one is the local linear
-        approximation of a concave penalty, of sum log(|w| + epsilon) where gamma is 1.
+        approximation of a concave penalty: of ``sum log(|w| + epsilon)`` where gamma
+        is 1.
     init : {"ridge", "lasso", "ols"} or array-like, default="ridge"
         First estimate: ridge regression by generalised cross-validation, the Lasso with
         the least n log(RSS) + k log(n), least squares (of least norm), all three on

@@ -12,8 +12,8 @@ __all__ = ["Huber"]
 class Huber(NamedTuple):
     """Squares of small residuals, multiples of large ones.
 
-    f(y, z) = r^2 / 2 for |r| <= threshold, else threshold |r| - threshold^2 / 2, with
-    r = y - z.
+    ``f(y, z) = r^2 / 2`` for ``|r| <= threshold``, else
+    ``threshold |r| - threshold^2 / 2``, with ``r = y - z``.
 
     Parameters
     ----------

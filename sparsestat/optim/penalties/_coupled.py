@@ -41,7 +41,7 @@ def total(penalty: NamedTuple, w: np.ndarray) -> float:
 
 @operation
 def vector_prox(penalty: NamedTuple, z: np.ndarray, step: float) -> np.ndarray:
-    """Proximal operator: argmin_w |w - z|^2 / (2 step) + pen(w)."""
+    """Proximal operator: ``argmin_w |w - z|^2 / (2 step) + pen(w)``."""
     raise TypeError(_missing("vector_prox", penalty))
 
 
