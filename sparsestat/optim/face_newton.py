@@ -365,7 +365,7 @@ def newton(penalty, gram, w, q, free, active, n_active, factor):
 
 @kernel
 def settle(penalty, gram, w, q, most):
-    """Passes of coordinate descent until one changes no sign; whether that happened."""
+    """Passes of coordinate descent until one changes no sign, `most` of them."""
     m = len(w)
     skipped, before = np.zeros(m, np.bool_), np.empty(m)
     for _ in range(most):
@@ -377,8 +377,7 @@ def settle(penalty, gram, w, q, most):
             changed |= (w[j] > 0.0) != (before[j] > 0.0)
             changed |= (w[j] < 0.0) != (before[j] < 0.0)
         if not changed:
-            return True
-    return False
+            return
 
 
 @kernel

