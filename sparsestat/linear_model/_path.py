@@ -130,9 +130,9 @@ def lasso_path(
     >>> import numpy as np
     >>> from sparsestat.linear_model import lasso_path
     >>> X = np.array([[1.0, 0.0], [0.0, 1.0]])
-    >>> alphas, coefs, gaps = lasso_path(X, np.array([2.0, 1.0]), alphas=[0.5, 0.25])
+    >>> alphas, coefs, gaps = lasso_path(X, np.array([2.0, 1.0]), alphas=[0.75, 0.25])
     >>> coefs
-    array([[1. , 1.5],
+    array([[0.5, 1.5],
            [0. , 0.5]])
     """
     return checked_path(

@@ -125,7 +125,7 @@ class Slope(_Sequence, SparseLinearRegressor):
     >>> X = np.array([[1.0, 0.9], [-1.0, -1.1], [2.0, 2.1], [-2.0, -1.9]])
     >>> y = X.sum(axis=1)
     >>> Slope(alpha=0.5, lambdas=[1.5, 0.5]).fit(X, y).coef_.round(4)
-    array([0.8004, 0.8004])
+    array([0.9001, 0.9001])
     """
 
     _rules: ClassVar[dict[str, Rule]] = {

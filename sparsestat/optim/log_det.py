@@ -32,7 +32,7 @@ _RETREATS = 6
 class LogDetSolution(NamedTuple):
     """Solution of a log-determinant problem.
 
-    Attributes
+    Parameters
     ----------
     precision, covariance : ndarray of shape (p, p)
         T and its inverse.

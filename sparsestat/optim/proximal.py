@@ -142,7 +142,7 @@ def prox_tv1d(z, strength, *, weights=None) -> np.ndarray:
     --------
     >>> from sparsestat.optim.proximal import prox_tv1d
     >>> prox_tv1d([0.0, 1.0, 5.0, 6.0], 1.0)
-    array([1. , 1. , 5. , 5. ])
+    array([1., 1., 5., 5.])
     """
     z = _vector(z, "z")
     n = len(z)

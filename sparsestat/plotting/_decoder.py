@@ -162,7 +162,7 @@ class DecoderDisplay:
                 raise ValueError(
                     f"decoded[{name!r}] must have shape {p.shape}; got {q.shape}."
                 )
-        self.sizes_ = {name: np.count_nonzero(q) for name, q in decoded.items()}
+        self.sizes_ = {name: int(np.count_nonzero(q)) for name, q in decoded.items()}
         order = np.argsort(-p, kind="stable")
         ranks = np.arange(1, len(p) + 1)
         last = max_rank or 4 * max(self.sizes_.values(), default=len(p))
