@@ -7,12 +7,14 @@ from typing import NamedTuple
 from sparsestat.optim.cox import PartialLikelihood
 from sparsestat.optim.datafits import (
     Cox,
-    Gamma,
     Huber,
-    Logistic,
     Multinomial,
-    Poisson,
     Quantile,
+    dual_value,
+    dual_variable,
+    least_loss,
+    loss,
+    second_derivative,
 )
 from sparsestat.optim.generalized_linear import GeneralizedLinear
 from sparsestat.optim.huber import FixedHuber
@@ -25,12 +27,17 @@ from sparsestat.utils.survival import check_survival
 
 __all__ = ["run_and_loss"]
 
+_SMOOTH = loss, dual_variable, dual_value, second_derivative, least_loss
+
 
 @operation
 def run_and_loss(
     datafit: NamedTuple, y, fit_intercept: bool, offset=None
 ) -> tuple[type[NewtonRun], Callable]:
     """The run of a datafit, and a function from weights to the loss that it solves.
+
+    The body serves all datafits that are sums over samples with every operation of
+    `optim.datafits`; others register what they need.
 
     Parameters
     ----------
@@ -49,10 +56,13 @@ def run_and_loss(
     TypeError
         For a datafit without a solver.
     """
-    raise TypeError(
-        "datafit must be Quadratic, Logistic, Multinomial, Poisson, Gamma, Huber, "
-        f"Quantile or Cox; got {datafit!r}."
-    )
+    if not all(operation.registered(type(datafit)) for operation in _SMOOTH):
+        raise TypeError(
+            "datafit must be Quadratic, Logistic, Multinomial, Poisson, Gamma, Huber, "
+            "Quantile, Cox, or a class with every operation of optim.datafits; got "
+            f"{datafit!r}."
+        )
+    return NewtonRun, partial(GeneralizedLinear, datafit, y, offset, fit_intercept)
 
 
 @run_and_loss.register(Huber)
@@ -88,14 +98,6 @@ def _(datafit, y, fit_intercept, offset=None):
     _refuse_offset(datafit, offset)
     n_classes = int(y.max()) + 1
     return NewtonRun, partial(MultinomialLoss, y, n_classes, fit_intercept)
-
-
-def _generalized_linear(datafit, y, fit_intercept, offset=None):
-    return NewtonRun, partial(GeneralizedLinear, datafit, y, offset, fit_intercept)
-
-
-for _cls in (Logistic, Poisson, Gamma):
-    run_and_loss.register(_cls)(_generalized_linear)
 
 
 def _refuse_offset(datafit: NamedTuple, offset) -> None:

@@ -182,12 +182,13 @@ def test_costs_are_convex_and_the_best_is_taken(kind, alpha):
             assert total[k - 1] <= total.min() + 1e-14
 
 
-@pytest.mark.parametrize("alpha", [0.1, 0.7, 0.999, 1.001, 1.2, 1.9, 2.1, 7.0, 50.0])
-@pytest.mark.parametrize("kind", ["primal", "dual"])
-def test_stationarity(alpha, kind):
+@pytest.mark.parametrize(
+    "kind, alpha",
+    [("primal", a) for a in (0.1, 0.7, 0.999)]
+    + [(k, a) for k in ("primal", "dual") for a in (1.001, 1.2, 1.9, 2.1, 7.0, 50.0)],
+)
+def test_stationarity(kind, alpha):
     """phi'(q) - phi'(p), or phi''(q) (q - p), is one number on the support."""
-    if kind == "dual" and alpha <= 1:
-        pytest.skip("defined above 1")
     P = draws(20, 12, concentration=1.0)
     Q, k = bregman_decode(P, alpha=alpha, kind=kind, k=6)
     assert (k == 6).all()

@@ -1,7 +1,10 @@
 """Every solver on every storage and penalty, certified; oracles and equivalences."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
+from scipy.special import xlog1py
 
 from sparsestat.optim import (
     datafits,
@@ -293,7 +296,60 @@ def test_grids():
     assert given.coefs.shape == (TALL[1], 3)
 
 
+class LogCosh(NamedTuple):
+    """log cosh(y - z): a smooth absolute error, from outside the package."""
+
+
+@datafits.loss.register(LogCosh)
+def _(datafit, y, z):
+    return np.logaddexp(y - z, z - y) - np.log(2.0)
+
+
+@datafits.dual_variable.register(LogCosh)
+def _(datafit, y, z):
+    return np.tanh(y - z)
+
+
+@datafits.second_derivative.register(LogCosh)
+def _(datafit, y, z):
+    return 1.0 / np.cosh(y - z) ** 2
+
+
+@datafits.dual_value.register(LogCosh)
+def _(datafit, y, u):
+    return y * u - 0.5 * (xlog1py(1.0 + u, u) + xlog1py(1.0 - u, -u))
+
+
+@datafits.least_loss.register(LogCosh)
+def _(datafit, y):
+    return np.zeros_like(y)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_datafits_of_users_are_minimised_and_certified(fit_intercept):
+    cp = pytest.importorskip("cvxpy")
+    X, y = make_data(*TALL)
+    found = solve(X, y, LogCosh(), L1(0.05), tol=1e-9, fit_intercept=fit_intercept)
+    w, b = cp.Variable(X.shape[1]), cp.Variable()
+    r = y - X @ w - (b if fit_intercept else 0.0)
+    loss = cp.sum(cp.logistic(2 * r) - r) / len(y) - np.log(2.0)
+    best = cp.Problem(cp.Minimize(loss + 0.05 * cp.norm1(w)))
+    best.solve(solver="CLARABEL", tol_gap_abs=1e-10, tol_gap_rel=1e-10)
+    assert found.converged
+    assert 0 < np.count_nonzero(found.coef) < X.shape[1]
+    assert found.objective == pytest.approx(best.value, abs=1e-8)
+    np.testing.assert_allclose(found.coef, w.value, atol=1e-4)
+
+
+class Incomplete(NamedTuple):
+    """Without a curvature."""
+
+
+datafits.loss.register(Incomplete)(lambda datafit, y, z: np.abs(y - z))
+
+
 def test_other_datafits_are_refused():
     X, y = make_data(*TALL)
-    with pytest.raises(TypeError, match="datafit must be Quadratic"):
-        solve(X, y, L1(1.0), L1(1.0))
+    for other in (L1(1.0), Incomplete()):
+        with pytest.raises(TypeError, match="datafit must be Quadratic"):
+            solve(X, y, other, L1(1.0))
