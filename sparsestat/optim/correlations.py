@@ -9,17 +9,20 @@ adds e to the basis.
 
 import numpy as np
 
-from sparsestat.optim.certificate import fill_gauges
+from sparsestat.optim.certificate import fill_gauges, penalty_sums, stationarity
 from sparsestat.optim.design import Dense
+from sparsestat.optim.penalties import restrict
 from sparsestat.optim.problem import LeastSquares
 
-__all__ = ["Correlations"]
+__all__ = ["Correlations", "select_largest"]
 
 # A pass over X costs n products a feature; this many keep the bound much cheaper.
 _MAX_DIRECTIONS = 16
 # Share of the features above which one pass over X serves better.
 _MOST_UNSURE = 0.2
 _ROUNDING = 1e-13
+# Features that may enter a small working set at once.
+_SMALLEST_ADDITION = 64
 
 
 class Correlations:
@@ -111,6 +114,25 @@ class Correlations:
         self._fill(penalty, skip)
         return self._gauges
 
+    def sums_with_others(self, sums: tuple, penalty, gauges: np.ndarray) -> tuple:
+        """`penalty_sums` of a working set, with the violators outside it."""
+        outside = np.flatnonzero(gauges > 1.0)
+        if len(outside) == 0:
+            return sums
+        value_sum, augmented2, most, conjugates = sums
+        zeros, values = np.zeros(len(outside)), self.values[outside]
+        most = max(most, gauges[outside].max())
+        conjugates += penalty_sums(restrict(penalty, outside), zeros, values)[3]
+        return value_sum, augmented2, most, conjugates
+
+    def violation(self, penalty, skip: np.ndarray) -> float:
+        """Largest violated optimality condition of zeros at the last values."""
+        outside = np.flatnonzero(self.last_gauges(penalty, skip) > 1.0)
+        zeros, ones = np.zeros(len(outside)), np.ones(len(outside))
+        return stationarity(
+            restrict(penalty, outside), zeros, self.values[outside], ones
+        )
+
     def _fill(self, penalty, skip: np.ndarray) -> None:
         fill_gauges(penalty, self.values, self._slack, skip, self._gauges)
 
@@ -143,3 +165,11 @@ class Correlations:
         self._products[self._next] = products
         self._size = max(self._size, self._next + 1)
         self._next = (self._next + 1) % self._most
+
+
+def select_largest(which: np.ndarray, scores: np.ndarray, size: int) -> np.ndarray:
+    """Features of the largest scores, where there are many beside a set's size."""
+    most = max(_SMALLEST_ADDITION, size)
+    if len(which) > most:
+        which = np.sort(which[np.argpartition(scores[which], -most)[-most:]])
+    return which

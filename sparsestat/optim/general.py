@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sparsestat.optim.coordinate_descent import ResidualWorkingSet
-from sparsestat.optim.correlations import Correlations
+from sparsestat.optim.correlations import Correlations, select_largest
 from sparsestat.optim.general_working_set import GeneralWorkingSet, penalty_values
 from sparsestat.optim.penalties import prox, restrict
 from sparsestat.optim.problem import LeastSquares, fit_unpenalised
@@ -35,7 +35,6 @@ _LOOSE = 1e-3
 _SETTLED, _MOST_PASSES = 1e-4, 200
 # What has to become of a violation in a round that finds nothing missing.
 _ENOUGH = 0.5
-_SMALLEST_ADDITION = 64
 # Stages are not cut in two for less than this excess of their length.
 _SAME = 1e-6
 # Error of sums of products, beside the norms of what they are made of, and the share
@@ -191,7 +190,7 @@ class GeneralSolver(PathSolver):
                     break
                 last = working.gap
             loose = inner
-            self._add(_largest(missing, scores, self._most_new))
+            self._add(select_largest(missing, scores, self._set.size))
         gap = max(working.gap, target * scores.max(initial=0.0))
         loss = 0.5 * float(u @ u)
         features, coef = working.support()
@@ -229,11 +228,7 @@ class GeneralSolver(PathSolver):
             ahead = penalty.alpha
         bold = penalty._replace(alpha=ahead)
         scores = self._correlations.last_scores(bold, self._settled)
-        return _largest(np.flatnonzero(scores), scores, self._most_new)
-
-    @property
-    def _most_new(self) -> int:
-        return max(_SMALLEST_ADDITION, self._set.size)
+        return select_largest(np.flatnonzero(scores), scores, self._set.size)
 
     def _refine(self, penalty, u, target: float) -> None:
         """Compute correlations from X where the Gram matrix is too coarse."""
@@ -309,14 +304,6 @@ def smallest_strength(
         else:
             high = middle
     return high * (1.0 + 1e-12)  # gradients are computed anew, and round elsewhere
-
-
-def _largest(which: np.ndarray, scores: np.ndarray, most: int) -> np.ndarray:
-    """Those of the largest scores where they are many."""
-    if len(which) > most:
-        which = which[np.argpartition(scores[which], -most)[-most:]]
-        which = np.sort(which)
-    return which
 
 
 @kernel

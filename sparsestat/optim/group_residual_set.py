@@ -26,7 +26,6 @@ from sparsestat.optim.problem import LeastSquares
 
 __all__ = ["ResidualGroupSet"]
 
-_FIRST_CAPACITY = 128
 # Passes between two duality gaps.
 _PASSES = 5
 # A Newton step on n coefficients, or samples, takes as long as this share of n passes.

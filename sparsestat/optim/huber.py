@@ -7,9 +7,10 @@ Huber (1981), Robust Statistics, section 7.7; it is minimised out in each evalua
 import numpy as np
 from scipy.optimize import brentq
 
+from sparsestat.optim.weighted_quantile import weighted_median
 from sparsestat.optim.working_columns import Metric
 
-__all__ = ["ConcomitantHuber", "FixedHuber", "log_density", "mad", "weighted_median"]
+__all__ = ["ConcomitantHuber", "FixedHuber", "log_density", "mad"]
 
 # Deviations of y below this share of its size are rounding error.
 _ROUNDING = 1e4 * np.finfo(np.float64).eps
@@ -22,16 +23,6 @@ _STIFFNESS = 1.1
 _SMALLEST_SCALE = 1e-2
 # The normal distribution's standard deviation over its median absolute deviation.
 _NORMAL = 1.482602218505602
-
-
-def weighted_median(values: np.ndarray, weight: np.ndarray) -> float:
-    """Middle of the medians of values with weights that sum to one."""
-    order = np.argsort(values)
-    values, below = values[order], np.cumsum(weight[order])
-    last = len(values) - 1
-    low = min(np.searchsorted(below, 0.5 - 1e-12), last)
-    high = min(np.searchsorted(below, 0.5 + 1e-12), last)
-    return 0.5 * float(values[low] + values[high])
 
 
 def mad(y: np.ndarray, weight: np.ndarray) -> float:

@@ -19,7 +19,6 @@ _INTERCEPT_STEPS = 100
 _HALVINGS = 40
 # Eigenvalues that count as zero, relative to the largest.
 _RANK = 1e-10
-_FLOOR = 1e-8
 
 
 class MultinomialLoss:

@@ -17,7 +17,7 @@ from sparsestat.optim.certificate import (
     penalty_value,
     stationarity,
 )
-from sparsestat.optim.correlations import Correlations
+from sparsestat.optim.correlations import Correlations, select_largest
 from sparsestat.optim.design import Design
 from sparsestat.optim.face_newton import minimise_on_gram
 from sparsestat.optim.penalties import restrict
@@ -49,7 +49,6 @@ _FREE_TOLERANCE = 1e-9
 _RANK = 1e-12
 # Ways towards the null model's dual point, back into the domain.
 _SHARES = 10.0 ** np.arange(-14, 0)
-_SMALLEST_ADDITION = 64
 _FIRST_CAPACITY = 64
 # Share of its threshold at which a feature of the set enters the quadratic model.
 _NEAR = 0.99
@@ -235,11 +234,7 @@ class NewtonPath:
         norms = self.columns.norms(self._root**2)
         slopes = self.columns.products(self.u)
         worst = stationarity(self._penalty(penalty), self.w, slopes, norms**2)
-        gauges = self._correlations.last_gauges(penalty, self._settled)
-        outside = np.flatnonzero(gauges > 1.0)
-        ones, zeros = np.ones(len(outside)), np.zeros(len(outside))
-        values = self._correlations.values[outside]
-        return max(worst, stationarity(restrict(penalty, outside), zeros, values, ones))
+        return max(worst, self._correlations.violation(penalty, self._settled))
 
     @property
     def features(self) -> np.ndarray:
@@ -279,11 +274,7 @@ class NewtonPath:
     def _violators(self, gauges: np.ndarray) -> np.ndarray:
         """Features over their threshold: the largest ones when they are many."""
         missing = np.flatnonzero(gauges > 1.0 + 1e-12)
-        most = max(_SMALLEST_ADDITION, self.size)
-        if len(missing) > most:
-            largest = np.argpartition(gauges[missing], -most)[-most:]
-            missing = np.sort(missing[largest])
-        return missing
+        return select_largest(missing, gauges, self.size)
 
     def _add(self, new: np.ndarray) -> None:
         """Add features at coefficient zero."""
@@ -370,17 +361,10 @@ class NewtonPath:
         if u is not self.u:
             correlations = self.columns.products(u)
         sums = penalty_sums(self._penalty(penalty), self.w, correlations)
-        value_sum, augmented2, largest, conjugates = sums
         if gauges is not None:
-            outside = np.flatnonzero(gauges > 1.0)
-            if len(outside):
-                largest = max(largest, gauges[outside].max())
-                conjugates += penalty_sums(
-                    restrict(penalty, outside),
-                    np.zeros(len(outside)),
-                    self._correlations.values[outside],
-                )[3]
-        scale = min(limit, 1.0 / max(largest, 1.0))
+            sums = self._correlations.sums_with_others(sums, penalty, gauges)
+        value_sum, augmented2, most, conjugates = sums
+        scale = min(limit, 1.0 / max(most, 1.0))
         bound = self.smooth.dual_value(u, scale) - 0.5 * scale**2 * augmented2
         if np.isfinite(conjugates):  # which are convex, and zero at zero
             other = self.smooth.dual_value(u, limit) - limit * conjugates

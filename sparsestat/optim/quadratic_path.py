@@ -14,13 +14,11 @@ from sparsestat.optim.certificate import (
     fill_gauges,
     penalty_sums,
     scaled_gap,
-    stationarity,
 )
 from sparsestat.optim.coordinate_descent import ResidualWorkingSet
-from sparsestat.optim.correlations import Correlations
+from sparsestat.optim.correlations import Correlations, select_largest
 from sparsestat.optim.design import Dense, columns, with_norms
 from sparsestat.optim.moments import gram_matrix, is_offset
-from sparsestat.optim.penalties import restrict
 from sparsestat.optim.problem import LeastSquares, fit_unpenalised
 from sparsestat.optim.working_set import GramWorkingSet
 
@@ -44,7 +42,6 @@ _SMALL_STEP = 0.7
 # Samples a feature of a growing set that make it likely that few passes of coordinate
 # descent find the signs.
 _SPARE = 2
-_SMALLEST_ADDITION = 64
 # A single fit takes all features at once where alpha is below this multiple of
 # correlations with pure noise; or where they are few, and so is their number times the
 # share of alpha in the largest one.
@@ -197,11 +194,7 @@ class PathSolver:
         worst = self._set.violation(penalty)
         if self._everything:
             return worst
-        gauges = self._correlations.last_gauges(penalty, self._settled)
-        outside = np.flatnonzero(gauges > 1.0)
-        ones, zeros = np.ones(len(outside)), np.zeros(len(outside))
-        values = self._correlations.values[outside]
-        return max(worst, stationarity(restrict(penalty, outside), zeros, values, ones))
+        return max(worst, self._correlations.violation(penalty, self._settled))
 
     def normal_solver(self, features: np.ndarray):
         """What solves the normal equations of the last support; None if not known."""
@@ -402,16 +395,7 @@ class PathSolver:
         if u is None:
             residual2 = self.problem.y2 - working.explained()
             return residual2, self.problem.y2 - working.fitted(), sums
-        outside = np.flatnonzero(gauges > 1.0)
-        if len(outside):
-            value_sum, augmented2, largest, conjugates = sums
-            largest = max(largest, gauges[outside].max())
-            conjugates += penalty_sums(
-                restrict(penalty, outside),
-                np.zeros(len(outside)),
-                self._correlations.values[outside],
-            )[3]
-            sums = value_sum, augmented2, largest, conjugates
+        sums = self._correlations.sums_with_others(sums, penalty, gauges)
         return float(u @ u), float(self.problem.target @ u), sums
 
     def _approach(self, penalty) -> np.ndarray:
@@ -463,8 +447,4 @@ class PathSolver:
     def _violators(self, gauges: np.ndarray) -> np.ndarray:
         """Features over their threshold: the largest ones when they are many."""
         missing = np.flatnonzero(gauges > 1.0 + 1e-12)
-        most = max(_SMALLEST_ADDITION, self._set.size)
-        if len(missing) > most:
-            largest = np.argpartition(gauges[missing], -most)[-most:]
-            missing = np.sort(missing[largest])
-        return missing
+        return select_largest(missing, gauges, self._set.size)

@@ -17,8 +17,9 @@ from sparsestat.optim.newton_path import NewtonPath
 from sparsestat.optim.newton_run import NewtonRun
 from sparsestat.optim.penalties import curvature, slope
 from sparsestat.optim.solution import PathSolution
+from sparsestat.optim.weighted_quantile import weighted_quantile
 
-__all__ = ["CheckLoss", "QuantilePath", "QuantileRun", "weighted_quantile"]
+__all__ = ["CheckLoss", "QuantilePath", "QuantileRun"]
 
 _ROUNDING = 1e4 * np.finfo(np.float64).eps
 _ITERATIONS = 100
@@ -30,14 +31,6 @@ _FEASIBLE = 1e-11
 _BEYOND = 1e-3
 # Residuals of interpolated samples, relative to the mean.
 _EXACT = 1e-4
-
-
-def weighted_quantile(values: np.ndarray, weight: np.ndarray, quantile: float) -> float:
-    """A quantile of values with weights that sum to one."""
-    order = np.argsort(values)
-    below = np.cumsum(weight[order])
-    k = min(np.searchsorted(below, quantile - 1e-12), len(values) - 1)
-    return float(values[order[k]])
 
 
 class CheckLoss:

@@ -19,7 +19,6 @@ _COLUMN_BYTES = 1 << 26
 _FIRST_CAPACITY = 128
 # Passes that find most signs of a fit.
 _PASSES = 20
-_SAMPLES_A_FEATURE = 2
 # Calls after which q = c - G w is computed afresh, against drift.
 _RESYNCHRONISE = 16
 # Calls after which coordinate descent alone is tried again where it was not enough.

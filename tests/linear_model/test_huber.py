@@ -13,7 +13,8 @@ from sparsestat.linear_model import (
     SparseHuberRegressorCV,
 )
 from sparsestat.optim import huber_path
-from sparsestat.optim.huber import ConcomitantHuber, FixedHuber, mad, weighted_median
+from sparsestat.optim.huber import ConcomitantHuber, FixedHuber, mad
+from sparsestat.optim.weighted_quantile import weighted_median
 
 SCALES = ["concomitant", "mad", None]
 

@@ -12,7 +12,8 @@ from sparsestat.linear_model import (
     SparseQuantileRegressor,
     SparseQuantileRegressorCV,
 )
-from sparsestat.optim.quantile import CheckLoss, weighted_quantile
+from sparsestat.optim.quantile import CheckLoss
+from sparsestat.optim.weighted_quantile import weighted_quantile
 
 
 def problem(n=60, p=20, seed=0):
