@@ -110,13 +110,18 @@ def minimise_on_gram(
             w[surplus] = 0.0
         for _ in range(np.count_nonzero(w[skipped])):
             slide(penalty, gram, w, q, free, skipped, active, n_active, factor, ridge)
-            n_active = newton(penalty, gram, w, q, free, active, n_active, factor)
+            n_active, _ = newton(penalty, gram, w, q, free, active, n_active, factor, m)
             skipped[:] = False
             n_active = border_factor(
                 gram, w, free, skipped, active, n_active, factor, ridge
             )
-        n_active = _leap(penalty, gram, w, q, free, active, n_active, factor, ridge)
-        n_active = newton(penalty, gram, w, q, free, active, n_active, factor)
+        few = max(_FEW_CROSSINGS, n_active // 50)
+        n_active, done = newton(
+            penalty, gram, w, q, free, active, n_active, factor, few
+        )
+        if not done:
+            n_active = _leap(penalty, gram, w, q, free, active, n_active, factor, ridge)
+            n_active, _ = newton(penalty, gram, w, q, free, active, n_active, factor, m)
         gap = restricted_gap(penalty, c, w, q, y2)
         if gap <= target and unpenalised_stationary(
             penalty, unpenalised, w, q, gram, y2
@@ -165,8 +170,6 @@ def _leap(penalty, gram, w, q, free, active, n_active, factor, ridge) -> int:
         free[support] | (before * (before + step) > 0.0), before + step, 0.0
     )
     left = np.flatnonzero((after == 0.0) & ~free[support])
-    if len(left) <= max(_FEW_CROSSINGS, n_active // 50):
-        return n_active
     moved = q.copy()
     move(gram, support, after - before, moved)
     fall = 0.5 * float((after - before) @ (q + moved)[support])
@@ -317,9 +320,20 @@ def move(gram, support, change, q):
 
 
 @kernel
-def newton(penalty, gram, w, q, free, active, n_active, factor):
-    """Newton steps on the face, dropping coefficients as they reach zero."""
+def newton(penalty, gram, w, q, free, active, n_active, factor, most):
+    """Newton steps on the face, dropping coefficients as they reach zero.
+
+    Returns the number of those left, and whether the steps were taken: not where more
+    than `most` would have to be dropped.
+    """
     m = len(w)
+    n_zero = 0
+    for k in range(n_active):
+        if w[active[k]] == 0.0 and not free[active[k]]:
+            n_zero += 1
+    if n_zero > most:
+        return n_active, False
+    first = True
     n_touched = n_active
     touched, start = np.empty(n_active, np.int64), np.empty(n_active)
     rhs, step = np.empty(n_active), np.empty(n_active)
@@ -337,12 +351,17 @@ def newton(penalty, gram, w, q, free, active, n_active, factor):
                 theta, hit = 0.0, np.int64(k)
         if hit < 0:
             solve(factor, n_active, step)
+            n_hits = 0
             for k in range(n_active):
                 j = active[k]
                 if not free[j] and w[j] * (w[j] + step[k]) <= 0.0:
+                    n_hits += 1
                     ratio = -w[j] / step[k]
                     if ratio < theta:
                         theta, hit = ratio, np.int64(k)
+            if first and n_hits > most:
+                return n_active, False
+            first = False
             for k in range(n_active):
                 w[active[k]] += theta * step[k]
             if hit < 0:
@@ -360,7 +379,7 @@ def newton(penalty, gram, w, q, free, active, n_active, factor):
         change = w[touched[k]] - start[k]
         if change != 0.0:
             axpy(-change, gram[touched[k], :m], q)
-    return n_active
+    return n_active, True
 
 
 @kernel
