@@ -1,0 +1,403 @@
+"""Non-negative quadratic programmes on a Gram matrix, one for each row, exactly.
+
+minimise   a.T G a / 2 - c.T a    over a >= 0, and sum(a) = 1 if asked for,
+
+by a primal active-set method: the rows of a face keep their gradient at zero (or at
+one common value), so a new member moves the others along one direction, until it joins
+them or one of them leaves.  Every move lowers the objective, hence the method ends at
+the minimiser after finitely many.  After Lawson and Hanson, Solving Least Squares
+Problems (1974), chapter 23, and Bro and De Jong (1997), doi:10.1002/(SICI)1099-128X.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from joblib import Parallel, delayed
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+from sparsestat.optim.cholesky import delete, solve, solve_transposed
+from sparsestat.optim.vector import axpy, dot
+from sparsestat.utils.dispatch import kernel
+
+__all__ = ["GramQP", "gram_qp", "simplex_gap"]
+
+# Rows that a thread takes at once; not a matter of n_jobs, so that bits are not either.
+BLOCK = 1 << 14
+# A direction whose curvature is below this share of the diagonal is flat.
+_FLAT = 1e-13
+# Columns up to which unconstrained minimisers are a good guess.
+_FEW = 16
+# Moves, as a multiple of the number of columns.
+_MOVES = 10
+
+
+class GramQP(NamedTuple):
+    """Solutions of `gram_qp`.
+
+    Attributes
+    ----------
+    coef : ndarray of shape (n_rows, n_columns)
+        Minimisers.
+    n_moves : ndarray of shape (n_rows,), int64
+        Moves of the active-set method.
+    solved : ndarray of shape (n_rows,), bool
+        Whether the optimality conditions hold to the tolerance.
+    """
+
+    coef: np.ndarray
+    n_moves: np.ndarray
+    solved: np.ndarray
+
+
+def gram_qp(
+    gram: np.ndarray,
+    products: np.ndarray,
+    *,
+    sum_to_one: bool = False,
+    start: np.ndarray | None = None,
+    tol: float = 1e-12,
+    n_jobs: int | None = None,
+) -> GramQP:
+    """Minimise a.T G a / 2 - c.T a over a >= 0 for many rows c.
+
+    Parameters
+    ----------
+    gram : ndarray of shape (n_columns, n_columns)
+        G, symmetric and positive semi-definite.
+    products : ndarray of shape (n_rows, n_columns)
+        The rows c, linear penalties subtracted.
+    sum_to_one : bool, default=False
+        Whether every solution sums to one.
+    start : ndarray of shape (n_rows, n_columns), default=None
+        Coefficients whose positive entries are a guess of those of the solution.
+    tol : float, default=1e-12
+        Largest derivative, relative to the largest entry of a row c, along which a
+        coefficient of zero may still rise.
+    n_jobs : int, default=None
+        Threads, as joblib counts them; the bits do not depend on it.
+
+    Returns
+    -------
+    solution : GramQP
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsestat.optim.gram_qp import gram_qp
+    >>> gram_qp(np.eye(3), np.array([[0.5, 0.2, -0.1]])).coef
+    array([[0.5, 0.2, 0. ]])
+    >>> gram_qp(np.eye(3), np.array([[1.2, 0.3, -0.5]]), sum_to_one=True).coef
+    array([[0.95, 0.05, 0.  ]])
+    """
+    n_rows, p = products.shape
+    scale = np.trace(gram) / p if gram.any() else 1.0
+    G = np.array(gram, dtype=np.float64, order="C") / scale
+    c = np.array(products, dtype=np.float64, order="C") / scale
+    if sum_to_one:
+        # The sum is known, so this changes the objective by a constant; it makes a
+        # face of affinely independent points positive definite.
+        G += 1.0
+        c += 1.0
+    if start is None and not sum_to_one:
+        start = _unconstrained(G, c)
+    guess = np.zeros((1, p)) if start is None else np.asarray(start, dtype=np.float64)
+    found = GramQP(
+        np.zeros((n_rows, p)), np.zeros(n_rows, dtype=np.int64), np.ones(n_rows, bool)
+    )
+
+    def run(first):
+        rows = slice(first, first + BLOCK)
+        own = guess if start is None else np.ascontiguousarray(guess[rows])
+        outputs = (part[rows] for part in found)
+        _solve_rows(G, c[rows], own, start is not None, sum_to_one, tol, *outputs)
+
+    firsts = range(0, n_rows, BLOCK)
+    if len(firsts) == 1:
+        run(0)
+    else:
+        Parallel(n_jobs=n_jobs, require="sharedmem")(delayed(run)(i) for i in firsts)
+    return found
+
+
+def simplex_gap(gradient: np.ndarray, coef: np.ndarray) -> np.ndarray:
+    """Bound of the suboptimality of points of the simplex, a row each.
+
+    Parameters
+    ----------
+    gradient, coef : ndarray of shape (n_rows, n_columns)
+        Gradients of convex functions at points with non-negative entries of sum one.
+
+    Returns
+    -------
+    gap : ndarray of shape (n_rows,)
+        gradient.T coef - min(gradient), the gap of Frank and Wolfe.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsestat.optim.gram_qp import simplex_gap
+    >>> simplex_gap(np.array([[1.0, 3.0]]), np.array([[0.5, 0.5]]))
+    array([1.])
+    """
+    return np.einsum("np,np->n", gradient, coef) - gradient.min(axis=1)
+
+
+def _unconstrained(G, c):
+    """Minimisers without the bound, most of whose signs are right for a few columns."""
+    if len(G) > _FEW:
+        return None
+    try:
+        factor = cho_factor(G)
+    except LinAlgError:
+        return None
+    return cho_solve(factor, c.T).T
+
+
+@kernel
+def _solve_rows(G, C, guess, guessed, simplex, tol, coef, n_moves, solved):
+    p = len(G)
+    R = np.empty((p, p))
+    face, left = np.empty(p, dtype=np.int64), np.empty(p, dtype=np.int64)
+    state = np.empty(p, dtype=np.int8)
+    work = np.empty((5, p))
+    for row in range(len(C)):
+        c, a, g = C[row], coef[row], work[0]
+        largest = 0.0
+        for k in range(p):
+            a[k] = 0.0
+            largest = max(largest, abs(c[k]))
+            state[k] = guess[row * guessed, k] > 0.0
+        n = _factorise(G, R, face, state, work[1])
+        n = _start_at(G, c, simplex, R, face, n, state, work, a)
+        if n == 0 and simplex:
+            n = _start_at_vertex(G, c, R, face, state, a)
+        limit, moves = tol * largest, 0
+        for _ in range(3):
+            _gradient(G, c, face, n, a, g)
+            if moves > 0:
+                _refine(G, simplex, R, face, n, work, a, g)
+            n, more = _descend(G, simplex, limit, R, face, left, n, state, work, a, g)
+            moves += more
+            if more == 0:
+                break
+        n_moves[row] = moves
+        solved[row] = more < _MOVES * p
+
+
+@kernel
+def _gradient(G, c, face, n, a, g):
+    """g = c - G a, the slope with which each coefficient would lower the objective."""
+    for k in range(len(c)):
+        g[k] = c[k]
+    for i in range(n):
+        axpy(-a[face[i]], G[face[i]], g)
+
+
+@kernel
+def _subtract(G, a, old, changed, g):
+    """g -= G (a - old), over the coefficients that have changed, four at a time."""
+    n = len(changed)
+    for i in range(0, n - n % 4, 4):
+        k0, k1, k2, k3 = changed[i], changed[i + 1], changed[i + 2], changed[i + 3]
+        s0, s1, s2, s3 = (
+            old[k0] - a[k0],
+            old[k1] - a[k1],
+            old[k2] - a[k2],
+            old[k3] - a[k3],
+        )
+        r0, r1, r2, r3 = G[k0], G[k1], G[k2], G[k3]
+        for k in range(len(g)):
+            g[k] += s0 * r0[k] + s1 * r1[k] + s2 * r2[k] + s3 * r3[k]
+    for i in range(n - n % 4, n):
+        k0 = changed[i]
+        axpy(old[k0] - a[k0], G[k0], g)
+
+
+@kernel
+def _join(G, R, face, n, state, x, pivot, j):
+    """Border the factor by column j, whose solved row is x."""
+    for i in range(n):
+        R[i, n] = x[i]
+    R[n, n] = np.sqrt(pivot)
+    face[n] = j
+    state[j] = 1
+    return n + 1
+
+
+@kernel
+def _start_at_vertex(G, c, R, face, state, a):
+    best, j = np.inf, 0
+    for k in range(len(c)):
+        value = 0.5 * G[k, k] - c[k]
+        if value < best:
+            best, j = value, k
+    a[j] = 1.0
+    return _join(G, R, face, 0, state, a, G[j, j], j)
+
+
+@kernel
+def _factorise(G, R, face, state, x):
+    """Factor the face that the state tells, less members that depend on others."""
+    n = 0
+    for j in range(len(G)):
+        if state[j] == 1:
+            for i in range(n):
+                x[i] = G[face[i], j]
+            solve_transposed(R, n, x)
+            pivot = G[j, j] - dot(x[:n], x[:n])
+            if pivot > _FLAT * G[j, j]:
+                n = _join(G, R, face, n, state, x, pivot, j)
+            else:
+                state[j] = 0
+    return n
+
+
+@kernel
+def _start_at(G, c, simplex, R, face, n, state, work, a):
+    """Minimise on a face, less members that come out negative."""
+    s, z = work[2], work[3]
+    while n > 0:
+        total, ones = 0.0, 0.0
+        for i in range(n):
+            s[i] = c[face[i]]
+            z[i] = 1.0
+        solve(R, n, s)
+        if simplex:
+            solve(R, n, z)
+            for i in range(n):
+                total += s[i]
+                ones += z[i]
+            shift = (1.0 - total) / ones
+            for i in range(n):
+                s[i] += shift * z[i]
+        positive = True
+        for i in range(n):
+            if s[i] <= 0.0:
+                positive = False
+                state[face[i]] = 0
+        if positive:
+            for i in range(n):
+                a[face[i]] = s[i]
+            return n
+        n = _factorise(G, R, face, state, work[1])
+    return n
+
+
+@kernel
+def _refine(G, simplex, R, face, n, work, a, g):
+    """One step of refinement on the face, unless it would leave it."""
+    s, z = work[2], work[3]
+    total, ones = 0.0, 0.0
+    for i in range(n):
+        s[i] = g[face[i]]
+        z[i] = 1.0
+    solve(R, n, s)
+    if simplex:
+        solve(R, n, z)
+        for i in range(n):
+            total += s[i]
+            ones += z[i]
+        for i in range(n):
+            s[i] -= total / ones * z[i]
+    for i in range(n):
+        if a[face[i]] + s[i] <= 0.0:
+            return
+    for i in range(n):
+        a[face[i]] += s[i]
+        axpy(-s[i], G[face[i]], g)
+
+
+@kernel
+def _entering(simplex, limit, face, n, state, g):
+    """The free coefficient with the steepest slope, and that slope."""
+    level = 0.0
+    if simplex:
+        for i in range(n):
+            level += g[face[i]]
+        level /= n
+    best, j = limit, -1
+    for k in range(len(g)):
+        if state[k] == 0 and g[k] - level > best:
+            best, j = g[k] - level, k
+    return j, best
+
+
+@kernel
+def _descend(G, simplex, limit, R, face, left, n, state, work, a, g):
+    """Let coefficients enter and leave until no slope is above the limit."""
+    p = len(g)
+    x, u, z, old = work[1], work[2], work[3], work[4]
+    moves = 0
+    while moves < _MOVES * p:
+        j, slope = _entering(simplex, limit, face, n, state, g)
+        if j < 0:
+            break
+        for i in range(n):
+            old[face[i]] = a[face[i]]
+        old[j], n_left, entering = 0.0, 0, True
+        while entering:
+            moves += 1
+            for i in range(n):
+                x[i] = G[face[i], j]
+            solve_transposed(R, n, x)
+            pivot = G[j, j] - dot(x[:n], x[:n])
+            for i in range(n - 1, -1, -1):
+                u[i] = (x[i] - dot(R[i, i + 1 : n], u[i + 1 : n])) / R[i, i]
+            curvature, beta = pivot, 0.0
+            if simplex:
+                total, ones = -1.0, 0.0
+                for i in range(n):
+                    z[i] = 1.0
+                solve(R, n, z)
+                for i in range(n):
+                    total += u[i]
+                    ones += z[i]
+                beta = total / ones
+                curvature += total * beta
+                for i in range(n):
+                    u[i] -= beta * z[i]
+            # The members move by -u for each unit of the new one.
+            flat = curvature <= _FLAT * G[j, j]
+            step = np.inf if flat else slope / curvature
+            leaving = -1
+            for i in range(n):
+                if u[i] > 0.0 and a[face[i]] <= step * u[i]:
+                    step, leaving = a[face[i]] / u[i], i
+            if leaving < 0 and flat:
+                state[j] = 2
+                break
+            a[j] += step
+            for i in range(n):
+                a[face[i]] -= step * u[i]
+            slope -= step * curvature
+            if leaving < 0:
+                n = _join(G, R, face, n, state, x, pivot, j)
+                entering = False
+            else:
+                gone = face[leaving]
+                a[gone] = 0.0
+                left[n_left] = gone
+                n_left += 1
+                state[gone] = 0
+                delete(R, n, leaving)
+                n -= 1
+                for i in range(leaving, n):
+                    face[i] = face[i + 1]
+                if simplex and n == 0:
+                    n = _join(G, R, face, n, state, x, G[j, j], j)
+                    entering = False
+                elif slope <= 0.0 or moves >= _MOVES * p:
+                    entering = False
+        if a[j] > 0.0 and state[j] == 0:
+            # It stopped on the way; its face has to be made with it.
+            for i in range(n):
+                x[i] = G[face[i], j]
+            solve_transposed(R, n, x)
+            pivot = G[j, j] - dot(x[:n], x[:n])
+            n = _join(G, R, face, n, state, x, max(pivot, _FLAT * G[j, j]), j)
+        _subtract(G, a, old, face[:n], g)
+        _subtract(G, a, old, left[:n_left], g)
+    for k in range(p):
+        if state[k] == 2:
+            state[k] = 0
+    return n, moves
