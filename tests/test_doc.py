@@ -19,6 +19,7 @@ PAGES = [
     "user_guide/robust_and_survival.rst",
     "user_guide/sparse_classifiers.rst",
     "user_guide/sparse_probabilities.rst",
+    "user_guide/unmixing.rst",
 ]
 
 

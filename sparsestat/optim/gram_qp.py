@@ -34,7 +34,7 @@ _MOVES = 10
 class GramQP(NamedTuple):
     """Solutions of `gram_qp`.
 
-    Attributes
+    Parameters
     ----------
     coef : ndarray of shape (n_rows, n_columns)
         Minimisers.
