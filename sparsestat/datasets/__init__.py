@@ -1,15 +1,20 @@
 """Data with a known truth, drawn at random, and loaders of real data."""
 
 from sparsestat.datasets._data_home import get_data_home
+from sparsestat.datasets._kronecker import make_irs_mimo, make_kronecker_sparse
 from sparsestat.datasets._label_proportions import make_label_proportions
 from sparsestat.datasets._microarray import load_microarray
 from sparsestat.datasets._mulan import load_mulan
+from sparsestat.datasets._multiple_measurements import make_mmv
 from sparsestat.datasets._sparse_regression import make_sparse_regression
 
 __all__ = [
     "get_data_home",
     "load_microarray",
     "load_mulan",
+    "make_irs_mimo",
+    "make_kronecker_sparse",
     "make_label_proportions",
+    "make_mmv",
     "make_sparse_regression",
 ]

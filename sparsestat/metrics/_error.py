@@ -82,6 +82,54 @@ def estimation_error(
     return _relative(error, _NORMS[norm](true)) if relative else float(error)
 
 
+def nmse(coef_true: ArrayLike, coef_pred: ArrayLike) -> float:
+    r"""Squared error of coefficients, normalised by the true ones.
+
+    .. math:: \|\hat w - w\|^2 / \|w\|^2
+
+    Parameters
+    ----------
+    coef_true : array-like of shape (n_features,) or (n_targets, n_features)
+        True coefficients, real or complex; may be sparse.
+
+    coef_pred : array-like of the same shape
+        Estimated coefficients.
+
+    Returns
+    -------
+    error : float
+        Lower is better; 1 is the error of predicting zero. Where the true coefficients
+        are all zero it is 0.0 for an exact estimate and infinite otherwise.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ or a coefficient is not finite.
+
+    See Also
+    --------
+    estimation_error : The same as a distance, in several norms.
+    sklearn.metrics.mean_squared_error : Mean instead of sum, not normalised.
+
+    References
+    ----------
+    .. [1] He, Y. and Joseph, G. (2024). Bayesian algorithms for Kronecker-structured
+       sparse vector recovery with application to IRS-MIMO channel estimation.
+       :arxiv:`2307.14719`
+
+    Examples
+    --------
+    >>> from sparsestat.metrics import nmse
+    >>> nmse([3.0, 4.0, 0.0], [3.0, 1.0, 4.0])
+    1.0
+    >>> nmse([1.0j, 0.0], [0.5j, 0.0])
+    0.25
+    """
+    true, pred = _as_numbers(coef_true, coef_pred)
+    error = np.linalg.norm(pred - true) ** 2
+    return _relative(error, np.linalg.norm(true) ** 2)
+
+
 def prediction_error(
     coef_true: ArrayLike,
     coef_pred: ArrayLike,

@@ -16,6 +16,7 @@ from sparsestat.metrics._coefficients import check_pair
 from sparsestat.utils.validation import Interval, Satisfies, check_parameters
 
 _PARAMETERS = {
+    "rtol": Interval(0, 1, closed="left"),
     "threshold": Interval(0, np.inf, closed="left"),
     "zero_division": Satisfies(
         lambda value: (
@@ -268,6 +269,62 @@ def support_mcc(
     # Python integers: the product of four counts would overflow 64 bits.
     product = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
     return (tp * tn - fp * fn) / product**0.5 if product else 0.0
+
+
+def support_recovery_rate(
+    coef_true: ArrayLike, coef_pred: ArrayLike, *, rtol: float = 1e-3
+) -> float:
+    r"""Share of the true and the estimated support that is in both.
+
+    .. math:: \frac{|S \cap \hat S|}{|S \cup \hat S|}, \qquad
+        S = \{j : w_j \ne 0\}, \;
+        \hat S = \{j : |\hat w_j| > \rho \max_k |\hat w_k|\}
+
+    Parameters
+    ----------
+    coef_true : array-like of shape (n_features,) or (n_targets, n_features)
+        True coefficients, or a boolean mask of the true support; may be sparse. The
+        entries of a two-dimensional array are counted one by one.
+
+    coef_pred : array-like of the same shape
+        Estimated coefficients, or a boolean mask.
+
+    rtol : float, default=1e-3
+        Estimated coefficients of at most this share of the largest count as zero.
+
+    Returns
+    -------
+    rate : float
+        Between 0 and 1; 1 if and only if the supports agree.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, a coefficient is not finite, or `rtol` has no meaning.
+
+    See Also
+    --------
+    support_f1 : Harmonic mean of precision and recall.
+    sklearn.metrics.jaccard_score : The same score of a classification.
+
+    References
+    ----------
+    .. [1] He, Y. and Joseph, G. (2024). Bayesian algorithms for Kronecker-structured
+       sparse vector recovery with application to IRS-MIMO channel estimation.
+       :arxiv:`2307.14719`
+
+    Examples
+    --------
+    >>> from sparsestat.metrics import support_recovery_rate
+    >>> support_recovery_rate([1.0, -1.0, 0.0, 0.0], [0.8, 0.0, 1e-5, 0.1])
+    0.3333333333333333
+    """
+    check_parameters({"rtol": rtol}, _PARAMETERS)
+    true, pred = check_pair(coef_true, coef_pred)
+    selected = np.abs(pred) > rtol * np.abs(pred).max()
+    both = int(np.count_nonzero((true != 0) & selected))
+    either = int(np.count_nonzero((true != 0) | selected))
+    return both / either if either else 1.0
 
 
 def _confusion(coef_true, coef_pred, threshold):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from sparsestat.metrics import estimation_error, prediction_error
+from sparsestat.metrics import estimation_error, nmse, prediction_error
 
 RNG = np.random.default_rng(3)
 TRUE = np.array([2.0, 0.0, -1.0, 0.0, 0.5])
@@ -127,3 +127,11 @@ def test_unknown_norm_is_named(norm):
         ValueError, match=f"norm must be 'l1', 'l2' or 'linf'; got {norm!r}"
     ):
         estimation_error(TRUE, PRED, norm=norm)
+
+
+def test_nmse_is_the_square_of_the_relative_distance():
+    relative = estimation_error(TRUE, PRED, relative=True)
+    assert nmse(TRUE, PRED) == pytest.approx(relative**2, rel=1e-14)
+    assert nmse(1j * TRUE, 1j * PRED) == pytest.approx(relative**2, rel=1e-14)
+    assert nmse(np.zeros(2), np.zeros(2)) == 0.0
+    assert nmse(np.zeros(2), np.ones(2)) == np.inf

@@ -20,6 +20,7 @@ from sparsestat.metrics import (
     support_mcc,
     support_precision,
     support_recall,
+    support_recovery_rate,
 )
 
 COUNTERPARTS = [
@@ -145,3 +146,15 @@ def test_bad_input_is_named(score, true, pred, kwargs, error, message):
 def test_bad_zero_division_is_named_even_when_unused(score, zero_division):
     with pytest.raises(ValueError, match="zero_division must be"):
         score([1, 0], [1, 0], zero_division=zero_division)
+
+
+def test_recovery_rate_counts_what_either_support_holds():
+    true = np.array([1.0, -2.0, 0.0, 0.0, 3.0j])
+    pred = np.array([1e-3, 5.0, 1.0, 0.0, 4.9e-3j])
+    # Estimated: 1 and 2; entries of a thousandth of 5 and below count as zero.
+    assert support_recovery_rate(true, pred) == pytest.approx(1 / 4)
+    assert support_recovery_rate(true, pred, rtol=1e-4) == pytest.approx(3 / 4)
+    assert support_recovery_rate(true != 0, np.array([1, 1, 0, 0, 1]) == 1) == 1.0
+    assert support_recovery_rate(np.zeros(3), np.zeros(3)) == 1.0
+    with pytest.raises(ValueError, match=r"rtol must be a real number in \[0, 1\)"):
+        support_recovery_rate(true, pred, rtol=1.0)
