@@ -1,0 +1,204 @@
+"""The best-subset problem of least squares, in second moments alone.
+
+    minimise over b   v/2 - c.T b + b.T (G + D) b / 2   with at most s nonzeros in b
+
+with G = sum_i w_i x_i x_i.T, c = sum_i w_i x_i y_i and v = sum_i w_i y_i^2 of centred
+data and weights that sum to one; D is a diagonal of ridge penalties.  Searches read
+blocks of G from a source, so that no more of it is formed than they look at, be the
+data on this machine or in shards elsewhere.
+"""
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from sparsestat.optim.design import Design, correlate, with_norms
+from sparsestat.optim.moments import gram_block, gram_matrix
+
+__all__ = [
+    "GramSource",
+    "MatrixSource",
+    "SubsetProblem",
+    "make_problem",
+    "problem_of_design",
+]
+
+
+class GramSource(Protocol):
+    """Where blocks of G come from."""
+
+    def block(self, rows: np.ndarray, cols: np.ndarray | None = None) -> np.ndarray:
+        """Return G[rows][:, cols] in float64, all columns for None.
+
+        Callers ask for all that they need in one call, for each may be a round of
+        communication, and keep what they got.
+        """
+        ...
+
+
+class SubsetProblem(NamedTuple):
+    """Second moments of a regression, with a source of the Gram matrix.
+
+    The units of the features are free; coefficients come in the same units.
+
+    Parameters
+    ----------
+    source : GramSource
+        Serves blocks of G, without the ridge.
+    linear : ndarray of shape (n_targets, n_features)
+        c, a row for each target.
+    diagonal : ndarray of shape (n_features,)
+        Of G, without the ridge; zero for constant features, which are never chosen.
+    variance : float
+        v, summed over targets.
+    n_samples : float
+        Number of samples or sum of frequency weights, for criteria and limits.
+    ridge : ndarray of shape (n_features,)
+        D, zeros for none.
+    """
+
+    source: GramSource
+    linear: np.ndarray
+    diagonal: np.ndarray
+    variance: float
+    n_samples: float
+    ridge: np.ndarray
+
+    @property
+    def n_features(self) -> int:
+        """Number of features."""
+        return self.linear.shape[1]
+
+    def gram(self, features: np.ndarray) -> np.ndarray:
+        """G + D of some features, of shape (n, n) for n features."""
+        block = np.array(self.source.block(features, features))
+        block[np.diag_indices_from(block)] += self.ridge[features]
+        return block
+
+
+class MatrixSource:
+    """A Gram matrix that is there as a whole.
+
+    Parameters
+    ----------
+    gram : ndarray of shape (n_features, n_features)
+        Symmetric.
+    """
+
+    def __init__(self, gram: np.ndarray) -> None:
+        self.matrix = gram
+
+    def block(self, rows, cols=None):
+        """Return G[rows][:, cols]."""
+        return self.matrix[rows] if cols is None else self.matrix[np.ix_(rows, cols)]
+
+
+class DesignSource:
+    """Blocks computed from a design when they are asked for.
+
+    Parameters
+    ----------
+    design : Dense or CSC
+    weight : ndarray of shape (n_samples,)
+        Summing to one.
+    """
+
+    def __init__(self, design: Design, weight: np.ndarray) -> None:
+        self.design, self.weight = design, weight
+
+    def block(self, rows, cols=None):
+        """Return G[rows][:, cols]."""
+        if cols is None:
+            cols = np.arange(len(self.design.mean))
+        return gram_block(self.design, self.weight, rows, cols)
+
+
+def make_problem(
+    gram: np.ndarray,
+    linear: np.ndarray,
+    variance: float,
+    n_samples: float,
+    ridge: float | np.ndarray = 0.0,
+) -> SubsetProblem:
+    """Problem of a whole Gram matrix.
+
+    Parameters
+    ----------
+    gram : ndarray of shape (n_features, n_features)
+    linear : ndarray of shape (n_features,) or (n_targets, n_features)
+    variance : float
+        v, summed over targets.
+    n_samples : float
+    ridge : float or ndarray of shape (n_features,), default=0.0
+
+    Returns
+    -------
+    problem : SubsetProblem
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsestat.optim.subset import make_problem
+    >>> make_problem(np.eye(2), np.array([1.0, 2.0]), 5.0, 10).n_features
+    2
+    """
+    linear = np.atleast_2d(np.asarray(linear, dtype=np.float64))
+    ridge = np.broadcast_to(np.asarray(ridge, dtype=np.float64), linear.shape[1:])
+    return SubsetProblem(
+        MatrixSource(gram),
+        np.ascontiguousarray(linear),
+        gram.diagonal().copy(),
+        float(variance),
+        float(n_samples),
+        ridge.copy(),
+    )
+
+
+def problem_of_design(
+    design: Design,
+    target: np.ndarray,
+    weight: np.ndarray,
+    n_samples: float,
+    ridge: float | np.ndarray = 0.0,
+    *,
+    whole: bool = False,
+) -> SubsetProblem:
+    """Problem of a design whose Gram matrix is formed as a whole or by blocks.
+
+    Parameters
+    ----------
+    design : Dense or CSC
+        Centred where there is an intercept.
+    target : ndarray of shape (n_samples,) or (n_samples, n_targets)
+        Centred where there is an intercept.
+    weight : ndarray of shape (n_samples,)
+        Summing to one.
+    n_samples : float
+        Number of samples or sum of frequency weights.
+    ridge : float or ndarray of shape (n_features,), default=0.0
+    whole : bool, default=False
+        Form the whole Gram matrix at once.
+
+    Returns
+    -------
+    problem : SubsetProblem
+    """
+    design = with_norms(design, weight)
+    targets = target.reshape(len(target), -1)
+    weighted = weight[:, None] * targets
+    linear = np.array([correlate(design, np.ascontiguousarray(u)) for u in weighted.T])
+    variance = float((weighted * targets).sum())
+    if whole:
+        problem = make_problem(
+            gram_matrix(design, weight), linear, variance, n_samples, ridge
+        )
+        return problem._replace(diagonal=design.norm**2)
+    ridge = np.broadcast_to(np.asarray(ridge, dtype=np.float64), design.norm.shape)
+    return SubsetProblem(
+        DesignSource(design, weight),
+        linear,
+        design.norm**2,
+        variance,
+        float(n_samples),
+        ridge.copy(),
+    )
