@@ -27,3 +27,13 @@ def pytest_configure(config):
 def repository():
     """Root folder of the checkout."""
     return Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def data_folder(repository):
+    """Folder of the real data, where they are at hand."""
+    folder = os.environ.get("SPARSESTAT_DATA")
+    folder = Path(folder) if folder else repository.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no real data in {folder}")
+    return folder

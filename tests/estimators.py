@@ -12,6 +12,12 @@ from sparsestat.utils.discovery import all_estimators
 ESTIMATORS = [cls for _, cls in all_estimators()]
 
 
+def seeded(cls, **given):
+    """An estimator whose random choices are the same each time."""
+    seed = {"random_state": 0} if "random_state" in parameters(cls) else {}
+    return cls(**{**seed, **given})
+
+
 def parameters(cls):
     """Constructor parameters by name, in order."""
     return dict(list(inspect.signature(cls).parameters.items()))

@@ -21,6 +21,7 @@ from tests.estimators import (
     fitted_attributes,
     parameters,
     same,
+    seeded,
     takes_sample_weight,
 )
 
@@ -118,10 +119,10 @@ def test_sample_weight_is_routed(cls):
     with config_context(enable_metadata_routing=True):
         pipeline = make_pipeline(
             scaler.set_fit_request(sample_weight=False),
-            cls().set_fit_request(sample_weight=True),
+            seeded(cls).set_fit_request(sample_weight=True),
         )
         pipeline.fit(X, y, sample_weight=weights)
-    direct = cls().fit(scaler.fit_transform(X), y, sample_weight=weights)
+    direct = seeded(cls).fit(scaler.fit_transform(X), y, sample_weight=weights)
     assert_same_state(pipeline[-1], direct)
 
 
@@ -141,7 +142,7 @@ def test_fit_leaves_parameters_and_data_alone(cls):
 @each_estimator
 def test_pickle_and_clone(cls):
     X, y = data_for(cls())
-    estimator = cls().fit(X, y)
+    estimator = seeded(cls).fit(X, y)
     assert_same_state(pickle.loads(pickle.dumps(estimator)), estimator)
     fresh = clone(estimator)
     assert not fitted_attributes(fresh)
@@ -186,4 +187,4 @@ def test_set_output(cls):
 @pytest.mark.parametrize("cls", PARALLEL)
 def test_same_bits_whatever_n_jobs(cls):
     X, y = data_for(cls())
-    assert_same_state(cls(n_jobs=1).fit(X, y), cls(n_jobs=2).fit(X, y))
+    assert_same_state(seeded(cls, n_jobs=1).fit(X, y), seeded(cls, n_jobs=2).fit(X, y))

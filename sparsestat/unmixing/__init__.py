@@ -3,15 +3,31 @@
 from sparsestat.unmixing._fcls import FCLS
 from sparsestat.unmixing._functions import fcls, nnls, sunsal
 from sparsestat.unmixing._least_squares import NNLS, UCLS, SumToOneLS
+from sparsestat.unmixing._ppi import PPI
+from sparsestat.unmixing._smacc import SMACC
+from sparsestat.unmixing._spa import SPA
+from sparsestat.unmixing._subspace import HySime, estimate_noise, hfc, hysime
 from sparsestat.unmixing._sunsal import SUnSAL
+from sparsestat.unmixing._vca import VCA
+from sparsestat.unmixing._volume import AVMAX, NFINDR
 
 __all__ = [
+    "AVMAX",
     "FCLS",
+    "NFINDR",
     "NNLS",
+    "PPI",
+    "SMACC",
+    "SPA",
     "UCLS",
+    "VCA",
+    "HySime",
     "SUnSAL",
     "SumToOneLS",
+    "estimate_noise",
     "fcls",
+    "hfc",
+    "hysime",
     "nnls",
     "sunsal",
 ]

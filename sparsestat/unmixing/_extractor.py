@@ -1,0 +1,162 @@
+"""What the extractors of endmembers share."""
+
+from math import inf
+from typing import ClassVar
+
+import numpy as np
+from scipy.linalg import eigh
+from scipy.linalg.blas import dsyrk
+from sklearn.utils.validation import validate_data
+
+from sparsestat.unmixing._base import Unmixer
+from sparsestat.unmixing._functions import fcls_gap, nnls_gap, solve_fcls, solve_nnls
+from sparsestat.unmixing._subspace import signal_subspace
+from sparsestat.utils.validation import Interval, Jobs, OneOf, Rule, check_parameters
+
+__all__ = [
+    "ABUNDANCE",
+    "N_COMPONENTS",
+    "EndmemberExtractor",
+    "PurePixelExtractor",
+    "affine_coordinates",
+    "leading_eigenvectors",
+    "log_volume",
+    "products",
+]
+
+_FLOATS = [np.float64, np.float32]
+N_COMPONENTS: Rule = OneOf("auto") | Interval(1, inf, closed="left", integer=True)
+ABUNDANCE: Rule = OneOf("fcls", "nnls", "ucls")
+
+
+class EndmemberExtractor(Unmixer):
+    """Base of the transformers that find endmembers among or around the pixels."""
+
+    _rules: ClassVar[dict[str, Rule]] = {
+        "n_components": N_COMPONENTS,
+        "abundance": ABUNDANCE,
+        "n_jobs": Jobs,
+    }
+
+    def fit(self, X, y=None):
+        """Find the endmembers.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Pixels, a spectrum in each row.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            For data that are not finite, parameters outside their range, and more
+            endmembers than pixels or bands can tell apart.
+        """
+        check_parameters(self, self._rules)
+        X = validate_data(self, X, dtype=_FLOATS)
+        n_components = self._number(X)
+        self._extract(X, n_components)
+        self.n_components_ = len(self.components_)
+        return self
+
+    def _extract(self, X: np.ndarray, n_components: int) -> None:
+        """Set `components_` and what else the method finds."""
+        raise TypeError(f"{type(self).__name__} extracts nothing.")
+
+    def _number(self, X: np.ndarray) -> int:
+        """How many endmembers, at least one."""
+        n_samples, n_features = X.shape
+        if self.n_components == "auto":
+            found = signal_subspace(X).shape[1]
+            return max(1, min(found, n_samples - 1, n_features))
+        most = min(n_samples, self._most(n_features))
+        if self.n_components > most:
+            raise ValueError(
+                f"{type(self).__name__}: n_components must be at most {most} for "
+                f"{n_samples} pixels of {n_features} bands; got {self.n_components}."
+            )
+        return self.n_components
+
+    def _most(self, n_features: int) -> int:
+        """Endmembers that as many bands can tell apart: corners of a simplex."""
+        return n_features + 1
+
+    def _abundances(self, X):
+        if self.abundance == "fcls":
+            return solve_fcls(X, self._exact, n_jobs=self.n_jobs)
+        if self.abundance == "nnls":
+            return solve_nnls(X, self._exact, n_jobs=self.n_jobs)
+        return (X @ np.linalg.pinv(self._exact).astype(X.dtype)).astype(X.dtype)
+
+    def _gap(self, X, abundances):
+        if self.abundance == "fcls":
+            return fcls_gap(X, self._exact, abundances)
+        if self.abundance == "nnls":
+            return nnls_gap(X, self._exact, abundances)
+        residual = X.astype(np.float64) - abundances.astype(np.float64) @ self._exact
+        basis = np.linalg.svd(self._exact, full_matrices=False)[2]
+        return 0.5 * np.square(residual @ basis.T).sum(axis=1)
+
+
+class PurePixelExtractor(EndmemberExtractor):
+    """Base of the extractors whose endmembers are pixels."""
+
+    def _extract(self, X, n_components):
+        self.indices_, volume = self._pixels_of(X, n_components)
+        self.components_ = X[self.indices_]
+        if volume is None:
+            corners = affine_coordinates(X, len(self.indices_))[self.indices_]
+            volume = log_volume(corners)
+        self.log_volume_ = volume
+
+    def _pixels_of(self, X, n_components) -> tuple[np.ndarray, float | None]:
+        """Rows of the endmembers, and the volume if known; may set `n_iter_`."""
+        raise TypeError(f"{type(self).__name__} finds no pixels.")
+
+
+def affine_coordinates(X: np.ndarray, n_components: int) -> np.ndarray:
+    """Ones, then the leading principal components: (n_samples, n_components).
+
+    In these coordinates the determinant of as many pixels is their simplex' volume
+    times a constant.
+    """
+    exact = X.astype(np.float64, copy=False)
+    centre = exact.mean(axis=0)
+    n_samples, n_features = X.shape
+    k = min(n_components - 1, n_features, n_samples)
+    Z = np.zeros((n_samples, n_components))
+    Z[:, 0] = 1.0
+    if k == 0:
+        return Z
+    if n_samples < n_features:
+        left, singular, _ = np.linalg.svd(exact - centre, full_matrices=False)
+        Z[:, 1 : k + 1] = left[:, :k] * singular[:k]
+        return Z
+    basis = leading_eigenvectors(
+        products(exact) - n_samples * np.outer(centre, centre), k
+    )
+    Z[:, 1 : k + 1] = exact @ basis - centre @ basis
+    return Z
+
+
+def products(X: np.ndarray) -> np.ndarray:
+    """X.T @ X, with zeros above the diagonal, in half the operations."""
+    return dsyrk(1.0, X.T, lower=True) if X.flags.c_contiguous else np.tril(X.T @ X)
+
+
+def leading_eigenvectors(lower: np.ndarray, k: int) -> np.ndarray:
+    """The k leading eigenvectors of a matrix whose lower triangle is given."""
+    p = len(lower)
+    return eigh(lower, lower=True, subset_by_index=[p - k, p - 1])[1][:, ::-1]
+
+
+def log_volume(corners: np.ndarray) -> float:
+    """Logarithm of the determinant of corners in affine coordinates; -inf if flat."""
+    return float(np.linalg.slogdet(corners)[1])

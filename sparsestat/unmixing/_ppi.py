@@ -1,0 +1,139 @@
+"""Pixel purity index."""
+
+from math import inf, pi
+from typing import ClassVar
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from sparsestat.unmixing._extractor import ABUNDANCE, N_COMPONENTS, PurePixelExtractor
+from sparsestat.utils.validation import Interval, Jobs, RandomState, Rule
+
+__all__ = ["PPI"]
+
+# Directions that are multiplied at once.
+_BLOCK = 256
+
+
+class PPI(PurePixelExtractor):
+    """Pixel purity index: pixels that are often extreme in random directions.
+
+    Endmembers are the pixels counted most often, less those whose spectrum is close to
+    that of one counted more often.
+
+    Parameters
+    ----------
+    n_components : int or "auto", default="auto"
+        Number of endmembers; ``"auto"`` asks :func:`hysime`. There are fewer if fewer
+        pixels are extreme and differ.
+
+    n_skewers : int, default=10000
+        Number of random directions.
+
+    min_angle : float, default=0.05
+        Least angle between the spectra of two endmembers, in radians.
+
+    abundance : {"fcls", "nnls", "ucls"}, default="fcls"
+        What `transform` computes: least squares on the simplex, without the sum, or
+        without constraints.
+
+    random_state : int, RandomState instance or None, default=None
+        Seed of the directions.
+
+    n_jobs : int, default=None
+        Threads of `transform`, as joblib counts them.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components, n_features)
+        Spectra of the endmembers.
+
+    indices_ : ndarray of shape (n_components,)
+        Their rows among the pixels, the most counted first.
+
+    counts_ : ndarray of shape (n_samples,)
+        How often each pixel was extreme.
+
+    n_components_ : int
+        Number of endmembers.
+
+    log_volume_ : float
+        Logarithm of the determinant of the endmembers in affine coordinates.
+
+    n_features_in_ : int
+        Number of bands.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the bands; only if the pixels had names.
+
+    See Also
+    --------
+    NFINDR : By volume, usually the better choice.
+
+    References
+    ----------
+    Boardman, Kruse and Green (1995), Mapping target signatures via partial unmixing
+    of AVIRIS data.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsestat.unmixing import PPI
+    >>> A = np.vstack([np.full((1, 3), 1 / 3), np.eye(3)])
+    >>> PPI(3, random_state=0).fit(A @ np.eye(3, 8)).counts_[0]
+    np.int64(0)
+    """
+
+    _rules: ClassVar[dict[str, Rule]] = {
+        "n_components": N_COMPONENTS,
+        "n_skewers": Interval(1, inf, closed="left", integer=True),
+        "min_angle": Interval(0, pi),
+        "abundance": ABUNDANCE,
+        "random_state": RandomState,
+        "n_jobs": Jobs,
+    }
+
+    def __init__(
+        self,
+        n_components="auto",
+        *,
+        n_skewers=10000,
+        min_angle=0.05,
+        abundance="fcls",
+        random_state=None,
+        n_jobs=None,
+    ):
+        self.n_components = n_components
+        self.n_skewers = n_skewers
+        self.min_angle = min_angle
+        self.abundance = abundance
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def _pixels_of(self, X, n_components):
+        rng = check_random_state(self.random_state)
+        self.counts_ = _counts(X, self.n_skewers, rng)
+        order = np.argsort(-self.counts_, kind="stable")
+        candidates = order[: np.count_nonzero(self.counts_)]
+        norms = np.linalg.norm(X, axis=1)
+        least, chosen = np.cos(self.min_angle), []
+        for pixel in candidates:
+            length = norms[pixel] * norms[chosen]
+            if (X[chosen] @ X[pixel] < least * length).all():
+                chosen.append(pixel)
+            if len(chosen) == n_components:
+                break
+        return np.array(chosen), None
+
+
+def _counts(X: np.ndarray, n_skewers: int, rng: np.random.RandomState) -> np.ndarray:
+    """How often each row is the first or last in a random direction."""
+    pixels = (X - X.mean(axis=0)).astype(np.float32)
+    counts = np.zeros(len(X), dtype=np.int64)
+    for first in range(0, n_skewers, _BLOCK):
+        size = min(_BLOCK, n_skewers - first)
+        directions = rng.standard_normal((size, X.shape[1])).astype(np.float32)
+        scores = directions @ pixels.T
+        np.add.at(counts, scores.argmax(axis=1), 1)
+        np.add.at(counts, scores.argmin(axis=1), 1)
+    return counts
