@@ -14,6 +14,7 @@ PAGES = [
     "tour.rst",
     "user_guide/bias_and_noise.rst",
     "user_guide/covariance.rst",
+    "user_guide/distributed.rst",
     "user_guide/generalized_linear.rst",
     "user_guide/linear_model.rst",
     "user_guide/robust_and_survival.rst",

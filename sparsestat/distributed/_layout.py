@@ -1,0 +1,191 @@
+"""What all shards have to look like, checked where they lie."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import sparse
+
+from sparsestat.distributed._engine import map_reduce
+from sparsestat.distributed._shards import Shard, Shards, names_of
+
+__all__ = ["Layout", "checked", "layout_of"]
+
+
+class Layout(NamedTuple):
+    """Columns that every shard must have.
+
+    Parameters
+    ----------
+    n_features : int
+        Columns of X.
+    names : list of str or None
+        Their names, by which the columns of dataframes are put in order.
+    n_targets : int
+        Columns of y; 0 where shards have none.
+    missing : {"raise", "zero"}
+        What to do about a named column that a dataframe lacks.
+    """
+
+    n_features: int
+    names: list[str] | None
+    n_targets: int
+    missing: str = "raise"
+
+
+def layout_of(shards: Shards, missing: str = "raise", communication=None) -> Layout:
+    """The layout of the first shard; a round asks where it is not known before.
+
+    Parameters
+    ----------
+    shards : Shards
+    missing : {"raise", "zero"}, default="raise"
+        With "zero" the columns of all shards together.
+    communication : list, default=None
+        Account of the rounds.
+
+    Returns
+    -------
+    layout : Layout
+    """
+    about = shards.about
+    n_features, names = about.n_features, about.names
+    if n_features is None or missing != "raise":
+        found, width = map_reduce(
+            _describe,
+            shards,
+            merge=_all_names if missing == "zero" else _first,
+            purpose="layout",
+            communication=communication,
+        )
+        names, n_features = list(found) or None, int(width[0])
+        if names is not None:
+            n_features = len(names)
+    return Layout(n_features, names, about.n_targets, missing)
+
+
+def checked(shard: Shard, layout: Layout) -> Shard:
+    """The shard as plain arrays: X float and in order, y and weights float64.
+
+    Parameters
+    ----------
+    shard : Shard
+        As it lies.
+    layout : Layout
+        What it has to look like.
+
+    Returns
+    -------
+    shard : Shard
+        Its y is of shape (n_rows, n_targets).
+
+    Raises
+    ------
+    ValueError
+        If columns are missing, too many or not numbers; rows do not match; weights
+        are negative; anything is NaN or infinite.
+    """
+    X = _matrix(shard.X, layout)
+    n = X.shape[0]
+    y = np.empty((n, 0))
+    if layout.n_targets:
+        if shard.y is None:
+            raise ValueError("y must be given; got None.")
+        y = _numbers(shard.y, "y").astype(np.float64)
+        if len(y) != n:
+            raise ValueError(f"y must have as many rows as X; got {len(y)} and {n}.")
+        y = y.reshape(n, -1) if n else np.empty((0, layout.n_targets))
+        if y.shape[1] != layout.n_targets:
+            raise ValueError(
+                f"y must have {layout.n_targets} columns; got {y.shape[1]}."
+            )
+    weight = shard.sample_weight
+    if weight is not None:
+        weight = _numbers(weight, "sample_weight").astype(np.float64)
+        if weight.shape != (n,):
+            raise ValueError(
+                f"sample_weight must be numbers of shape ({n},); got shape "
+                f"{weight.shape}."
+            )
+        if (weight < 0.0).any():
+            raise ValueError("sample_weight must be >= 0; got negative weights.")
+    for name, array in (("X", X), ("y", y), ("sample_weight", weight)):
+        values = array.data if sparse.issparse(array) else array
+        if values is not None and not _all_finite(np.asarray(values)):
+            raise ValueError(f"{name} must be finite; got NaN or infinity.")
+    return Shard(X, y, weight, shard.extra, shard.number)
+
+
+def _all_finite(values: np.ndarray) -> bool:
+    """Without a copy where all are: a sum is finite only then, or overflows."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(values.sum())) or bool(np.isfinite(values).all())
+
+
+def _matrix(X: Any, layout: Layout):
+    if hasattr(X, "columns"):
+        X = _in_order(X, layout).to_numpy()
+    if sparse.issparse(X):
+        X = X.tocsc()
+    elif not isinstance(X, np.ndarray):
+        X = np.asarray(X)
+    if X.ndim != 2:
+        raise ValueError(f"X must have two dimensions; got {X.ndim}.")
+    if X.shape[1] != layout.n_features:
+        raise ValueError(
+            f"X must have {layout.n_features} columns as other shards; got "
+            f"{X.shape[1]}."
+        )
+    X = _numbers(X, "X")
+    if X.dtype not in (np.float32, np.float64):
+        X = X.astype(np.float64)
+    if not sparse.issparse(X):
+        # What travelled may not be aligned, and is in one piece where a slice is not.
+        X = np.require(X, requirements="A")
+        if not X.flags.f_contiguous:
+            X = np.ascontiguousarray(X)
+    return X
+
+
+def _numbers(values: Any, name: str):
+    """An array, or sparse matrix, of real numbers."""
+    if not sparse.issparse(values):
+        values = np.asarray(values)
+    if values.dtype.kind == "O":
+        try:
+            values = values.astype(np.float64)
+        except (TypeError, ValueError):
+            raise ValueError(f"{name} must hold numbers; got objects.") from None
+    if values.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must hold real numbers; got {values.dtype}.")
+    return values
+
+
+def _in_order(frame: Any, layout: Layout):
+    """The columns of a dataframe by name."""
+    names = layout.names
+    if names is None or list(frame.columns) == names:
+        return frame
+    lacking = [name for name in names if name not in frame.columns]
+    unknown = [name for name in frame.columns if name not in names]
+    if unknown or (lacking and layout.missing == "raise"):
+        told = [f"lacks {lacking}"] * bool(lacking) + [f"has {unknown}"] * bool(unknown)
+        raise ValueError(
+            f"X must have the columns of other shards; it {' and '.join(told)}."
+        )
+    return frame.reindex(columns=names, fill_value=0.0)
+
+
+def _describe(shard: Shard, message: None) -> tuple[np.ndarray, np.ndarray]:
+    names = names_of(shard.X) or []
+    return np.array(names, dtype=object), np.array([shard.X.shape[1]])
+
+
+def _first(first, second):
+    return first
+
+
+def _all_names(first, second):
+    """Names of both, those of the first in front."""
+    known = set(first[0])
+    new = [name for name in second[0] if name not in known]
+    return np.array([*first[0], *new], dtype=object), first[1]
