@@ -16,6 +16,7 @@ PAGES = [
     "user_guide/covariance.rst",
     "user_guide/distributed.rst",
     "user_guide/generalized_linear.rst",
+    "user_guide/kronecker.rst",
     "user_guide/linear_model.rst",
     "user_guide/robust_and_survival.rst",
     "user_guide/sparse_classifiers.rst",

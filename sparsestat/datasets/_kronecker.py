@@ -39,6 +39,7 @@ _CHANNEL_PARAMETERS = {
     "n_angles": Interval(2, inf, closed="left", integer=True),
     "angular_spread": _COUNT,
     "snr_db": _SNR_DB,
+    "sounding_state": RandomState,
     "random_state": RandomState,
 }
 
@@ -182,6 +183,7 @@ def make_irs_mimo(
     n_angles: int = 18,
     angular_spread: int = 3,
     snr_db: float = 12.0,
+    sounding_state: int | np.random.RandomState | None = 0,
     random_state: int | np.random.RandomState | None = None,
 ) -> Bunch:
     r"""Draw the pilots that a base station receives by way of a reflecting surface.
@@ -221,8 +223,12 @@ def make_irs_mimo(
     snr_db : float, default=12.0
         Mean power of the signal over the variance of the noise, in decibels.
 
+    sounding_state : int, RandomState instance or None, default=0
+        Seed of the pilots and of the patterns, which scenes usually share.
+
     random_state : int, RandomState instance or None, default=None
-        Seed. Scenes of one seed differ in the level of the noise only.
+        Seed of the channels and the noise. Scenes of one seed differ in the level of
+        the noise only.
 
     Returns
     -------
@@ -277,11 +283,11 @@ def make_irs_mimo(
             f"angular_spread must be at most n_angles = {n_angles}; "
             f"got {angular_spread}."
         )
-    rng = _generator(random_state)
-    signs = [-1.0, 1.0]
+    signs, rng = [-1.0, 1.0], _generator(sounding_state)
     pilots = rng.choice(signs, (2, n_mobile_antennas, n_pilots))
     pilots = (pilots[0] + 1j * pilots[1]) / np.sqrt(2 * n_mobile_antennas)
     phases = rng.choice(signs, (n_elements, n_patterns)) / np.sqrt(n_elements)
+    rng = _generator(random_state)
 
     leave_mobile, leave_surface = rng.integers(n_angles, size=2)
     spread = np.arange(angular_spread)

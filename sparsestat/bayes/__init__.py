@@ -1,0 +1,12 @@
+"""Sparse Bayesian learning: priors whose variances the data set to zero."""
+
+from sparsestat.bayes._kronecker import KroneckerSparseBayesian
+from sparsestat.bayes._kronecker_omp import kron_omp
+from sparsestat.bayes._kronecker_posterior import KroneckerPosterior, kron_posterior
+
+__all__ = [
+    "KroneckerPosterior",
+    "KroneckerSparseBayesian",
+    "kron_omp",
+    "kron_posterior",
+]
