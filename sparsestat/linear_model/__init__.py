@@ -15,6 +15,7 @@ from sparsestat.linear_model._glm_path import glm_path
 from sparsestat.linear_model._group_lasso import GroupLasso, SparseGroupLasso
 from sparsestat.linear_model._group_lasso_cv import GroupLassoCV, SparseGroupLassoCV
 from sparsestat.linear_model._group_path import group_path
+from sparsestat.linear_model._hard_thresholding import HardThresholdingRegressor
 from sparsestat.linear_model._huber import (
     SparseHuberRegressor,
     SparseHuberRegressorCV,
@@ -62,6 +63,7 @@ __all__ = [
     "FusedLassoCV",
     "GroupLasso",
     "GroupLassoCV",
+    "HardThresholdingRegressor",
     "LabelProportionRegressor",
     "Lasso",
     "LassoCV",
