@@ -5,6 +5,7 @@ arXiv:2307.14719, without their expanded dictionary and covariance.
 """
 
 from collections.abc import Sequence
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -52,7 +53,7 @@ def reduce_problem(factors: Sequence[np.ndarray], target: np.ndarray) -> Problem
             rest += _energy(outside) / n_snapshots
             target = inside
         reduced.append(np.ascontiguousarray(factor))
-    n_outside = int(np.prod(before)) - int(np.prod(target.shape[:-1]))
+    n_outside = prod(before) - prod(target.shape[:-1])
     return Problem(tuple(reduced), target, rest, n_outside)
 
 
@@ -128,7 +129,8 @@ class Evidence:
         """log det C + mean over snapshots of y^H C^-1 y."""
         logs = -np.log(self.weights).sum()
         logs += self.problem.n_outside * np.log(self.noise)
-        quadratic = _energy(self.rotated, self.weights) / self.rotated.shape[-1]
+        # The imaginary part is zero but for rounding.
+        quadratic = np.vdot(self.rotated, self.solved).real / self.rotated.shape[-1]
         return float(logs + quadratic + self.problem.rest / self.noise)
 
     def slopes(self, mode: int) -> tuple[np.ndarray, np.ndarray]:
@@ -138,16 +140,17 @@ class Evidence:
         the variances g_j of all other modes as weights, of |a^H C^-1 y|^2 and of
         a^H C^-1 a.
         """
-        others = [p for j, p in enumerate(self.values) if j != mode]
         rows = self.rows[mode]
-        k = rows.shape[1]
-        spread = outer(others).ravel() if others else np.ones(1)
-        unfolded = np.moveaxis(self.weights, mode, 0).reshape(k, -1)
-        down = (rows.real**2 + rows.imag**2) @ (unfolded @ spread)
-        solved = np.moveaxis(self.solved, mode, 0).reshape(k, spread.size, -1)
-        scaled = (solved * np.sqrt(spread)[:, None]).reshape(k, -1)
+        before = outer(self.values[:mode]).reshape(-1, 1, 1)
+        after = outer(self.values[mode + 1 :]).reshape(1, 1, -1)
+        spread = before * after
+        sizes = len(before), rows.shape[1], after.size
+        down = (self.weights.reshape(sizes) * spread).sum(axis=(0, 2))
+        down = _squares(rows) @ down
+        scaled = self.solved.reshape(*sizes, -1) * np.sqrt(spread)[..., None]
+        scaled = scaled.transpose(1, 0, 2, 3).reshape(sizes[1], -1)
         moment = scaled @ scaled.conj().T / self.rotated.shape[-1]
-        up = ((rows @ moment) * rows.conj()).sum(axis=1).real
+        up = ((rows @ moment) * rows.conj()).real.sum(axis=1)
         return np.maximum(up, 0.0), down
 
     def noise_slopes(self) -> tuple[float, float]:
@@ -170,7 +173,7 @@ class Evidence:
     def determined(self) -> np.ndarray:
         """Share r of each prior variance that the data take, in [0, 1]."""
         scaled = [
-            g[:, None] * (rows.real**2 + rows.imag**2)
+            g[:, None] * _squares(rows)
             for g, rows in zip(self.variances, self.rows, strict=True)
         ]
         r = self.weights
@@ -181,8 +184,8 @@ class Evidence:
 
 def outer(vectors: Sequence[np.ndarray]) -> np.ndarray:
     """Outer product of vectors, a tensor of as many modes."""
-    product = np.ones(())
-    for vector in vectors:
+    product = np.ones(()) if not vectors else vectors[0]
+    for vector in vectors[1:]:
         product = product[..., None] * vector
     return product
 
@@ -190,8 +193,7 @@ def outer(vectors: Sequence[np.ndarray]) -> np.ndarray:
 def mode_product(tensor: np.ndarray, matrix: np.ndarray, mode: int) -> np.ndarray:
     """Multiply a mode of a tensor from the left by a matrix."""
     shape = tensor.shape
-    before = int(np.prod(shape[:mode]))
-    product = matrix @ tensor.reshape(before, shape[mode], -1)
+    product = matrix @ tensor.reshape(prod(shape[:mode]), shape[mode], -1)
     return product.reshape(*shape[:mode], len(matrix), *shape[mode + 1 :])
 
 
@@ -207,8 +209,11 @@ def _decompose(factor: np.ndarray, variances: np.ndarray):
     return np.maximum(values, 0.0), vectors
 
 
-def _energy(tensor: np.ndarray, weights: np.ndarray | None = None) -> float:
-    squares = tensor.real**2 + tensor.imag**2
-    if weights is not None:
-        squares = squares * weights[..., None]
-    return float(squares.sum())
+def _squares(tensor: np.ndarray) -> np.ndarray:
+    if np.iscomplexobj(tensor):
+        return tensor.real**2 + tensor.imag**2
+    return tensor**2
+
+
+def _energy(tensor: np.ndarray) -> float:
+    return float(np.vdot(tensor, tensor).real)
