@@ -4,6 +4,7 @@ from sparsestat.plotting._coefficient_intervals import CoefficientIntervalDispla
 from sparsestat.plotting._coefficient_path import CoefficientPathDisplay
 from sparsestat.plotting._cross_validation import CrossValidationDisplay
 from sparsestat.plotting._decoder import DecoderDisplay
+from sparsestat.plotting._kronecker_support import KroneckerSupportDisplay
 from sparsestat.plotting._segments import SegmentDisplay
 from sparsestat.plotting._simplex_map import SimplexMapDisplay
 
@@ -12,6 +13,7 @@ __all__ = [
     "CoefficientPathDisplay",
     "CrossValidationDisplay",
     "DecoderDisplay",
+    "KroneckerSupportDisplay",
     "SegmentDisplay",
     "SimplexMapDisplay",
 ]
