@@ -10,6 +10,7 @@ The JSON holds ``family, title, machine`` and ``cases``, a record for each case 
 - ``grid``: ``cells`` of shape and strength with times of all peers, ``summary``;
 - ``calls``: ``rows`` of arrays, ``per_row``, ``peers`` with ``name, status, versions,
   rows`` (an entry for each array and call with ``label, best, median, squares``);
+- ``tables``: ``notes``, and ``tables`` with ``title, head, rows`` of text;
 - ``cold``: ``imports`` and ``fits``;
 - ``skipped``: ``reason``.
 """

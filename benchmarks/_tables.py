@@ -25,6 +25,7 @@ def section(name: str, record: dict) -> list[str]:
         "cold": _cold,
         "grid": _grid,
         "intervals": _intervals,
+        "tables": _ready,
         "skipped": lambda record: [f"Skipped: {record['reason']}."],
     }[record["kind"]]
     return [f"## {name}. {record['title']}", "", *render(record)]
@@ -259,6 +260,14 @@ def _calls(record: dict) -> list[str]:
         if peer["status"] != "ok":
             out += ["", _absence(peer)]
     return out + _versions(record["peers"])
+
+
+def _ready(record: dict) -> list[str]:
+    """Tables that the case has made itself, with notes before them."""
+    out = [line for note in record["notes"] for line in (note, "")]
+    for part in record["tables"]:
+        out += [f"{part['title']}:", "", *table(part["head"], part["rows"]), ""]
+    return out[:-1]
 
 
 def is_ours(label: str) -> bool:

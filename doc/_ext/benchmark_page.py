@@ -46,8 +46,9 @@ def account(report: dict, path: Path) -> Iterator[str]:
     head = ["case", "target gap", "sparsestat", "fastest peer", "peer / ours"]
     if rows:
         yield "\n".join(table(head, rows)) + "\n"
-    yield "### What this says\n"
-    yield "\n".join(f"- {sentence}" for sentence in reading(cases)) + "\n"
+    if sentences := list(reading(cases)):
+        yield "### What this says\n"
+        yield "\n".join(f"- {sentence}" for sentence in sentences) + "\n"
     picture = path.with_suffix(".png")
     if picture.exists():
         yield f"```{{image}} {FOLDER}/{picture.name}"

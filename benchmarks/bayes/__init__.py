@@ -1,0 +1,16 @@
+"""Sparse Bayesian learning: errors, supports and times beside the published methods.
+
+==== =========================================================================
+A    A wireless channel by way of a reflecting surface, 50 scenes a level
+B    Kronecker-sparse tensors over the level of the noise, 200 draws a point
+C    Kronecker-sparse tensors over the rows of the first factor
+D    Methods that expand the product, a few draws
+E    60^3 unknowns, 40^3 measurements
+==== =========================================================================
+"""
+
+from benchmarks.bayes import _kronecker
+
+TITLE = "Sparse Bayesian learning"
+
+CASES = [*_kronecker.CASES]
