@@ -29,7 +29,8 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from benchmarks._measure import timed
-from sparsestat.activations import SparsemaxClassifier, softmax, sparsemax
+from sparsestat.activations import softmax, sparsemax
+from sparsestat.linear_model import SparsemaxClassifier
 
 TARGET = 1e-6
 TOLERANCES = 10.0 ** -np.arange(3, 9)

@@ -33,8 +33,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 from sklearn.preprocessing import StandardScaler
 
-from sparsestat.activations import softmax, sparsemax, sparsemax_path
+from sparsestat.activations import softmax, sparsemax
 from sparsestat.datasets import get_data_home
+from sparsestat.linear_model import sparsemax_path
 
 ALPHAS = 10.0 ** np.arange(1, -4, -1)
 METHODS = ("logistic", "softmax", "sparsemax")

@@ -18,8 +18,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy.special import rel_entr
 
-from sparsestat.activations import LabelProportionRegressor
 from sparsestat.datasets import make_label_proportions
+from sparsestat.linear_model import LabelProportionRegressor
 
 LENGTHS = {10: [200, 400, 600, 1000, 1400, 2000], 50: [200, 1000, 2000]}
 ALPHAS = 10.0 ** np.arange(-2, -6, -1)

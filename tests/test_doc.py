@@ -18,6 +18,7 @@ PAGES = [
     "user_guide/generalized_linear.rst",
     "user_guide/kronecker.rst",
     "user_guide/linear_model.rst",
+    "user_guide/recovery.rst",
     "user_guide/robust_and_survival.rst",
     "user_guide/sparse_classifiers.rst",
     "user_guide/sparse_probabilities.rst",

@@ -58,6 +58,21 @@ def test_import_of_families_loads_nothing_that_scikit_learn_does_not(repository)
     assert not (ours - theirs) & HEAVY
 
 
+def test_families_do_not_import_one_another(repository):
+    package = repository / "sparsestat"
+    shared = {"optim", "utils", "datasets", "metrics", "distributed", "sparsestat"}
+    any_family = {"plotting", "feature_selection", "inspection"}
+    families = {path.name for path in package.iterdir() if path.is_dir()} - shared
+    imported = re.compile(r"^\s*(?:from|import) sparsestat\.(\w+)", re.MULTILINE)
+    for family in families - any_family:
+        for path in (package / family).rglob("*.py"):
+            others = set(imported.findall(path.read_text())) & families
+            assert others <= {family}, path
+    for path in (package / "optim").rglob("*.py"):
+        assert set(imported.findall(path.read_text())) <= {"optim", "utils"}, path
+        assert "sklearn" not in re.sub(r">>>.*", "", path.read_text()), path
+
+
 @pytest.mark.parametrize("module", list(public_modules()), ids=lambda m: m.__name__)
 def test_exports_are_sorted_and_importable(module):
     def isort_style(name):

@@ -1,8 +1,6 @@
 """Sparse maps from scores to probabilities, their losses, and sparse decoding."""
 
 from sparsestat.activations._bregman import bregman_decode
-from sparsestat.activations._classifier import SparsemaxClassifier
-from sparsestat.activations._classifier_cv import SparsemaxClassifierCV
 from sparsestat.activations._decoders import (
     epsilon,
     eta,
@@ -16,8 +14,6 @@ from sparsestat.activations._decoders import (
 from sparsestat.activations._derivatives import entmax_jvp, entmax_vjp
 from sparsestat.activations._loss import fenchel_young_loss
 from sparsestat.activations._maps import entmax, softmax, sparsemax
-from sparsestat.activations._path import sparsemax_path
-from sparsestat.activations._proportions import LabelProportionRegressor
 from sparsestat.activations._structured import (
     constrained_sparsemax,
     fusedmax,
@@ -27,9 +23,6 @@ from sparsestat.activations._structured import (
 )
 
 __all__ = [
-    "LabelProportionRegressor",
-    "SparsemaxClassifier",
-    "SparsemaxClassifierCV",
     "bregman_decode",
     "constrained_sparsemax",
     "entmax",
@@ -46,7 +39,6 @@ __all__ = [
     "sample",
     "softmax",
     "sparsemax",
-    "sparsemax_path",
     "top_k",
     "top_n_sigma",
     "top_p",

@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 
 from sparsestat.activations._distributions import COMMON, Distributions
-from sparsestat.activations._rows import grow_rows
 from sparsestat.activations._selection import FIRST, largest
+from sparsestat.optim.row_blocks import grow_rows
 from sparsestat.utils.dispatch import kernel
 from sparsestat.utils.validation import Interval, OneOf, check_parameters
 

@@ -7,8 +7,9 @@ from math import inf
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sparsestat.activations._kernels import jacobian_rows
-from sparsestat.activations._rows import per_row, run_blocks, to_rows
+from sparsestat.activations._rows import per_row, to_rows
+from sparsestat.optim.entmax_rows import jacobian_rows
+from sparsestat.optim.row_blocks import run_blocks
 from sparsestat.utils.validation import ArrayLike as AnArray
 from sparsestat.utils.validation import Interval, Jobs, check_parameters
 

@@ -9,8 +9,9 @@ import numpy as np
 from scipy import sparse
 
 from sparsestat.activations._maps import softmax
-from sparsestat.activations._rows import grow_rows, to_rows
+from sparsestat.activations._rows import to_rows
 from sparsestat.activations._selection import FIRST, prefix_rows
+from sparsestat.optim.row_blocks import grow_rows
 from sparsestat.utils.validation import Boolean, Interval, OneOf
 
 __all__ = ["COMMON", "Distributions"]

@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 
-from sparsestat.activations._kernels import target_rows
-from sparsestat.activations._maps import apply_entmax
-from sparsestat.activations._rows import run_blocks, to_rows
+from sparsestat.activations._maps import complain
+from sparsestat.activations._rows import to_rows
+from sparsestat.optim.entmax import apply_entmax
+from sparsestat.optim.entmax_rows import target_rows
+from sparsestat.optim.row_blocks import run_blocks
 from sparsestat.utils.validation import (
     Boolean,
     Interval,
@@ -128,9 +130,10 @@ def fenchel_young_loss(
     tops, losses = np.empty(len(scores)), np.empty(len(scores))
     P = np.empty(scores.shape if return_grad else (0, 0), scores.dtype)
     alphas = np.full(len(scores), float(alpha))
-    apply_entmax(
-        caller, scores, alphas, 1.0, P, tops=tops, conjugates=losses, n_jobs=n_jobs
+    bad = apply_entmax(
+        scores, alphas, 1.0, P, tops=tops, conjugates=losses, n_jobs=n_jobs
     )
+    complain(caller, scores, bad)
     losses += _target_terms(scores, Q, tops, float(alpha), n_jobs)
     # A sum of terms that cancel where the loss is zero.
     np.maximum(losses, 0.0, out=losses)

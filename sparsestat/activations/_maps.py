@@ -13,13 +13,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 
-from sparsestat.activations._kernels import entmax_csr, entmax_rows
-from sparsestat.activations._rows import Rows, grow_rows, per_row, run_blocks, to_rows
-from sparsestat.activations._short_rows import LONGEST, entmax_short_rows
+from sparsestat.activations._rows import Rows, per_row, to_rows
+from sparsestat.optim.entmax import apply_entmax, sparse_entmax
 from sparsestat.utils.validation import ArrayLike as AnArray
 from sparsestat.utils.validation import Interval, Jobs, OneOf, check_parameters
 
-__all__ = ["apply_entmax", "entmax", "softmax", "sparsemax"]
+__all__ = ["complain", "entmax", "softmax", "sparsemax"]
 
 _RULES = {
     "alpha": Interval(1, inf) | AnArray,
@@ -28,9 +27,6 @@ _RULES = {
     "output": OneOf("dense", "csr"),
     "n_jobs": Jobs,
 }
-_NOTHING = np.empty(0)
-# Entries of a block of rows whose exponentials stay in the cache.
-_BLOCK_SIZE = 1 << 16
 
 
 def sparsemax(
@@ -280,68 +276,14 @@ def _map(caller, Z, alpha, axis, temperature, out, output, n_jobs):
         return _to_csr(caller, rows, alphas, temperature, out, n_jobs)
     target = rows.place(caller, out)
     P = np.zeros(rows.values.shape, rows.values.dtype) if target is None else target
-    apply_entmax(caller, rows.values, alphas, temperature, P, n_jobs=n_jobs)
+    bad = apply_entmax(rows.values, alphas, temperature, P, n_jobs=n_jobs)
+    complain(caller, rows.values, bad)
     if target is not None:
         return out
     if out is None:
         return rows.restore(P)
     out[...] = rows.restore(P)
     return out
-
-
-def apply_entmax(
-    caller: str,
-    Z: np.ndarray,
-    alphas: np.ndarray,
-    temperature: float,
-    P: np.ndarray,
-    *,
-    tops: np.ndarray = _NOTHING,
-    conjugates: np.ndarray = _NOTHING,
-    n_jobs: int | None = None,
-) -> None:
-    """Write the map of read-only rows Z to P, unless empty; see `entmax_rows`."""
-    n_rows, width = Z.shape
-    if not n_rows:
-        return
-    order = alphas[0] if (alphas == alphas[0]).all() else np.nan
-
-    def run(block: slice) -> int:
-        mine = Z[block]
-        rest = P[block], tops[block], conjugates[block]
-        if order == 1.0:
-            bad = _softmax_rows(mine, temperature, *rest)
-        elif order in (1.5, 2.0) and width <= LONGEST:
-            bad = entmax_short_rows(mine, order == 1.5, temperature, *rest)
-        else:
-            bad = entmax_rows(mine, alphas[block], temperature, *rest)
-        return bad + block.start if bad >= 0 else n_rows
-
-    _complain(caller, Z, min(run_blocks(run, n_rows, n_jobs)))
-
-
-def _softmax_rows(Z, temperature, P, tops, conjugates):
-    """The same as `entmax_rows` for alpha = 1, by NumPy's vectorised exponential."""
-    step = max(_BLOCK_SIZE // Z.shape[1], 1)
-    for start in range(0, len(Z), step):
-        block = slice(start, start + step)
-        z = Z[block]
-        top = z.max(axis=1, keepdims=True)
-        if not np.isfinite(top).all():
-            return start + int(np.isfinite(top).argmin())
-        p = P[block] if len(P) else np.empty_like(z)
-        with np.errstate(over="ignore"):
-            np.subtract(z, top, out=p)
-            if temperature != 1.0:
-                divisor = max(temperature, np.finfo(z.dtype).tiny)
-                np.divide(p, z.dtype.type(divisor), out=p)
-        np.exp(p, out=p)
-        total = p.sum(axis=1, keepdims=True, dtype=np.float64)
-        np.divide(p, total, out=p, casting="same_kind")
-        if len(tops):
-            tops[block] = top[:, 0]
-            conjugates[block] = np.log(total[:, 0])
-    return -1
 
 
 def _to_csr(caller, rows: Rows, alphas, temperature, out, n_jobs):
@@ -352,35 +294,12 @@ def _to_csr(caller, rows: Rows, alphas, temperature, out, n_jobs):
             f"{caller}: output='csr' needs Z of at most two dimensions and its last "
             f"axis; got {len(rows.shape)} dimensions and axis={rows.axis}."
         )
-    Z = rows.values
-
-    n_rows, width = Z.shape
-    if not n_rows:
-        return sparse.csr_array((0, width), dtype=Z.dtype)
-
-    def run(block: slice):
-        part, bad = _csr_block(Z[block], alphas[block], temperature)
-        return part, bad + block.start if bad >= 0 else n_rows
-
-    parts, bad = zip(*run_blocks(run, n_rows, n_jobs), strict=True)
-    _complain(caller, Z, min(bad))
-    return parts[0] if len(parts) == 1 else sparse.vstack(parts, format="csr")
+    P, bad = sparse_entmax(rows.values, alphas, temperature, n_jobs)
+    complain(caller, rows.values, bad)
+    return P
 
 
-def _csr_block(Z, alphas, temperature):
-    """Rows as a csr_array and -1, or None and the first row without a solution."""
-
-    def fill(first, data, indices, indptr):
-        row, bad = entmax_csr(Z, alphas, temperature, first, data, indices, indptr)
-        return row if bad < 0 else -1 - bad
-
-    result, bad = grow_rows(fill, Z.shape, Z.dtype)
-    if result is not None and alphas.max() > 2.0:
-        result.sort_indices()
-    return result, bad
-
-
-def _complain(caller: str, Z: np.ndarray, row: int) -> None:
+def complain(caller: str, Z: np.ndarray, row: int) -> None:
     """Say what is wrong with a row, if there is one of that number."""
     if row >= len(Z):
         return

@@ -11,9 +11,11 @@ from math import inf
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sparsestat.activations._maps import apply_entmax
-from sparsestat.activations._rows import Rows, run_blocks, to_rows
+from sparsestat.activations._maps import complain
+from sparsestat.activations._rows import Rows, to_rows
+from sparsestat.optim.entmax import apply_entmax
 from sparsestat.optim.proximal import denoise_line, pool_decreasing
+from sparsestat.optim.row_blocks import run_blocks
 from sparsestat.utils.dispatch import kernel
 from sparsestat.utils.validation import Interval, Jobs, check_parameters
 
@@ -353,7 +355,7 @@ def _centred(caller: str, rows: Rows) -> np.ndarray:
     if not np.isfinite(top).all():
         # The map itself says what is wrong.
         alphas = np.full(len(Z), 2.0)
-        apply_entmax(caller, Z, alphas, 1.0, np.empty((0, 0), Z.dtype))
+        complain(caller, Z, apply_entmax(Z, alphas, 1.0, np.empty((0, 0), Z.dtype)))
     return Z - top
 
 
@@ -363,7 +365,8 @@ def _tied_map(caller: str, rows: Rows, tie, n_jobs) -> np.ndarray:
     tied, P = np.empty(X.shape), np.empty(X.shape)
     run_blocks(lambda b: tie(X[b], tied[b]), len(X), n_jobs)
     tied.flags.writeable = False
-    apply_entmax(caller, tied, np.full(len(X), 2.0), 1.0, P, n_jobs=n_jobs)
+    bad = apply_entmax(tied, np.full(len(X), 2.0), 1.0, P, n_jobs=n_jobs)
+    complain(caller, tied, bad)
     return rows.restore(P)
 
 

@@ -103,7 +103,7 @@ def make_label_proportions(
     See Also
     --------
     sklearn.datasets.make_multilabel_classification : Sets of labels without shares.
-    sparsestat.activations.LabelProportionRegressor : Predicts the shares.
+    sparsestat.linear_model.LabelProportionRegressor : Predicts the shares.
 
     References
     ----------

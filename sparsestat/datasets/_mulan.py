@@ -74,7 +74,7 @@ def load_mulan(
     See Also
     --------
     sklearn.datasets.fetch_openml : Downloads data sets, some in this format.
-    sparsestat.activations.SparsemaxClassifierCV : Fits sets of labels.
+    sparsestat.linear_model.SparsemaxClassifierCV : Fits sets of labels.
 
     References
     ----------

@@ -15,11 +15,13 @@ from sparsestat.linear_model._glm_path import glm_path
 from sparsestat.linear_model._group_lasso import GroupLasso, SparseGroupLasso
 from sparsestat.linear_model._group_lasso_cv import GroupLassoCV, SparseGroupLassoCV
 from sparsestat.linear_model._group_path import group_path
+from sparsestat.linear_model._hard_thresholding import HardThresholdingRegressor
 from sparsestat.linear_model._huber import (
     SparseHuberRegressor,
     SparseHuberRegressorCV,
 )
 from sparsestat.linear_model._ic import LassoIC
+from sparsestat.linear_model._label_proportions import LabelProportionRegressor
 from sparsestat.linear_model._lasso import Lasso
 from sparsestat.linear_model._log_sum import LogSumRegressor, LogSumRegressorCV
 from sparsestat.linear_model._logistic import (
@@ -46,6 +48,9 @@ from sparsestat.linear_model._quantile import (
 from sparsestat.linear_model._relaxed import RelaxedLasso, RelaxedLassoCV
 from sparsestat.linear_model._scad import SCADRegressor, SCADRegressorCV
 from sparsestat.linear_model._slope import Slope, SlopeCV
+from sparsestat.linear_model._sparsemax import SparsemaxClassifier
+from sparsestat.linear_model._sparsemax_cv import SparsemaxClassifierCV
+from sparsestat.linear_model._sparsemax_path import sparsemax_path
 from sparsestat.linear_model._square_root import SqrtLasso
 
 __all__ = [
@@ -58,6 +63,8 @@ __all__ = [
     "FusedLassoCV",
     "GroupLasso",
     "GroupLassoCV",
+    "HardThresholdingRegressor",
+    "LabelProportionRegressor",
     "Lasso",
     "LassoCV",
     "LassoIC",
@@ -92,10 +99,13 @@ __all__ = [
     "SparsePoissonRegressorCV",
     "SparseQuantileRegressor",
     "SparseQuantileRegressorCV",
+    "SparsemaxClassifier",
+    "SparsemaxClassifierCV",
     "SqrtLasso",
     "cox_path",
     "enet_path",
     "glm_path",
     "group_path",
     "lasso_path",
+    "sparsemax_path",
 ]

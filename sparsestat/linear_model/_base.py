@@ -29,6 +29,7 @@ from sparsestat.utils.validation import (
 
 __all__ = [
     "TAIL",
+    "FitProgress",
     "SparseLinearModel",
     "SparseLinearRegressor",
     "fit_metadata",
@@ -54,7 +55,41 @@ TAIL: dict[str, Rule] = {
 _FLOAT32_TOL = 1e-5
 
 
-class SparseLinearModel(CallbackSupportMixin, BaseEstimator):
+class FitProgress(CallbackSupportMixin, BaseEstimator):
+    """Tells callbacks how a fit goes on."""
+
+    def _target(self, y: np.ndarray) -> np.ndarray:
+        """The target as it was given, for splitters, scorers and callbacks."""
+        return y
+
+    def _begin(self, X, y, sample_weight, n_subtasks: int = 0, sequential: bool = True):
+        """Tell callbacks that the fit begins; returns their context."""
+        context = self._init_callback_context(
+            max_subtasks=n_subtasks, sequential_subtasks=sequential
+        )
+        context.call_on_fit_task_begin(
+            estimator=self,
+            X=X,
+            y=self._target(y),
+            metadata=fit_metadata(sample_weight),
+        )
+        return context
+
+    def _end(self, context, X, y, sample_weight) -> None:
+        """Tell callbacks that the fit is done."""
+        context.call_on_fit_task_end(
+            estimator=self,
+            X=X,
+            y=self._target(y),
+            metadata=fit_metadata(sample_weight),
+            reconstruction_attributes=lambda: {
+                "coef_": self.coef_,
+                "intercept_": self.intercept_,
+            },
+        )
+
+
+class SparseLinearModel(FitProgress):
     """Base of the estimators: validation, fit at one strength, prediction."""
 
     _rules: ClassVar[dict[str, Rule]] = {}
@@ -183,10 +218,6 @@ class SparseLinearModel(CallbackSupportMixin, BaseEstimator):
         """Coefficients of the last fit as the engine has them."""
         return getattr(self, "coef_", None)
 
-    def _target(self, y: np.ndarray) -> np.ndarray:
-        """The target as it was given, for splitters, scorers and callbacks."""
-        return y
-
     def _run(
         self, X, y, sample_weight, penalty: NamedTuple, n_alphas: int, **options
     ) -> Run:
@@ -245,32 +276,6 @@ class SparseLinearModel(CallbackSupportMixin, BaseEstimator):
             f"{type(self).__name__}: alpha={alpha:.6g}, "
             f"{np.count_nonzero(used)} of {len(used)} features, "
             f"{self._measure.split()[-1]} {value:.2e} (target {target:.2e})"
-        )
-
-    def _begin(self, X, y, sample_weight, n_subtasks: int = 0, sequential: bool = True):
-        """Tell callbacks that the fit begins; returns their context."""
-        context = self._init_callback_context(
-            max_subtasks=n_subtasks, sequential_subtasks=sequential
-        )
-        context.call_on_fit_task_begin(
-            estimator=self,
-            X=X,
-            y=self._target(y),
-            metadata=fit_metadata(sample_weight),
-        )
-        return context
-
-    def _end(self, context, X, y, sample_weight) -> None:
-        """Tell callbacks that the fit is done."""
-        context.call_on_fit_task_end(
-            estimator=self,
-            X=X,
-            y=self._target(y),
-            metadata=fit_metadata(sample_weight),
-            reconstruction_attributes=lambda: {
-                "coef_": self.coef_,
-                "intercept_": self.intercept_,
-            },
         )
 
 

@@ -1,7 +1,6 @@
 """Strengths chosen by cross-validation, or an information criterion, along a path."""
 
 import copy
-import inspect
 from itertools import product
 from math import inf
 from numbers import Integral
@@ -10,22 +9,16 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from joblib import Parallel, delayed
 from scipy import sparse
-from sklearn import get_config
 from sklearn.base import RegressorMixin, is_classifier
 from sklearn.callback import with_callbacks
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import check_cv
-from sklearn.utils.metadata_routing import (
-    UNUSED,
-    MetadataRouter,
-    MethodMapping,
-    process_routing,
-)
 from threadpoolctl import threadpool_limits
 
 from sparsestat.linear_model._base import TAIL, warn_unless_converged
 from sparsestat.linear_model._path import GRID, grid_size
 from sparsestat.linear_model._path_regressor import PathModel, first_minimum
+from sparsestat.linear_model._routing import CrossValidated
 from sparsestat.optim.run import Run
 from sparsestat.optim.solution import PathSolution
 from sparsestat.utils.criteria import CRITERIA
@@ -45,7 +38,7 @@ __all__ = ["ONE_SOLVER", "L1RatioCV", "ModelCV", "PathCV", "fitted_path"]
 _OF_THE_CHOICE = ("score_path_", "criterion_", "noise_variance_")
 
 
-class ModelCV(PathModel):
+class ModelCV(CrossValidated, PathModel):
     """Cross-validation over strengths, and over penalties where there are several."""
 
     _rules: ClassVar[dict[str, Rule]] = {
@@ -60,8 +53,6 @@ class ModelCV(PathModel):
     }
     # Where the losses of held-out samples are kept.
     _loss_path: ClassVar[str] = "mse_path_"
-    # Groups are for the splitter, which asks for them itself.
-    __metadata_request__fit: ClassVar[dict] = {"groups": UNUSED}
 
     @with_callbacks
     def fit(self, X, y, sample_weight=None, *, groups=None):
@@ -120,27 +111,6 @@ class ModelCV(PathModel):
         self._end(context, X, y, sample_weight)
         return self
 
-    def get_metadata_routing(self):
-        """Tell scikit-learn where sample weights and groups go.
-
-        Returns
-        -------
-        routing : MetadataRouter
-            To the splitter and the scorer.
-        """
-        router = MetadataRouter(owner=self)
-        router.add_self_request(self)
-        router.add(
-            splitter=check_cv(self.cv, classifier=is_classifier(self)),
-            method_mapping=MethodMapping().add(caller="fit", callee="split"),
-        )
-        if self.scoring is not None:
-            router.add(
-                scorer=get_scorer(self.scoring),
-                method_mapping=MethodMapping().add(caller="fit", callee="score"),
-            )
-        return router
-
     @property
     def _n_stages(self) -> int:
         """How often a fit chooses, each choice from the one before."""
@@ -190,21 +160,6 @@ class ModelCV(PathModel):
             params = {key: np.asarray(v)[test] for key, v in for_score.items()}
             folds.append(_Fold(train, test, weight, test_weight, params))
         return folds
-
-    def _route(self, sample_weight, groups) -> tuple[dict, dict]:
-        """Keywords of the splitter and of the scorer."""
-        given = {"sample_weight": sample_weight, "groups": groups}
-        given = {key: value for key, value in given.items() if value is not None}
-        if get_config()["enable_metadata_routing"]:
-            routed = process_routing(self, "fit", **given)
-            scorer = {} if self.scoring is None else routed.scorer.score
-            return dict(routed.splitter.split), dict(scorer)
-        scorer = {}
-        if sample_weight is not None and self.scoring is not None:
-            known = inspect.signature(get_scorer(self.scoring)).parameters
-            if "sample_weight" in known:
-                scorer["sample_weight"] = sample_weight
-        return {"groups": groups}, scorer
 
     def _by_folds(self, X, y, paths, folds, context, first_task: int) -> "_Choice":
         """Choose by the errors or scores on held-out samples."""

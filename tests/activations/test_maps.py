@@ -8,7 +8,7 @@ from scipy import sparse
 from scipy.special import softmax as scipy_softmax
 
 from sparsestat.activations import entmax, softmax, sparsemax
-from sparsestat.activations._short_rows import LONGEST
+from sparsestat.optim.entmax_short_rows import LONGEST
 from sparsestat.optim.proximal import project_simplex
 from tests.activations import naive
 

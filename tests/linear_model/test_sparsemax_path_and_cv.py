@@ -6,13 +6,13 @@ from scipy import sparse
 from sklearn.datasets import load_iris, make_multilabel_classification
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import f1_score, make_scorer
-from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
 
-from sparsestat.activations import (
+from sparsestat.activations import sparsemax
+from sparsestat.linear_model import (
     LabelProportionRegressor,
     SparsemaxClassifier,
     SparsemaxClassifierCV,
-    sparsemax,
     sparsemax_path,
 )
 from sparsestat.utils.validation import ParameterError
@@ -134,3 +134,42 @@ def test_missed_tolerance_in_a_fold_is_told(iris):
     with pytest.warns(ConvergenceWarning, match="did not reach") as found:
         model.fit(*iris)
     assert any("in a fold" in str(warning.message) for warning in found)
+
+
+def test_groups_stay_together(iris):
+    X, y = iris
+    groups = np.arange(len(y)) % 10
+    folds = list(GroupKFold(3).split(X, y, groups))
+    by_groups = SparsemaxClassifierCV(alphas=[1.0, 0.1], cv=GroupKFold(3))
+    by_folds = SparsemaxClassifierCV(alphas=[1.0, 0.1], cv=folds)
+    by_groups.fit(X, y, groups=groups)
+    by_folds.fit(X, y)
+    np.testing.assert_array_equal(by_groups.scores_, by_folds.scores_)
+    with pytest.raises(ValueError, match="groups"):
+        by_groups.fit(X, y)
+
+
+def test_progress_is_told(iris, capsys):
+    told = []
+
+    class Listener:
+        def setup(self, estimator, context):
+            told.append("setup")
+
+        def on_fit_task_begin(self, estimator, context, **_):
+            told.append(context.task_name)
+
+        def on_fit_task_end(self, estimator, context, **_):
+            return False
+
+        def teardown(self, estimator, context):
+            told.append("teardown")
+
+    X, y = iris
+    model = SparsemaxClassifierCV(alphas=[1.0, 0.1], cv=3, verbose=1)
+    model.set_callbacks(Listener()).fit(X, y)
+    assert told[0] == "setup"
+    assert told[-1] == "teardown"
+    assert told.count("fold") == 3
+    assert told.count("alpha") == 6
+    assert "SparsemaxClassifierCV: alpha=" in capsys.readouterr().out

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from sparsestat.activations._objective import Objective, Point
 from sparsestat.optim.design import CSC, Design, columns
+from sparsestat.optim.fenchel_young import Objective, Point
 from sparsestat.optim.newton_cg import conjugate_gradient
 from sparsestat.optim.products import as_matrix
 from sparsestat.utils.dispatch import kernel

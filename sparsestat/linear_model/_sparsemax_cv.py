@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
+from sklearn.callback import with_callbacks
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import KFold, StratifiedKFold, check_cv
 from threadpoolctl import threadpool_limits
 
-from sparsestat.activations._classifier import ClassWeight, SparseClassifier
-from sparsestat.activations._linear import COMMON, warn_unless_converged
-from sparsestat.activations._path import ALPHAS, default_grid
+from sparsestat.linear_model._base import warn_unless_converged
+from sparsestat.linear_model._fenchel_young import COMMON
+from sparsestat.linear_model._routing import CrossValidated
+from sparsestat.linear_model._sparsemax import ClassWeight, SparseClassifier
+from sparsestat.linear_model._sparsemax_path import ALPHAS, default_grid
 from sparsestat.utils.validation import (
     Callable,
     Each,
     Interval,
     Jobs,
+    OneOf,
     RandomState,
     Rule,
-    Satisfies,
     Splitter,
     check_parameters,
 )
@@ -35,7 +37,7 @@ _EPS_RIDGE = 1e-4
 _FOLDS = 5
 
 
-class SparsemaxClassifierCV(SparseClassifier):
+class SparsemaxClassifierCV(CrossValidated, SparseClassifier):
     r"""Sparsemax classifier with strength and scale chosen by cross-validation.
 
     The objective is that of :class:`SparsemaxClassifier`. In each fold there is one fit
@@ -58,8 +60,8 @@ class SparsemaxClassifierCV(SparseClassifier):
     cv : int, splitter or iterable, default=None
         Folds. A number of them, 5 if None, is drawn after shuffling, since files are
         often ordered; stratified where y holds labels.
-    scoring : str or callable, default="f1_micro"
-        Score of the held-out samples.
+    scoring : str or callable, default=None
+        Score of the held-out samples; None is the micro-averaged F1 score, weighted.
     fit_intercept : bool, default=True
         Fit an intercept, which is never penalised.
     standardize : bool, default=False
@@ -77,6 +79,8 @@ class SparsemaxClassifierCV(SparseClassifier):
         Number of threads that share the folds. Results do not depend on it.
     random_state : int, RandomState instance or None, default=0
         Shuffles the samples where `cv` is a number.
+    verbose : bool or int, default=0
+        Print a line about the fit.
 
     Attributes
     ----------
@@ -125,7 +129,7 @@ class SparsemaxClassifierCV(SparseClassifier):
     Examples
     --------
     >>> from sklearn.datasets import make_multilabel_classification
-    >>> from sparsestat.activations import SparsemaxClassifierCV
+    >>> from sparsestat.linear_model import SparsemaxClassifierCV
     >>> X, Y = make_multilabel_classification(
     ...     n_classes=4, allow_unlabeled=False, random_state=0
     ... )
@@ -140,7 +144,7 @@ class SparsemaxClassifierCV(SparseClassifier):
         "support_scales": Each(Interval(0, np.inf, closed="neither")),
         **COMMON,
         "cv": Splitter,
-        "scoring": Callable | Satisfies(lambda s: isinstance(s, str), "a string"),
+        "scoring": Callable | OneOf(None) | str,
         "class_weight": ClassWeight,
         "n_jobs": Jobs,
         "random_state": RandomState,
@@ -154,7 +158,7 @@ class SparsemaxClassifierCV(SparseClassifier):
         l1_ratio=0.0,
         entmax_alpha=2.0,
         cv=None,
-        scoring="f1_micro",
+        scoring=None,
         fit_intercept=True,
         standardize=False,
         class_weight=None,
@@ -163,6 +167,7 @@ class SparsemaxClassifierCV(SparseClassifier):
         max_iter=1000,
         n_jobs=None,
         random_state=0,
+        verbose=0,
     ):
         self.alphas = alphas
         self.support_scales = support_scales
@@ -178,8 +183,10 @@ class SparsemaxClassifierCV(SparseClassifier):
         self.max_iter = max_iter
         self.n_jobs = n_jobs
         self.random_state = random_state
+        self.verbose = verbose
 
-    def fit(self, X, y, sample_weight=None):
+    @with_callbacks
+    def fit(self, X, y, sample_weight=None, *, groups=None):
         """Choose strength and scale, then fit to all data.
 
         Parameters
@@ -191,6 +198,8 @@ class SparsemaxClassifierCV(SparseClassifier):
             label are left out, with a warning.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights >= 0, for the fits, and for the scores where they take weights.
+        groups : array-like of shape (n_samples,), default=None
+            Groups of samples, for the splitter.
 
         Returns
         -------
@@ -203,7 +212,7 @@ class SparsemaxClassifierCV(SparseClassifier):
             For data, parameters or weights outside their range.
         """
         check_parameters(self, self._rules)
-        scorer = get_scorer(self.scoring)
+        scorer = get_scorer(self.scoring or "f1_micro")
         X, targets, weights = self._encoded(X, y, sample_weight)
         n_classes = len(targets.classes)
         problem = self._objective(X, targets.values, n_classes, weights)
@@ -215,17 +224,35 @@ class SparsemaxClassifierCV(SparseClassifier):
         scales = np.sort(np.asarray(self.support_scales, dtype=np.float64))
         if not targets.are_sets:
             scales = np.asarray(self.support_scales, dtype=np.float64)[:1]
-        data = _Data(X, targets, weights)
-        folds = list(self._splitter(targets).split(X, targets.given))
+        if groups is not None and targets.kept is not None:
+            groups = np.asarray(groups)[targets.kept]
+        for_split, for_score = self._route(weights, groups)
+        if self.scoring is None and weights is not None:
+            for_score = {"sample_weight": weights}
+        data = _Data(X, targets, weights, for_score)
+        splitter = self._splitter(targets)
+        folds = list(splitter.split(X, targets.given, **for_split))
+        n_tasks = len(folds) + 1
+        context = self._begin(X, targets.given, weights, n_tasks, sequential=False)
+
+        def run_fold(task_id, train, test):
+            task = context.subcontext("fold", task_id=task_id, max_subtasks=len(alphas))
+            task.call_on_fit_task_begin(estimator=self)
+            result = self._fold(data, train, test, alphas, scales, scorer, task)
+            task.call_on_fit_task_end(estimator=self)
+            return result
+
         # One BLAS thread whatever n_jobs, so that the bits do not depend on it.
         with threadpool_limits(limits=1, user_api="blas"):
             results = Parallel(n_jobs=self.n_jobs, require="sharedmem")(
-                delayed(self._fold)(data, train, test, alphas, scales, scorer)
-                for train, test in folds
+                delayed(run_fold)(i, *fold) for i, fold in enumerate(folds)
             )
         scores = np.stack([scores for scores, _ in results], axis=-1)
         best = np.unravel_index(scores.mean(axis=-1).argmax(), scores.shape[:2])
+        task = context.subcontext("fit", task_id=len(folds))
+        task.call_on_fit_task_begin(estimator=self)
         fit = self._fit_at(problem, alphas[best[0]])
+        task.call_on_fit_task_end(estimator=self)
         self.alphas_, self.scores_ = alphas, scores
         self.alpha_, self.support_scale_ = (
             float(alphas[best[0]]),
@@ -233,10 +260,10 @@ class SparsemaxClassifierCV(SparseClassifier):
         )
         self.classes_, self._fitted_to_sets = targets.classes, targets.are_sets
         self._take(fit)
-        name = type(self).__name__
-        warn_unless_converged(name, self.alpha_, self.dual_gap_, self.dual_gap_tol_)
-        alpha, gap, target = max((m for _, m in results), key=lambda m: m[1] / m[2])
-        warn_unless_converged(name, alpha, gap, target, where=" in a fold")
+        self._report(self.alpha_)
+        missed = max((m for _, m in results), key=lambda m: m[1] / m[2])
+        warn_unless_converged(self, *missed, where=" in a fold")
+        self._end(context, X, targets.given, weights)
         return self
 
     @property
@@ -253,9 +280,9 @@ class SparsemaxClassifierCV(SparseClassifier):
             )
         return check_cv(self.cv, targets.given, classifier=True)
 
-    def _fold(self, data: _Data, train, test, alphas, scales, scorer):
+    def _fold(self, data: _Data, train, test, alphas, scales, scorer, task):
         """Scores of all strengths and scales, and the worst gap with its target."""
-        X, targets, weights = data
+        X, targets, weights, for_score = data
         n_classes = len(targets.classes)
         mine = None if weights is None else weights[train]
         if mine is not None and not mine.any():
@@ -266,16 +293,14 @@ class SparsemaxClassifierCV(SparseClassifier):
         model = _FoldModel(self.entmax_alpha)
         model.classes_, model._fitted_to_sets = targets.classes, targets.are_sets
         given, rows = targets.given[test], X[test]
-        params = {}
-        if (
-            weights is not None
-            and "sample_weight" in inspect.signature(scorer).parameters
-        ):
-            params["sample_weight"] = weights[test]
+        params = {key: np.asarray(v)[test] for key, v in for_score.items()}
         scores = np.empty((len(alphas), len(scales)))
         start, gaps = None, []
         for k, alpha in enumerate(alphas):
+            step = task.subcontext("alpha")
+            step.call_on_fit_task_begin(estimator=self)
             fit = self._fit_at(problem, alpha, start)
+            step.call_on_fit_task_end(estimator=self)
             start = fit.coef.astype(np.float64), fit.intercept.astype(np.float64)
             gaps.append((alpha, fit.gap, fit.gap_tol))
             model.known = np.ascontiguousarray(rows @ fit.coef.T + fit.intercept)
@@ -291,6 +316,7 @@ class _Data(NamedTuple):
     X: np.ndarray
     targets: NamedTuple
     weights: np.ndarray | None
+    for_score: dict
 
 
 class _FoldModel(SparseClassifier):

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-import warnings
 from math import inf
 from typing import ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sparsestat.activations._linear_fit import LinearFit, fit_linear, make_objective
-from sparsestat.activations._maps import entmax
+from sparsestat.linear_model._base import (
+    FitProgress,
+    reachable_tol,
+    warn_unless_converged,
+)
+from sparsestat.optim.entmax import apply_entmax, sparse_entmax
+from sparsestat.optim.fenchel_young_fit import LinearFit, fit_linear, make_objective
 from sparsestat.utils.validation import (
     Boolean,
     Interval,
     OneOf,
     ParameterError,
     Rule,
+    Verbosity,
 )
 
 __all__ = [
     "COMMON",
     "LinearFenchelYoung",
     "as_floats",
-    "reachable_tol",
-    "warn_unless_converged",
+    "entmax_of_scores",
 ]
 
 # Rules of the parameters that all of these estimators have.
@@ -38,12 +40,11 @@ COMMON: dict[str, Rule] = {
     "solver": OneOf("auto", "lbfgs", "newton-cg", "prox-newton"),
     "tol": Interval(0, inf, closed="neither"),
     "max_iter": Interval(1, inf, closed="left", integer=True),
+    "verbose": Verbosity,
 }
-# Relative gaps below this are out of reach of float32 coefficients.
-_FLOAT32_TOL = 1e-5
 
 
-class LinearFenchelYoung(BaseEstimator):
+class LinearFenchelYoung(FitProgress):
     """Base of the estimators: the fit at one strength, scores and probabilities."""
 
     _rules: ClassVar[dict[str, Rule]] = {}
@@ -78,6 +79,26 @@ class LinearFenchelYoung(BaseEstimator):
         self.dual_gap_, self.dual_gap_tol_ = float(fit.gap), float(fit.gap_tol)
         self.n_iter_ = int(fit.n_iter)
 
+    @property
+    def _measure(self) -> str:
+        """What tells how good the fit is, in a sentence."""
+        known = self.dual_gap_ < self.objective_ or self.loss_ < self.objective_
+        why = "" if known else " (without a penalty the gap is the loss itself)"
+        return f"the duality gap{why}"
+
+    def _report(self, alpha: float) -> None:
+        """Print a line if asked to; warn where the certificate misses its target."""
+        if self.verbose:
+            used = np.count_nonzero(self.coef_.any(axis=0))
+            print(
+                f"{type(self).__name__}: alpha={alpha:.6g}, {used} of "
+                f"{self.coef_.shape[1]} features, gap {self.dual_gap_:.2e} (target "
+                f"{self.dual_gap_tol_:.2e}), {self.n_iter_} steps"
+            )
+        warn_unless_converged(
+            self, alpha, self.dual_gap_, self.dual_gap_tol_, stacklevel=5
+        )
+
     def _scores(self, X) -> np.ndarray:
         """Scores of shape (n_samples, n_classes)."""
         check_is_fitted(self)
@@ -91,7 +112,7 @@ class LinearFenchelYoung(BaseEstimator):
         return np.ascontiguousarray(X @ self.coef_.T + self.intercept_)
 
     def _probabilities(self, X, output: str = "dense"):
-        return entmax(self._scores(X), self.entmax_alpha, output=output)
+        return entmax_of_scores(self._scores(X), self.entmax_alpha, output)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -111,25 +132,19 @@ def as_floats(estimator, X, y):
     )
 
 
-def reachable_tol(tol: float, dtype) -> float:
-    """Relative gap that coefficients of a precision can reach."""
-    return tol if dtype == np.float64 else max(tol, _FLOAT32_TOL)
-
-
-def warn_unless_converged(
-    name: str, alpha: float, gap: float, target: float, where: str = ""
-) -> None:
-    """Warn that a duality gap misses its target, and say what helps.
-
-    The warning points at the caller of the caller's public function.
-    """
-    if gap <= target:
-        return
-    why = " (without a penalty the gap is the loss itself)" if alpha == 0.0 else ""
-    warnings.warn(
-        f"{name} did not reach its tolerance at alpha={alpha:.6g}{where}: the duality "
-        f"gap is {gap:.3e}{why}, asked were {target:.3e}. Increase max_iter or tol, "
-        "standardize the features, or penalise more.",
-        ConvergenceWarning,
-        stacklevel=3,
-    )
+def entmax_of_scores(scores: np.ndarray, order: float, output: str = "dense"):
+    """Probabilities of rows of scores, as an array or in compressed rows."""
+    scores = np.ascontiguousarray(scores)
+    scores.flags.writeable = False
+    orders = np.full(len(scores), float(order))
+    if output == "csr":
+        P, bad = sparse_entmax(scores, orders, 1.0)
+    else:
+        P = np.zeros_like(scores)
+        bad = apply_entmax(scores, orders, 1.0, P)
+    if bad < len(scores):
+        raise ValueError(
+            f"X must have finite scores; got {scores[bad]} in row {bad}. Scale the "
+            "features as they were scaled in fit."
+        )
+    return P

@@ -8,14 +8,14 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import rel_entr
 from sklearn.base import RegressorMixin
+from sklearn.callback import with_callbacks
 
-from sparsestat.activations._linear import (
+from sparsestat.linear_model._fenchel_young import (
     COMMON,
     LinearFenchelYoung,
     as_floats,
-    warn_unless_converged,
 )
-from sparsestat.activations._targets import check_proportions
+from sparsestat.linear_model._label_targets import check_proportions
 from sparsestat.utils.validation import (
     Boolean,
     Interval,
@@ -36,7 +36,7 @@ class LabelProportionRegressor(RegressorMixin, LinearFenchelYoung):
         \sum_i s_i L_\beta(W^\top x_i + b, y_i) + \alpha \Big( \rho \|W\|_1
         + \frac{1 - \rho}{2} \|W\|_F^2 \Big), \qquad s_i = v_i / \sum_k v_k,
 
-    with the Fenchel-Young loss of :func:`fenchel_young_loss`, distributions
+    with the loss of :func:`sparsestat.activations.fenchel_young_loss`, distributions
     :math:`y_i` over the classes and sample weights v. Predictions are distributions.
 
     Parameters
@@ -64,6 +64,8 @@ class LabelProportionRegressor(RegressorMixin, LinearFenchelYoung):
         Steps of the solver at most; of "prox-newton", working sets.
     warm_start : bool, default=False
         Start from the coefficients of the fit before.
+    verbose : bool or int, default=0
+        Print a line about the fit.
 
     Attributes
     ----------
@@ -106,7 +108,7 @@ class LabelProportionRegressor(RegressorMixin, LinearFenchelYoung):
 
     Examples
     --------
-    >>> from sparsestat.activations import LabelProportionRegressor
+    >>> from sparsestat.linear_model import LabelProportionRegressor
     >>> X = [[0.0], [1.0], [2.0], [3.0]]
     >>> y = [[1.0, 0.0, 0.0], [0.7, 0.3, 0.0], [0.4, 0.6, 0.0], [0.1, 0.9, 0.0]]
     >>> model = LabelProportionRegressor(alpha=1e-6).fit(X, y)
@@ -135,6 +137,7 @@ class LabelProportionRegressor(RegressorMixin, LinearFenchelYoung):
         tol=1e-6,
         max_iter=1000,
         warm_start=False,
+        verbose=0,
     ):
         self.alpha = alpha
         self.l1_ratio = l1_ratio
@@ -146,7 +149,9 @@ class LabelProportionRegressor(RegressorMixin, LinearFenchelYoung):
         self.tol = tol
         self.max_iter = max_iter
         self.warm_start = warm_start
+        self.verbose = verbose
 
+    @with_callbacks
     def fit(self, X, y, sample_weight=None):
         """Fit the model.
 
@@ -175,15 +180,16 @@ class LabelProportionRegressor(RegressorMixin, LinearFenchelYoung):
         check_parameters(self, self._rules)
         X, y = as_floats(self, X, y)
         weights = check_sample_weight(sample_weight, X)
-        name = type(self).__name__
-        targets = check_proportions(name, y, self.normalize)
+        targets = check_proportions(type(self).__name__, y, self.normalize)
         n_classes = targets.shape[1]
         problem = self._objective(X, targets, n_classes, weights)
         start, before = None, getattr(self, "coef_", None)
         if self.warm_start and np.shape(before) == (n_classes, X.shape[1]):
             start = before.astype(np.float64), self.intercept_.astype(np.float64)
+        context = self._begin(X, y, weights)
         self._take(self._fit_at(problem, self.alpha, start))
-        warn_unless_converged(name, self.alpha, self.dual_gap_, self.dual_gap_tol_)
+        self._report(self.alpha)
+        self._end(context, X, y, weights)
         return self
 
     def predict(self, X):

@@ -6,13 +6,10 @@ from scipy.spatial.distance import jensenshannon
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import check_estimator
 
-from sparsestat.activations import (
-    LabelProportionRegressor,
-    SparsemaxClassifier,
-    sparsemax,
-)
+from sparsestat.activations import sparsemax
 from sparsestat.datasets import make_label_proportions
-from tests.activations.fits import duality_gap, objective
+from sparsestat.linear_model import LabelProportionRegressor, SparsemaxClassifier
+from tests.linear_model.fenchel_young import duality_gap, objective
 
 
 def data(n=80, n_classes=4):

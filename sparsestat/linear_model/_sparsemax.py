@@ -9,16 +9,16 @@ from typing import ClassVar, Literal
 import numpy as np
 from scipy import sparse
 from sklearn.base import ClassifierMixin
+from sklearn.callback import with_callbacks
 from sklearn.utils.class_weight import compute_sample_weight
 
-from sparsestat.activations._linear import (
+from sparsestat.linear_model._fenchel_young import (
     COMMON,
     LinearFenchelYoung,
     as_floats,
-    warn_unless_converged,
+    entmax_of_scores,
 )
-from sparsestat.activations._maps import entmax
-from sparsestat.activations._targets import encode_labels
+from sparsestat.linear_model._label_targets import encode_labels
 from sparsestat.utils.validation import (
     Boolean,
     Interval,
@@ -138,7 +138,7 @@ class SparseClassifier(ClassifierMixin, LinearFenchelYoung):
         return self.support_scale
 
     def _support(self, scores) -> np.ndarray:
-        return entmax(self._scale * scores, self.entmax_alpha) > 0.0
+        return entmax_of_scores(self._scale * scores, self.entmax_alpha) > 0.0
 
     def _encoded(self, X, y, sample_weight):
         """Data of samples with labels, their targets and final weights."""
@@ -169,11 +169,11 @@ class SparsemaxClassifier(SparseClassifier):
         \sum_i s_i L_\beta(W^\top x_i + b, q_i) + \alpha \Big( \rho \|W\|_1
         + \frac{1 - \rho}{2} \|W\|_F^2 \Big), \qquad s_i = v_i / \sum_k v_k,
 
-    with the Fenchel-Young loss of :func:`fenchel_young_loss`, targets :math:`q_i` that
-    put all weight on a label or share it among the labels of a set, and sample weights
-    v. Unlike the logistic loss, it vanishes where the score of the right label leads by
-    :math:`1 / (\beta - 1)`, so that even separable data have a solution of finite size
-    without a penalty.
+    with the loss of :func:`sparsestat.activations.fenchel_young_loss`, targets
+    :math:`q_i` that put all weight on a label or share it among the labels of a set,
+    and sample weights v. Unlike the logistic loss, it vanishes where the score of the
+    right label leads by :math:`1 / (\beta - 1)`, so that even separable data have a
+    solution of finite size without a penalty.
 
     Parameters
     ----------
@@ -210,6 +210,8 @@ class SparsemaxClassifier(SparseClassifier):
         Steps of the solver at most; of "prox-newton", working sets.
     warm_start : bool, default=False
         Start from the coefficients of the fit before.
+    verbose : bool or int, default=0
+        Print a line about the fit.
 
     Attributes
     ----------
@@ -257,7 +259,7 @@ class SparsemaxClassifier(SparseClassifier):
     Examples
     --------
     >>> from sklearn.datasets import load_iris
-    >>> from sparsestat.activations import SparsemaxClassifier
+    >>> from sparsestat.linear_model import SparsemaxClassifier
     >>> X, y = load_iris(return_X_y=True)
     >>> model = SparsemaxClassifier(alpha=0.01).fit(X, y)
     >>> model.predict_proba(X[[0, 70, 100]]).round(2)
@@ -290,6 +292,7 @@ class SparsemaxClassifier(SparseClassifier):
         tol=1e-6,
         max_iter=1000,
         warm_start=False,
+        verbose=0,
     ):
         self.alpha = alpha
         self.l1_ratio = l1_ratio
@@ -302,7 +305,9 @@ class SparsemaxClassifier(SparseClassifier):
         self.tol = tol
         self.max_iter = max_iter
         self.warm_start = warm_start
+        self.verbose = verbose
 
+    @with_callbacks
     def fit(self, X, y, sample_weight=None):
         """Fit the model.
 
@@ -335,9 +340,10 @@ class SparsemaxClassifier(SparseClassifier):
         start, before = None, getattr(self, "coef_", None)
         if self.warm_start and np.shape(before) == (n_classes, X.shape[1]):
             start = before.astype(np.float64), self.intercept_.astype(np.float64)
+        context = self._begin(X, targets.given, weights)
         fit = self._fit_at(problem, self.alpha, start)
         self.classes_, self._fitted_to_sets = targets.classes, targets.are_sets
         self._take(fit)
-        name = type(self).__name__
-        warn_unless_converged(name, self.alpha, self.dual_gap_, self.dual_gap_tol_)
+        self._report(self.alpha)
+        self._end(context, X, targets.given, weights)
         return self

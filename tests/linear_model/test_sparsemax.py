@@ -11,10 +11,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from sparsestat.activations import SparsemaxClassifier, entmax, sparsemax
-from sparsestat.activations._linear_fit import make_objective
+from sparsestat.activations import entmax, sparsemax
+from sparsestat.linear_model import SparsemaxClassifier
+from sparsestat.optim.fenchel_young_fit import make_objective
 from sparsestat.utils.validation import ParameterError
-from tests.activations.fits import duality_gap, objective
+from tests.linear_model.fenchel_young import duality_gap, objective
 
 ORDERS = [1.0, 1.3, 1.5, 2.0]
 L1_RATIOS = [0.0, 0.4, 1.0]

@@ -7,10 +7,15 @@ from math import inf
 import numpy as np
 from sklearn.utils import check_X_y
 
-from sparsestat.activations._linear import COMMON, reachable_tol, warn_unless_converged
-from sparsestat.activations._linear_fit import fit_linear, make_objective
-from sparsestat.activations._objective import Objective
-from sparsestat.activations._targets import check_proportions, encode_labels, is_sets
+from sparsestat.linear_model._base import reachable_tol, warn_unless_converged
+from sparsestat.linear_model._fenchel_young import COMMON
+from sparsestat.linear_model._label_targets import (
+    check_proportions,
+    encode_labels,
+    is_sets,
+)
+from sparsestat.optim.fenchel_young import Objective
+from sparsestat.optim.fenchel_young_fit import fit_linear, make_objective
 from sparsestat.utils.validation import (
     Each,
     Interval,
@@ -110,7 +115,7 @@ def sparsemax_path(
     --------
     >>> import numpy as np
     >>> from sklearn.datasets import load_iris
-    >>> from sparsestat.activations import sparsemax_path
+    >>> from sparsestat.linear_model import sparsemax_path
     >>> X, y = load_iris(return_X_y=True)
     >>> alphas, coefs, intercepts, gaps = sparsemax_path(X, y, alphas=4)
     >>> coefs.shape
@@ -163,7 +168,8 @@ def sparsemax_path(
         start = fit.coef.astype(np.float64), fit.intercept.astype(np.float64)
         fits.append(fit)
     worst = int(np.argmax([fit.gap for fit in fits]))
-    warn_unless_converged(name, grid[worst], fits[worst].gap, fits[worst].gap_tol)
+    worst_fit = grid[worst], fits[worst].gap, fits[worst].gap_tol
+    warn_unless_converged(name, *worst_fit, stacklevel=3)
     return (
         grid,
         np.stack([fit.coef for fit in fits], axis=-1),

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from sparsestat.activations._objective import Objective
-from sparsestat.activations._prox_newton import prox_newton
 from sparsestat.optim.design import make_design
+from sparsestat.optim.fenchel_young import Objective
 from sparsestat.optim.newton_cg import lbfgs, newton_cg
+from sparsestat.optim.proximal_newton import prox_newton
 
 __all__ = ["LinearFit", "fit_linear", "make_objective"]
 

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sparsestat.activations._kernels import target_rows
-from sparsestat.activations._maps import apply_entmax
 from sparsestat.optim.design import CSC, Design, with_norms
+from sparsestat.optim.entmax import apply_entmax
+from sparsestat.optim.entmax_rows import target_rows
 from sparsestat.optim.products import correlate_many, predict_many, take_rows
 
 __all__ = ["Objective", "Point", "regulariser"]
@@ -176,7 +176,12 @@ class Objective:
         P = np.empty(Z.shape, Z.dtype)
         tops, conjugates = np.empty(n_samples), np.empty(n_samples)
         orders = np.full(n_samples, float(self.order))
-        apply_entmax("fit", Z, orders, 1.0, P, tops=tops, conjugates=conjugates)
+        bad = apply_entmax(Z, orders, 1.0, P, tops=tops, conjugates=conjugates)
+        if bad < n_samples:
+            raise ValueError(
+                "X and the coefficients must have products that are finite; got "
+                f"{Z[bad]} in row {bad}. Scale the features."
+            )
         if self._is_labels:
             terms = Z[self._rows, self.targets] - tops
         else:

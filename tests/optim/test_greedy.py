@@ -1,0 +1,250 @@
+"""Greedy recovery: fixed points, finite steps, and other implementations."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+from scipy.sparse.linalg import aslinearoperator
+from sklearn.linear_model import (
+    OrthogonalMatchingPursuit,
+    orthogonal_mp,
+    orthogonal_mp_gram,
+)
+
+from sparsestat.optim.batch_omp import batch_omp
+from sparsestat.optim.greedy import (
+    GROWING,
+    SOLVERS,
+    _nst,
+    _Problem,
+    hard_threshold,
+    recover,
+)
+from sparsestat.optim.sensing import make_sensing, square_norm
+from sparsestat.utils.topk import top_k, top_k_mask
+
+FINITE = ["htp", "ghtp", "nst", "adptnst"]
+
+
+def draw(seed, m=64, n=160, s=8, amplitudes="gaussian", complex_=False):
+    rng = np.random.default_rng(seed)
+    A = rng.standard_normal((m, n))
+    values = rng.standard_normal(s)
+    if amplitudes == "flat":
+        values = rng.choice([-1.0, 1.0], s)
+    if complex_:
+        A = A + 1j * rng.standard_normal((m, n))
+        values = values * np.exp(2j * np.pi * rng.uniform(size=s))
+    A /= np.linalg.norm(A, axis=0)
+    x = np.zeros(n, A.dtype)
+    x[rng.choice(n, s, replace=False)] = values
+    return A, x
+
+
+def naive_top_k(values, k):
+    order = sorted(range(len(values)), key=lambda j: (-values[j], j))
+    return sorted(order[:k])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_top_k_breaks_ties_by_the_lowest_index(seed):
+    rng = np.random.default_rng(seed)
+    values = rng.integers(0, 4, (5, 12)).astype(float)
+    for k in range(-1, 14):
+        mask = top_k_mask(values, k)
+        for row, kept in zip(values, mask, strict=True):
+            expected = naive_top_k(row, max(k, 0))
+            assert list(np.flatnonzero(kept)) == expected == list(top_k(row, k))
+
+
+def test_hard_threshold_of_complex_numbers():
+    x = np.array([1j, -2.0, 2j, 0.5])
+    np.testing.assert_array_equal(hard_threshold(x, 1), [0, -2, 0, 0])
+    np.testing.assert_array_equal(x[0], 1j)
+
+
+@pytest.mark.parametrize("complex_", [False, True])
+def test_iterative_thresholding_descends_to_a_fixed_point(complex_):
+    for seed in range(5):
+        A, x = draw(seed, s=4, complex_=complex_)
+        result = recover(make_sensing(A), A @ x, 4, "iht", max_iter=20_000)
+        assert result.converged
+        assert result.stationarity <= 1e-10
+        assert result.residual_norm < np.linalg.norm(A @ x)
+
+
+@pytest.mark.parametrize("complex_", [False, True])
+@pytest.mark.parametrize("solver", [name for name in SOLVERS if name != "iht"])
+def test_easy_signals_are_recovered(solver, complex_):
+    for seed in range(5):
+        A, x = draw(seed, s=6, complex_=complex_)
+        size = None if solver in GROWING else 6
+        result = recover(make_sensing(A), A @ x, size, solver, max_iter=3000, tol=1e-10)
+        np.testing.assert_allclose(result.x, x, atol=1e-8)
+        np.testing.assert_array_equal(result.support, np.flatnonzero(x))
+        assert result.converged
+        assert result.normal_residual <= 1e-10
+        assert result.residual_norm <= 1e-9
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_storages_agree(solver):
+    A, x = draw(1)
+    A[np.abs(A) < 0.1] = 0.0
+    b = A @ x
+    dense = recover(make_sensing(A), b, 8, solver)
+    for other in (sparse.csr_array(A), sparse.csc_array(A), aslinearoperator(A)):
+        found = recover(make_sensing(other), b, 8, solver, step="auto")
+        if solver in ("cosamp", "sp", "omp", "niht") or not hasattr(other, "matvec"):
+            np.testing.assert_allclose(found.x, dense.x, atol=1e-10)
+        else:  # norms of an operator are estimated, so steps may differ a little
+            assert found.residual_norm <= dense.residual_norm + 0.1
+
+
+def test_estimated_norms_of_an_operator():
+    A, _ = draw(0)
+    exact, estimate = (make_sensing(B) for B in (A, aslinearoperator(A)))
+    assert estimate.mean_square() == pytest.approx(exact.mean_square(), rel=0.2)
+    largest = np.linalg.norm(A, 2) ** 2
+    for B in (exact, estimate):
+        assert 0.97 * largest <= square_norm(B) <= largest * (1.0 + 1e-12)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_omp_is_that_of_scikit_learn(seed):
+    A, x = draw(seed, s=12)
+    b = A @ x + 0.05 * np.random.default_rng(seed).standard_normal(len(A))
+    for size in (1, 5, 20):
+        found = recover(make_sensing(A), b, size, "omp")
+        np.testing.assert_allclose(
+            found.x, orthogonal_mp(A, b, n_nonzero_coefs=size), atol=1e-10
+        )
+    found = recover(make_sensing(A), b, None, "omp", noise_norm=0.3)
+    theirs = OrthogonalMatchingPursuit(tol=0.3**2, fit_intercept=False).fit(A, b)
+    np.testing.assert_allclose(found.x, theirs.coef_, atol=1e-10)
+
+
+def test_batch_omp_is_that_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    D = rng.standard_normal((20, 12))
+    D /= np.linalg.norm(D, axis=1)[:, None]
+    X = rng.standard_normal((30, 12))
+    gram, correlations, squares = D @ D.T, X @ D.T, (X**2).sum(axis=1)
+    codes = batch_omp(gram, correlations, squares, 4)
+    theirs = orthogonal_mp_gram(gram, correlations.T, n_nonzero_coefs=4).T
+    np.testing.assert_allclose(codes, theirs, atol=1e-10)
+    codes = batch_omp(gram, correlations, squares, 12, tol=2.0)
+    rest = ((X - codes @ D) ** 2).sum(axis=1)
+    assert (rest <= 2.0 + 1e-9).all()
+    for x, code in zip(X, codes, strict=True):
+        one = orthogonal_mp(D.T, x, tol=2.0)
+        np.testing.assert_allclose(code, one, atol=1e-10)
+
+
+def test_batch_omp_passes_over_atoms_that_depend_on_chosen_ones():
+    rng = np.random.default_rng(1)
+    D = rng.standard_normal((6, 10))
+    D = np.vstack([D, D[0], D[0] + D[1]])
+    X = 5.0 * D[[0]] + rng.standard_normal((1, 10))
+    codes = batch_omp(D @ D.T, X @ D.T, (X**2).sum(axis=1), 8)
+    assert np.count_nonzero(codes) == 6
+    residual = X - codes @ D
+    np.testing.assert_allclose(residual @ D.T, 0.0, atol=1e-10)
+
+
+def test_null_space_tuning_in_a_tight_frame_is_htp():
+    """A A^T = I makes A^+ the adjoint (oracle 13)."""
+    rng = np.random.default_rng(0)
+    for seed in range(10):
+        Q = np.linalg.qr(np.random.default_rng(seed).standard_normal((60, 24)))[0].T
+        x = hard_threshold(rng.standard_normal(60), 5)
+        first = recover(make_sensing(Q), Q @ x, 5, "nst", step=1.0)
+        second = recover(make_sensing(Q), Q @ x, 5, "htp", step=1.0)
+        np.testing.assert_allclose(first.x, second.x, atol=1e-10)
+        assert first.n_iter == second.n_iter
+
+
+def test_iterates_of_null_space_tuning_are_feasible():
+    A, x = draw(3)
+    problem = _Problem(make_sensing(A), A @ x, 8, 1.0, None)
+    for _, found in zip(range(6), _nst(problem), strict=False):
+        proposed = problem.propose(found)
+        np.testing.assert_allclose(A @ proposed, A @ x, atol=1e-10)
+
+
+@pytest.mark.parametrize("solver", FINITE)
+@pytest.mark.parametrize("noise", [0.0, 0.05])
+def test_ends_at_a_fixed_point_after_finitely_many_steps(solver, noise):
+    for seed in range(8):
+        A, x = draw(seed, s=10)
+        b = A @ x + noise * np.random.default_rng(seed).standard_normal(len(A))
+        result = recover(make_sensing(A), b, 10, solver)
+        assert result.converged
+        assert result.stationarity <= 1e-10
+        assert result.n_iter <= 40
+        moved = recover(make_sensing(A), b, 10, solver, max_iter=result.n_iter + 1)
+        np.testing.assert_array_equal(moved.x, result.x)
+
+
+def test_adaptive_tuning_takes_about_s_steps():
+    """Gaussian amplitudes: exact in s + 5 steps, 95 % of 50 draws (oracle 13)."""
+    exact = 0
+    for seed in range(50):
+        A, x = draw(seed, m=128, n=512, s=30)
+        result = recover(make_sensing(A), A @ x, None, "adptnst")
+        close = np.linalg.norm(result.x - x) <= 1e-5 * np.linalg.norm(x)
+        exact += close and result.n_iter <= 35
+    assert exact >= 48
+
+
+def test_feedback_sets_the_sizes():
+    A, x = draw(0, s=12)
+    result = recover(make_sensing(A), A @ x, None, "adptnst", feedback=lambda k: 2 * k)
+    np.testing.assert_allclose(result.x, x, atol=1e-10)
+    assert 6 <= result.n_iter <= 10
+    with pytest.raises(ValueError, match="feedback must return a size >= 1; got 0"):
+        recover(make_sensing(A), A @ x, None, "ghtp", feedback=lambda k: k - 1)
+
+
+def test_cycles_are_left_by_shorter_steps_or_told():
+    """A step far too long: supports run in a cycle."""
+    told = left = 0
+    for seed in range(20):
+        A, x = draw(seed, s=20)
+        b = A @ x + 0.2 * np.random.default_rng(seed).standard_normal(len(A))
+        long = recover(make_sensing(A), b, 20, "htp", step=40.0)
+        told += not long.converged
+        assert long.n_iter <= 200
+        auto = recover(make_sensing(A), b, 20, "htp")
+        left += auto.converged
+        assert auto.stationarity <= 1e-10
+    assert told > 0
+    assert left == 20
+
+
+def test_rank_deficient_and_tall_matrices():
+    rng = np.random.default_rng(0)
+    wide = rng.standard_normal((20, 12)) @ rng.standard_normal((12, 50))
+    tall = rng.standard_normal((80, 15))
+    for A in (wide, tall):
+        x = np.zeros(A.shape[1])
+        x[[2, 7]] = 1.0, -1.0
+        for solver in ("nst", "adptnst", "htp"):
+            result = recover(make_sensing(A), A @ x, 2, solver)
+            np.testing.assert_allclose(result.x, x, atol=1e-8)
+
+
+def test_nothing_to_find():
+    A, _ = draw(0)
+    for solver in SOLVERS:
+        result = recover(make_sensing(A), np.zeros(len(A)), 5, solver)
+        assert result.converged and not result.x.any() and result.n_iter == 0
+
+
+def test_repeated_columns():
+    A, x = draw(0, s=4)
+    A = np.column_stack([A, A])
+    b = A[:, : len(x)] @ x
+    for solver in SOLVERS:
+        result = recover(make_sensing(A), b, 8, solver)
+        assert np.isfinite(result.x).all()
+        assert len(result.support) <= 8
