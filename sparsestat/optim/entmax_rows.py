@@ -15,11 +15,11 @@ __all__ = ["entmax_csr", "entmax_rows", "jacobian_rows", "target_rows"]
 _MAX_ITER = 100
 # The sum of probabilities is known to a few units in the last place.
 _ROUNDING = 4e-16
-# A chunk is read from memory once and stays in the first-level cache.
-_CHUNK = 2048
+# Entries whose maximum is found before they are filtered.
+_FIRST = 1024
 _LANES = 128
-# Blocks of a chunk are searched only where they hold something.
-_BLOCK = 64
+# Blocks, and parts of them, are searched only where they hold something.
+_BLOCK, _PART, _FEW = 64, 16, 2
 _LOWEST = np.finfo(np.float64).min
 # Beyond it the product with a difference of zero would no longer be zero.
 _LARGEST_SCALE = 1e300
@@ -204,33 +204,57 @@ def _near_top(z, alpha, scale, x, work, where, lanes):
     """Entries that may be in the support and all NaN, in x; the maximum, a lower bound.
 
     Both the maximum and the threshold of a part of the row only grow with it, so what
-    they exclude is excluded for good.
+    they exclude is excluded for good.  Nor can a block raise the maximum that holds
+    nothing near it, so that most of a long row is only compared with one number.
     """
     reach = np.inf if alpha == 1.0 else 1.0 / scale
-    n, top, lowest = 0, -np.inf, _LOWEST
-    refresh = _CHUNK
-    for start in range(0, len(z), _CHUNK):
-        chunk = z[start : start + _CHUNK]
-        top = max(top, _maximum(chunk, lanes))
-        lowest = max(lowest, top - reach)
+    start, stop = 0, min(_FIRST, len(z))
+    n, top = 0, _maximum(z[:stop], lanes)
+    lowest = max(_LOWEST, top - reach)
+    while start < len(z):
         border = _round_down(lowest, z)
-        for begin in range(0, len(chunk), _BLOCK):
-            block = chunk[begin : begin + _BLOCK]
-            if _count_from(block, border) > 0:
+        for begin in range(start, stop, _BLOCK):
+            block = z[begin : min(begin + _BLOCK, stop)]
+            hits, first = _count_from(block, border), n
+            if hits > _FEW:
                 for i in range(len(block)):
-                    x[n], where[n] = block[i], start + begin + i
+                    x[n], where[n] = block[i], begin + i
                     n += not block[i] < border
-        stop = start + len(chunk)
+            elif hits > 0:
+                n = _collect(block, border, begin, x, where, n)
+            if hits > 0 and start > 0:
+                top = _highest(x[first:n], top)
+                lowest = max(lowest, top - reach)
+                border = _round_down(lowest, z)
         # The threshold of what has been read, each time that this has doubled.
-        if stop >= refresh and stop < len(z) and 1.0 < alpha <= 2.0 and n > 0:
-            refresh = 2 * stop
+        if stop < len(z) and 1.0 < alpha <= 2.0 and abs(top) < np.inf:
             begin, size = _start(lowest, top, scale), 0
             for k in range(n):
                 work[size] = (x[k] - top) * scale
                 size += work[size] > begin
             shift = _threshold(work, size, alpha, begin)
             lowest = max(lowest, top + (shift - _base(alpha)) / scale)
+        start, stop = stop, min(2 * stop, len(z))
     return n, top, lowest
+
+
+@kernel
+def _collect(block, border, begin, x, where, n):
+    """Append the few entries that are not below the border; return the new size."""
+    for start in range(0, len(block), _PART):
+        part = block[start : start + _PART]
+        if _count_from(part, border) > 0:
+            for i in range(len(part)):
+                x[n], where[n] = part[i], begin + start + i
+                n += not part[i] < border
+    return n
+
+
+@kernel
+def _highest(x, top):
+    for k in range(len(x)):
+        top = x[k] if x[k] > top else top
+    return top
 
 
 @kernel
@@ -325,10 +349,8 @@ def _probabilities(x, p, where, n, alpha, shift):
                 p[size] = e
             elif alpha == 1.5:
                 p[size] = e * e
-            elif base == 0.0:
-                p[size] = e**q
             else:
-                p[size] = np.exp(q * np.log1p(e))
+                p[size] = _raised(e, q, base)
             size += p[size] > 0.0
     return size
 
@@ -379,7 +401,7 @@ def _newton(x, n, order, base, start):
             e = x[k] - shift
             if e > -base:
                 x[kept] = x[k]
-                p = e**q if base == 0.0 else np.exp(q * np.log1p(e))
+                p = _raised(e, q, base)
                 total += p
                 slope += p / (base + e)
                 kept += 1
@@ -392,6 +414,16 @@ def _newton(x, n, order, base, start):
         if shift <= before:
             break
     return shift
+
+
+@kernel
+def _raised(e, q, base):
+    """(base + e)^q."""
+    if base > 0.0:
+        return np.exp(q * np.log1p(e))
+    if q == 4.0:
+        return (e * e) * (e * e)
+    return e**q
 
 
 @kernel

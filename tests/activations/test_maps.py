@@ -66,15 +66,33 @@ def test_equals_bisection_on_drawn_scores(z, alpha):
 
 @pytest.mark.parametrize("alpha", [1.25, 1.5, 2.0])
 @pytest.mark.parametrize("scale", [0.02, 1.0])
-@pytest.mark.parametrize("order", ["drawn", "rising", "falling", "late masked"])
-def test_rows_of_many_chunks(alpha, scale, order):
+@pytest.mark.parametrize(
+    "order", ["drawn", "rising", "falling", "late", "masked at first"]
+)
+def test_long_rows(alpha, scale, order):
     z = normal(9_001, scale)
     if order in ("rising", "falling"):
         z = np.sort(z)[:: 1 if order == "rising" else -1]
-    elif order == "late masked":
+    elif order == "late":
+        z[-3:] += 4.0 * scale
+    elif order == "masked at first":
         z[: 2 * 2048 + 5] = -np.inf
     expected = naive.entmax(z, alpha, n_halvings=80)
     np.testing.assert_allclose(entmax(z, alpha), expected, rtol=0, atol=1e-14)
+    z = z.astype(np.float32)
+    expected = naive.entmax(z.astype(np.float64), alpha, n_halvings=80)
+    np.testing.assert_allclose(entmax(z, alpha), expected, rtol=1e-7, atol=1e-14)
+
+
+@pytest.mark.parametrize("alpha", [1.0, 1.5, 2.0])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("place", [0, 1030, 8_999])
+def test_nan_and_inf_anywhere_in_long_rows(alpha, dtype, value, place):
+    z = normal(9_000, dtype=dtype)
+    z[place] = value
+    with pytest.raises(ValueError, match="must not hold NaN or inf"):
+        entmax(z, alpha)
 
 
 @pytest.mark.parametrize("alpha", [1 + 1e-9, 1 + 1e-6, 1.001, 1.02])
