@@ -30,6 +30,7 @@ def entmax_jvp(
     *,
     axis: int = -1,
     temperature: float = 1.0,
+    out: np.ndarray | None = None,
     n_jobs: int | None = None,
 ) -> np.ndarray:
     r"""Derivative of entmax in a direction, from its value alone.
@@ -56,6 +57,10 @@ def entmax_jvp(
 
     temperature : float, default=1.0
         The T > 0 by which scores were divided.
+
+    out : ndarray of the shape of `P`, default=None
+        Where to write the result, in its precision; may be `P` or `V` itself. Its
+        content is undefined if an error is raised.
 
     n_jobs : int, default=None
         Number of threads that share the rows.
@@ -85,7 +90,7 @@ def entmax_jvp(
     >>> entmax_jvp(sparsemax([1.2, 0.9, 0.1]), [1.0, 0.0, 5.0], alpha=2.0)
     array([ 0.5, -0.5,  0. ])
     """
-    return _product("entmax_jvp", P, V, alpha, axis, temperature, n_jobs)
+    return _product("entmax_jvp", P, V, alpha, axis, temperature, out, n_jobs)
 
 
 def entmax_vjp(
@@ -95,6 +100,7 @@ def entmax_vjp(
     *,
     axis: int = -1,
     temperature: float = 1.0,
+    out: np.ndarray | None = None,
     n_jobs: int | None = None,
 ) -> np.ndarray:
     r"""Gradient in the scores of a function of entmax, from its gradient in `P`.
@@ -118,6 +124,10 @@ def entmax_vjp(
 
     temperature : float, default=1.0
         The T > 0 by which scores were divided.
+
+    out : ndarray of the shape of `P`, default=None
+        Where to write the result, in its precision; may be `P` or `V` itself. Its
+        content is undefined if an error is raised.
 
     n_jobs : int, default=None
         Number of threads that share the rows.
@@ -147,14 +157,14 @@ def entmax_vjp(
     >>> entmax_vjp(softmax([0.0, 0.0]), [1.0, 0.0], alpha=1.0)
     array([ 0.25, -0.25])
     """
-    return _product("entmax_vjp", P, V, alpha, axis, temperature, n_jobs)
+    return _product("entmax_vjp", P, V, alpha, axis, temperature, out, n_jobs)
 
 
-def _product(caller, P, V, alpha, axis, temperature, n_jobs):
+def _product(caller, P, V, alpha, axis, temperature, out, n_jobs):
     given = {"alpha": alpha, "axis": axis, "temperature": temperature, "n_jobs": n_jobs}
     check_parameters(given, _RULES, name=caller)
-    rows = to_rows(caller, "P", P, axis)
-    directions = to_rows(caller, "V", V, axis)
+    rows = to_rows(caller, "P", P, axis, out)
+    directions = to_rows(caller, "V", V, axis, out)
     if rows.shape != directions.shape:
         raise ValueError(
             f"{caller}: P and V must have one shape; got {np.shape(P)} and "
@@ -176,12 +186,12 @@ def _product(caller, P, V, alpha, axis, temperature, n_jobs):
     V = directions.values.astype(values.dtype, copy=False)
     V = V.view()
     V.flags.writeable = False
-    out = np.empty_like(values)
+    product = rows.room(caller, out, values.dtype)
 
     def run(block: slice) -> None:
-        jacobian_rows(values[block], V[block], alphas[block], out[block])
+        jacobian_rows(values[block], V[block], alphas[block], product[block])
 
     run_blocks(run, len(values), n_jobs)
     if temperature != 1.0:
-        out /= values.dtype.type(temperature)
-    return rows.restore(out)
+        product /= values.dtype.type(temperature)
+    return rows.deliver(product, out)

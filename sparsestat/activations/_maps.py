@@ -274,16 +274,10 @@ def _map(caller, Z, alpha, axis, temperature, out, output, n_jobs):
         )
     if output == "csr":
         return _to_csr(caller, rows, alphas, temperature, out, n_jobs)
-    target = rows.place(caller, out)
-    P = np.zeros(rows.values.shape, rows.values.dtype) if target is None else target
+    P = rows.room(caller, out, rows.values.dtype)
     bad = apply_entmax(rows.values, alphas, temperature, P, n_jobs=n_jobs)
     complain(caller, rows.values, bad)
-    if target is not None:
-        return out
-    if out is None:
-        return rows.restore(P)
-    out[...] = rows.restore(P)
-    return out
+    return rows.deliver(P, out)
 
 
 def _to_csr(caller, rows: Rows, alphas, temperature, out, n_jobs):

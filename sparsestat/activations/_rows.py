@@ -36,10 +36,14 @@ class Rows(NamedTuple):
         result = result.reshape(self.shape).astype(self.dtype, copy=False)
         return np.moveaxis(result, -1, self.axis)
 
-    def place(self, caller: str, out: np.ndarray | None) -> np.ndarray | None:
-        """The rows of `out` where results can be written to it directly, else None."""
+    def room(self, caller: str, out: np.ndarray | None, dtype: object) -> np.ndarray:
+        """Rows to write a result to: those of `out` where it has them, else new ones.
+
+        Raises ValueError if `out` is not fit for a result.
+        """
+        fresh = self.values.shape, dtype
         if out is None:
-            return None
+            return np.empty(*fresh)
         shape = list(self.shape[:-1])
         shape.insert(self.axis, self.shape[-1])
         if (
@@ -54,9 +58,17 @@ class Rows(NamedTuple):
                 f"{tuple(shape)}; got {given[0]} {given[1]}."
             )
         moved = np.moveaxis(out, self.axis, -1)
-        if moved.flags.c_contiguous and out.dtype == self.values.dtype:
+        if moved.flags.c_contiguous and out.dtype == dtype:
             return moved.reshape(self.values.shape)
-        return None
+        return np.empty(*fresh)
+
+    def deliver(self, result: np.ndarray, out: np.ndarray | None) -> np.ndarray:
+        """What was written to `room` as the caller wants it."""
+        if out is None:
+            return self.restore(result)
+        if not np.may_share_memory(result, out):
+            out[...] = self.restore(result)
+        return out
 
 
 def to_rows(

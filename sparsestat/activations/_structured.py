@@ -37,7 +37,12 @@ _SLACK = 1e-12
 
 
 def fusedmax(
-    Z: ArrayLike, penalty: float = 0.1, *, axis: int = -1, n_jobs: int | None = None
+    Z: ArrayLike,
+    penalty: float = 0.1,
+    *,
+    axis: int = -1,
+    out: np.ndarray | None = None,
+    n_jobs: int | None = None,
 ) -> np.ndarray:
     r"""Sparse probabilities that are equal over segments.
 
@@ -58,6 +63,10 @@ def fusedmax(
 
     axis : int, default=-1
         Axis along which probabilities sum to one.
+
+    out : ndarray of the shape of `Z`, default=None
+        Where to write the result, in its precision; may be `Z` itself. Its content is
+        undefined if an error is raised.
 
     n_jobs : int, default=None
         Number of threads that share the rows.
@@ -93,11 +102,16 @@ def fusedmax(
     def tie(X, out):
         _fuse_rows(X, float(penalty), out)
 
-    return _tied_map("fusedmax", rows, tie, n_jobs)
+    return _tied_map("fusedmax", rows, tie, out, n_jobs)
 
 
 def oscarmax(
-    Z: ArrayLike, penalty: float = 0.05, *, axis: int = -1, n_jobs: int | None = None
+    Z: ArrayLike,
+    penalty: float = 0.05,
+    *,
+    axis: int = -1,
+    out: np.ndarray | None = None,
+    n_jobs: int | None = None,
 ) -> np.ndarray:
     r"""Sparse probabilities that are equal over clusters.
 
@@ -118,6 +132,10 @@ def oscarmax(
 
     axis : int, default=-1
         Axis along which probabilities sum to one.
+
+    out : ndarray of the shape of `Z`, default=None
+        Where to write the result, in its precision; may be `Z` itself. Its content is
+        undefined if an error is raised.
 
     n_jobs : int, default=None
         Number of threads that share the rows.
@@ -157,11 +175,16 @@ def oscarmax(
         order = np.argsort(-X, axis=1, kind="stable")
         _cluster_rows(X, order, float(penalty), out)
 
-    return _tied_map("oscarmax", rows, tie, n_jobs)
+    return _tied_map("oscarmax", rows, tie, out, n_jobs)
 
 
 def constrained_sparsemax(
-    Z: ArrayLike, upper: ArrayLike, *, axis: int = -1, n_jobs: int | None = None
+    Z: ArrayLike,
+    upper: ArrayLike,
+    *,
+    axis: int = -1,
+    out: np.ndarray | None = None,
+    n_jobs: int | None = None,
 ) -> np.ndarray:
     r"""Sparse probabilities below upper bounds.
 
@@ -181,6 +204,10 @@ def constrained_sparsemax(
 
     axis : int, default=-1
         Axis along which probabilities sum to one.
+
+    out : ndarray of the shape of `Z`, default=None
+        Where to write the result, in its precision; may be `Z` itself. Its content is
+        undefined if an error is raised.
 
     n_jobs : int, default=None
         Number of threads that share the rows.
@@ -235,13 +262,18 @@ def constrained_sparsemax(
             f"{caller}: upper must sum to at least one over unmasked classes; got "
             f"{sums[row]} in row {row}."
         )
-    P = np.empty(X.shape)
+    P = rows.room(caller, out, np.float64)
     run_blocks(lambda b: _constrained_rows(X[b], upper[b], P[b]), len(X), n_jobs)
-    return rows.restore(P)
+    return rows.deliver(P, out)
 
 
 def fusedmax_vjp(
-    P: ArrayLike, V: ArrayLike, *, axis: int = -1, n_jobs: int | None = None
+    P: ArrayLike,
+    V: ArrayLike,
+    *,
+    axis: int = -1,
+    out: np.ndarray | None = None,
+    n_jobs: int | None = None,
 ) -> np.ndarray:
     """Gradient in the scores of a function of fusedmax, from its gradient in `P`.
 
@@ -258,6 +290,10 @@ def fusedmax_vjp(
 
     axis : int, default=-1
         Axis along which probabilities sum to one.
+
+    out : ndarray of the shape of `P`, default=None
+        Where to write the result, in its precision; may be `P` or `V` itself. Its
+        content is undefined if an error is raised.
 
     n_jobs : int, default=None
         Number of threads that share the rows.
@@ -287,11 +323,16 @@ def fusedmax_vjp(
     >>> fusedmax_vjp([0.0, 0.3, 0.3, 0.4], [9.0, 1.0, 3.0, 5.0])
     array([ 0., -1., -1.,  2.])
     """
-    return _tied_product("fusedmax_vjp", P, V, axis, n_jobs, by_value=False)
+    return _tied_product("fusedmax_vjp", P, V, axis, out, n_jobs, by_value=False)
 
 
 def oscarmax_vjp(
-    P: ArrayLike, V: ArrayLike, *, axis: int = -1, n_jobs: int | None = None
+    P: ArrayLike,
+    V: ArrayLike,
+    *,
+    axis: int = -1,
+    out: np.ndarray | None = None,
+    n_jobs: int | None = None,
 ) -> np.ndarray:
     """Gradient in the scores of a function of oscarmax, from its gradient in `P`.
 
@@ -308,6 +349,10 @@ def oscarmax_vjp(
 
     axis : int, default=-1
         Axis along which probabilities sum to one.
+
+    out : ndarray of the shape of `P`, default=None
+        Where to write the result, in its precision; may be `P` or `V` itself. Its
+        content is undefined if an error is raised.
 
     n_jobs : int, default=None
         Number of threads that share the rows.
@@ -337,7 +382,7 @@ def oscarmax_vjp(
     >>> oscarmax_vjp([0.3, 0.0, 0.4, 0.3], [1.0, 9.0, 5.0, 3.0])
     array([-1.,  0.,  2., -1.])
     """
-    return _tied_product("oscarmax_vjp", P, V, axis, n_jobs, by_value=True)
+    return _tied_product("oscarmax_vjp", P, V, axis, out, n_jobs, by_value=True)
 
 
 def _check(caller, Z, penalty, axis, n_jobs) -> Rows:
@@ -359,18 +404,18 @@ def _centred(caller: str, rows: Rows) -> np.ndarray:
     return Z - top
 
 
-def _tied_map(caller: str, rows: Rows, tie, n_jobs) -> np.ndarray:
+def _tied_map(caller: str, rows: Rows, tie, out, n_jobs) -> np.ndarray:
     """Sparsemax of tied scores; `tie(X, out)` works on a block of rows."""
     X = _centred(caller, rows)
-    tied, P = np.empty(X.shape), np.empty(X.shape)
+    tied, P = np.empty(X.shape), rows.room(caller, out, np.float64)
     run_blocks(lambda b: tie(X[b], tied[b]), len(X), n_jobs)
     tied.flags.writeable = False
     bad = apply_entmax(tied, np.full(len(X), 2.0), 1.0, P, n_jobs=n_jobs)
     complain(caller, tied, bad)
-    return rows.restore(P)
+    return rows.deliver(P, out)
 
 
-def _tied_product(caller, P, V, axis, n_jobs, *, by_value):
+def _tied_product(caller, P, V, axis, out, n_jobs, *, by_value):
     rows = _check(caller, P, 0.0, axis, n_jobs)
     directions = to_rows(caller, "V", V, axis)
     if rows.shape != directions.shape:
@@ -386,17 +431,17 @@ def _tied_product(caller, P, V, axis, n_jobs, *, by_value):
             f"{caller}: P must hold probabilities; row {odd.argmax()} is negative, NaN "
             "or zero."
         )
-    out = np.empty(P.shape)
+    product = rows.room(caller, out, np.float64)
 
     def run(block: slice) -> None:
         if by_value:
             order = np.argsort(-P[block], axis=1, kind="stable")
         else:
             order = np.tile(np.arange(P.shape[1]), (len(P[block]), 1))
-        _tied_product_rows(P[block], V[block], order, out[block])
+        _tied_product_rows(P[block], V[block], order, product[block])
 
     run_blocks(run, len(P), n_jobs)
-    return rows.restore(out)
+    return rows.deliver(product, out)
 
 
 @kernel

@@ -84,6 +84,7 @@ def jacobian_rows(P, V, alphas, out):
 
     Since J 1 = 0, v may be taken relative to the entry with the largest s, and that
     entry of the product from the sum of the others: a huge s then costs no digits.
+    The result may take the place of P or of V.
     """
     n_rows, width = P.shape
     for i in range(n_rows):
@@ -100,11 +101,11 @@ def jacobian_rows(P, V, alphas, out):
         mean = product / total if total > 0.0 else 0.0
         others = 0.0
         for k in range(width):
-            row[k] = 0.0
+            value = 0.0
             if p[k] > 0.0 and power > -np.inf and k != pivot:
                 value = _power(np.float64(p[k]), power) * (v[k] - origin - mean)
-                row[k] = value
                 others += value
+            row[k] = value
         row[pivot] = -others
 
 

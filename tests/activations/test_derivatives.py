@@ -92,3 +92,23 @@ def test_axes_orders_and_precisions():
 def test_bad_input(P, V, options, message):
     with pytest.raises(ValueError, match=message):
         entmax_jvp(P, V, **options)
+
+
+@pytest.mark.parametrize("product", [entmax_jvp, entmax_vjp])
+@pytest.mark.parametrize("alpha", [1.0, 1.5, 2.0, 2.7])
+@pytest.mark.parametrize("place", ["P", "V", "new", "overlap"])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_out(product, alpha, place, axis):
+    P, V = entmax(scores(), alpha, axis=axis), scores(seed=1)
+    options = {"axis": axis, "temperature": 0.7}
+    expected = product(P, V, alpha, **options)
+    out = np.empty_like(P)
+    if place == "overlap":
+        buffer = np.vstack([V, V[:1]])
+        V, out = buffer[:-1], buffer[1:]
+    elif place != "new":
+        out = {"P": P, "V": V}[place]
+    assert product(P, V, alpha, out=out, **options) is out
+    np.testing.assert_array_equal(out, expected)
+    with pytest.raises(ValueError, match="out must be a writeable array"):
+        product(np.ones(4), np.ones(4), alpha, out=np.empty(3))

@@ -249,3 +249,34 @@ def test_bounds_that_do_not_bind_and_those_that_decide_all():
 def test_bad_bounds(Z, upper, message):
     with pytest.raises(ValueError, match=message):
         constrained_sparsemax(Z, upper)
+
+
+def bounded(Z, **options):
+    return constrained_sparsemax(Z, 0.6, **options)
+
+
+@pytest.mark.parametrize("function", [*MAPS, bounded])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_out(function, dtype, axis):
+    Z = normal((6, 7)).astype(dtype)
+    expected = function(Z, axis=axis)
+    out = np.empty_like(Z)
+    assert function(Z, axis=axis, out=out) is out
+    np.testing.assert_array_equal(out, expected)
+    function(Z, axis=axis, out=Z)
+    np.testing.assert_array_equal(Z, expected)
+    with pytest.raises(ValueError, match="out must be a writeable array"):
+        function(Z, axis=axis, out=np.empty((2, 2)))
+
+
+@pytest.mark.parametrize("function", MAPS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("place", ["P", "V", "new"])
+def test_out_of_products(function, dtype, place):
+    P = function(normal((6, 7))).astype(dtype)
+    V = normal((6, 7), seed=1).astype(dtype)
+    expected = VJPS[function](P, V)
+    out = {"P": P, "V": V, "new": np.empty_like(P)}[place]
+    assert VJPS[function](P, V, out=out) is out
+    np.testing.assert_array_equal(out, expected)
