@@ -23,6 +23,7 @@ _FIRST = [
     "sparsestat.optim.penalties",
     "sparsestat.optim.datafits",
     "sparsestat.optim.proximal",
+    "sparsestat.optim.subset",
     "sparsestat.metrics",
     "sparsestat.plotting",
     "sparsestat.datasets",

@@ -3,9 +3,16 @@
 import numpy as np
 from scipy.special import gammaln
 
-__all__ = ["CRITERIA", "information_criterion", "price_of_parameters"]
+__all__ = [
+    "CRITERIA",
+    "SUBSET_CRITERIA",
+    "information_criterion",
+    "price_of_parameters",
+]
 
 CRITERIA = ("aic", "aicc", "bic", "ebic")
+# Those, and the ones that are common for best subsets.
+SUBSET_CRITERIA = ("ebic", "gic", "bic", "aic", "aicc", "ebic_abess")
 
 
 def information_criterion(
@@ -86,12 +93,16 @@ def price_of_parameters(
     n_features: int,
     n_intercepts: int = 1,
     gamma: float = 1.0,
+    n_chosen: np.ndarray | None = None,
 ) -> np.ndarray:
     """What a criterion adds to minus twice the log-likelihood, c(k) above.
 
+    Besides those above, GIC adds k log(p) log(log n), with p >= 3 and n >= 16, and
+    "ebic_abess" k log n + 2 gamma s log p.
+
     Parameters
     ----------
-    criterion : {"aic", "aicc", "bic", "ebic"}
+    criterion : {"aic", "aicc", "bic", "ebic", "gic", "ebic_abess"}
         Which criterion.
     n_parameters : array-like of shape (n_models,)
         Degrees of freedom k, intercepts among them.
@@ -101,6 +112,9 @@ def price_of_parameters(
         How many of the parameters are intercepts.
     gamma : float, default=1.0
         Price of the size of the model space in EBIC.
+    n_chosen : array-like of shape (n_models,), default=None
+        Features, or groups of them, that are chosen out of `n_features`; None is
+        k - n_intercepts.
 
     Returns
     -------
@@ -127,12 +141,16 @@ def price_of_parameters(
         return 2.0 * k + correction
     if criterion == "bic":
         return k * np.log(n)
+    if criterion == "gic":
+        return k * np.log(max(n_features, 3)) * np.log(np.log(max(n, 16.0)))
+    size = k - n_intercepts if n_chosen is None else np.asarray(n_chosen, np.float64)
+    if criterion == "ebic_abess":
+        return k * np.log(n) + 2.0 * gamma * size * np.log(n_features)
     if criterion == "ebic":
-        size = k - n_intercepts
         models = (
             gammaln(n_features + 1.0)
             - gammaln(size + 1.0)
             - gammaln(n_features - size + 1.0)
         )
         return k * np.log(n) + 2.0 * gamma * models
-    raise ValueError(f"criterion must be one of {CRITERIA}; got {criterion!r}.")
+    raise ValueError(f"criterion must be one of {SUBSET_CRITERIA}; got {criterion!r}.")

@@ -1,5 +1,7 @@
 """Best subsets of features, from second moments of the data alone."""
 
+from sparsestat.optim.subset.exact import SubsetResult, exact_subset
+from sparsestat.optim.subset.path import SubsetPath, subset_path
 from sparsestat.optim.subset.problem import (
     GramSource,
     MatrixSource,
@@ -11,7 +13,11 @@ from sparsestat.optim.subset.problem import (
 __all__ = [
     "GramSource",
     "MatrixSource",
+    "SubsetPath",
     "SubsetProblem",
+    "SubsetResult",
+    "exact_subset",
     "make_problem",
     "problem_of_design",
+    "subset_path",
 ]

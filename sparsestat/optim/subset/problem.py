@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from sparsestat.optim.design import Design, correlate, with_norms
+from sparsestat.optim.design import Dense, Design, columns, correlate, with_norms
 from sparsestat.optim.moments import gram_block, gram_matrix
 
 __all__ = [
@@ -22,6 +22,9 @@ __all__ = [
     "make_problem",
     "problem_of_design",
 ]
+
+# Means up to this many standard deviations lose no more than three digits.
+_LARGEST_OFFSET = 1e3
 
 
 class GramSource(Protocol):
@@ -99,18 +102,43 @@ class DesignSource:
     Parameters
     ----------
     design : Dense or CSC
+        With known norms.
     weight : ndarray of shape (n_samples,)
         Summing to one.
     """
 
     def __init__(self, design: Design, weight: np.ndarray) -> None:
         self.design, self.weight = design, weight
+        self._plain = isinstance(design, Dense) and design.X.dtype == np.float64
+        if self._plain:
+            spread = design.norm * design.scale
+            with np.errstate(divide="ignore", invalid="ignore"):
+                offset = np.abs(design.mean) / spread
+            self._plain = not (offset[spread > 0.0] > _LARGEST_OFFSET).any()
 
     def block(self, rows, cols=None):
         """Return G[rows][:, cols]."""
-        if cols is None:
-            cols = np.arange(len(self.design.mean))
-        return gram_block(self.design, self.weight, rows, cols)
+        design, weight = self.design, self.weight
+        p = len(design.mean)
+        if len(rows) == p and (cols is None or len(cols) == p):
+            gram = gram_matrix(design, weight)
+            return gram[np.ix_(rows, np.arange(p) if cols is None else cols)]
+        if not self._plain:
+            return gram_block(
+                design, weight, rows, np.arange(p) if cols is None else cols
+            )
+        left = columns(design, rows, slice(None))
+        if cols is rows:
+            left *= np.sqrt(weight)
+            return left @ left.T
+        # Rows are centred, so the others need not be, up to the rounding of their sum.
+        left *= weight
+        total = left.sum(axis=1)
+        chosen = slice(None) if cols is None else cols
+        block = left @ design.X[:, chosen]
+        block -= np.outer(total, design.mean[chosen])
+        block /= design.scale[chosen]
+        return block
 
 
 def make_problem(

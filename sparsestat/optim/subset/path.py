@@ -1,0 +1,561 @@
+"""Best subsets of a range of sizes, one of them chosen, with certificates.
+
+Splicing (Zhu et al., 2020), exchanges and sweeps find subsets within a universe of
+screened units; columns of the Gram matrix then show whether any unit outside improves
+on them, and join the universe if so.  Leaps and bounds certify what is small enough.
+"""
+
+from math import log
+from typing import NamedTuple
+
+import numpy as np
+from scipy.linalg import cho_solve
+from scipy.linalg.lapack import dpotrf
+
+from sparsestat.optim.cholesky import PIVOT
+from sparsestat.optim.subset._outside import outside_changes
+from sparsestat.optim.subset._sweep import Options, Sweep
+from sparsestat.optim.subset.exact import ExactSearch
+from sparsestat.optim.subset.problem import SubsetProblem
+from sparsestat.utils.criteria import price_of_parameters
+
+__all__ = ["SubsetPath", "default_max_size", "make_units", "subset_path"]
+
+# Units that are searched at first.
+_UNIVERSE = 256
+# The universe is everything where that is not much more.
+_WHOLE = 400
+# Units that join the universe for each size that they improve on.
+_JOINING = 8
+# Rounds of them at most.
+_ROUNDS = 10
+# Features up to which "auto" tries to prove all sizes, or the chosen one.
+_ALL_SIZES, _ONE_SIZE = 64, 400
+# Nodes that "auto" spends.
+_AUTO_NODES = 50_000
+# Changes of loss below this share of v are rounding.
+_ROUNDING = 1e-10
+
+
+class SubsetPath(NamedTuple):
+    """Subsets of a range of sizes.
+
+    Parameters
+    ----------
+    sizes : ndarray of shape (n_sizes,), int64
+        Numbers of features, or of groups.
+    supports : list of ndarray
+        Their features, increasing.
+    coefs : list of ndarray of shape (n_targets, n_chosen)
+        Their coefficients.
+    rss : ndarray of shape (n_sizes,)
+        Weighted mean squares of residuals, summed over targets.
+    losses : ndarray of shape (n_sizes,)
+        The same with the ridge: rss + sum_j D_j b_j^2.
+    criterion : ndarray of shape (n_sizes,)
+        Values of the criterion.
+    chosen : int
+        Index of its smallest value.
+    lower_bounds : ndarray of shape (n_sizes,)
+        No subset of that size has a smaller loss.
+    optimal : ndarray of shape (n_sizes,), bool
+        Whether the subset is proved to have the smallest.
+    swap_gaps : ndarray of shape (n_sizes,)
+        How much of the loss the best exchange of one unit would save, as a share.
+    n_nodes, n_iter, n_universe : int
+        Nodes of the exact search, supports visited and exchanges made, units searched.
+    others : list of list of tuple
+        For each size further subsets with their losses, best first, where asked for.
+    """
+
+    sizes: np.ndarray
+    supports: list
+    coefs: list
+    rss: np.ndarray
+    losses: np.ndarray
+    criterion: np.ndarray
+    chosen: int
+    lower_bounds: np.ndarray
+    optimal: np.ndarray
+    swap_gaps: np.ndarray
+    n_nodes: int
+    n_iter: int
+    n_universe: int
+    others: list
+
+
+def default_max_size(n_samples: float, n_units: int) -> int:
+    """The largest size of a path by default: n / (log p log log n), at most 500."""
+    n = max(n_samples, 16.0)
+    limit = int(n_samples / (log(max(n_units, 3)) * log(log(n))))
+    return max(min(n_units, int(n_samples) - 1, limit, 500), min(n_units, 1))
+
+
+def make_units(labels: np.ndarray) -> list[np.ndarray]:
+    """Features of each group, from a label for each feature."""
+    order = np.argsort(labels, kind="stable")
+    edges = np.flatnonzero(np.diff(np.asarray(labels)[order])) + 1
+    return np.split(order, edges)
+
+
+def subset_path(
+    problem: SubsetProblem,
+    sizes: np.ndarray | None = None,
+    *,
+    max_size: int | None = None,
+    criterion: str = "ebic",
+    ic_coef: float = 1.0,
+    n_intercepts: int = 1,
+    labels: np.ndarray | None = None,
+    locked: np.ndarray | None = None,
+    solver: str = "auto",
+    exchange_max: int = 5,
+    n_sweeps: int = 2,
+    n_restarts: int = 0,
+    early_stopping: bool = True,
+    n_best: int = 1,
+    max_nodes: int = 2_000_000,
+    time_limit: float | None = None,
+    max_iter: int = 100,
+    start: list | None = None,
+    rng: np.random.Generator | None = None,
+) -> SubsetPath:
+    """Best subsets of given sizes, or of sizes up to where the criterion ends them.
+
+    Parameters
+    ----------
+    problem : SubsetProblem
+    sizes : array-like of int, default=None
+        Numbers of features, or of groups; None are all up to `max_size`.
+    max_size : int, default=None
+        Largest size if `sizes` is None; None is n / (log p log log n).
+    criterion : str, default="ebic"
+        Which of the sizes is chosen, see `price_of_parameters`.
+    ic_coef : float, default=1.0
+        Factor of its price.
+    n_intercepts : int, default=1
+        Parameters besides the coefficients, per target.
+    labels : ndarray of shape (n_features,), default=None
+        Labels of groups, which join and leave together.
+    locked : ndarray of int, default=None
+        Features that are in every subset; sizes count them.
+    solver : {"auto", "splicing", "swap", "exact"}, default="auto"
+        "splicing" stops there, "swap" goes on with single exchanges and sweeps;
+        "exact" and, within 50,000 nodes, "auto" prove what they can.
+    exchange_max : int, default=5
+        Units that splicing exchanges at a time, at most.
+    n_sweeps : int, default=2
+        Pairs of sweeps at most.
+    n_restarts : int, default=0
+        Random restarts for each size.
+    early_stopping : bool, default=True
+        End where the criterion has not fallen for long, if `sizes` is None.
+    n_best : int, default=1
+        How many subsets of each size; more than one takes the exact search.
+    max_nodes : int, default=2_000_000
+        Nodes of the exact search at most.
+    time_limit : float, default=None
+        Seconds of the exact search at most.
+    max_iter : int, default=100
+        Exchanges at most from one start.
+    start : list of ndarray, default=None
+        Supports to start with.
+    rng : Generator, default=None
+        For restarts.
+
+    Returns
+    -------
+    path : SubsetPath
+
+    References
+    ----------
+    Zhu, Wen, Zhu, Zhang and Wang (2020), doi:10.1073/pnas.2014241117.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsestat.optim.subset import make_problem, subset_path
+    >>> problem = make_problem(np.eye(3), np.array([0.1, 3.0, 2.0]), 14.0, 100)
+    >>> path = subset_path(problem)
+    >>> path.supports[path.chosen], path.optimal[path.chosen]
+    (array([1, 2]), np.True_)
+    """
+    search = _Search(
+        problem, labels, locked, criterion, ic_coef, n_intercepts, start or []
+    )
+    search.options = Options(
+        swap=solver != "splicing",
+        exchange_max=exchange_max,
+        n_sweeps=n_sweeps,
+        n_restarts=n_restarts,
+        max_iter=max_iter,
+        early_stopping=early_stopping and sizes is None,
+        rng=rng,
+    )
+    search.find(sizes, max_size)
+    if solver in ("auto", "exact") and labels is None:
+        nodes = max_nodes if solver == "exact" else min(max_nodes, _AUTO_NODES)
+        search.prove(solver == "exact", nodes, time_limit, n_best)
+    return search.path()
+
+
+class _Search:
+    """Supports of all sizes so far, as units, with what is proved about them."""
+
+    def __init__(
+        self, problem, labels, locked, criterion, ic_coef, n_intercepts, start
+    ):
+        self.problem = problem
+        p = problem.n_features
+        self.units = None if labels is None else make_units(labels)
+        self.n_units = p if labels is None else len(self.units)
+        self.owner = np.arange(p)
+        for u, features in enumerate(self.units or []):
+            self.owner[features] = u
+        locked = np.array([], np.int64) if locked is None else np.asarray(locked)
+        self.locked = np.unique(self.owner[locked.astype(np.int64)])
+        self.start = [np.unique(self.owner[support]) for support in start]
+        self.criterion_name, self.ic_coef = criterion, ic_coef
+        self.n_intercepts = n_intercepts
+        self.diagonal = problem.diagonal + problem.ridge
+        self.found: dict[int, np.ndarray] = {}
+        self.losses: dict[int, float] = {}
+        self.bounds: dict[int, float] = {}
+        self.proved: set[int] = set()
+        self.others: dict[int, list] = {}
+        self.changes: dict[int, float] = {}
+        self.n_nodes = self.n_iter = 0
+        self._gram = None
+        self._rows = np.array([], np.int64), np.empty((0, p))
+        self._clean: dict[int, np.ndarray] = {}
+
+    def find(self, sizes, max_size) -> None:
+        """Find good subsets of all sizes that are asked for."""
+        problem, n_units = self.problem, self.n_units
+        if sizes is None:
+            limit = default_max_size(problem.n_samples, n_units)
+            top = limit if max_size is None else max_size
+            self.sizes = None
+            top = max(top, len(self.locked))
+        else:
+            self.sizes = np.unique(np.asarray(sizes, dtype=np.int64))
+            last = int(self.sizes[-1])
+            # Sizes above lead back to better subsets.
+            top = last + max(2, last // 4) if self.options.swap and last else last
+        top = min(top, n_units)
+        universe = self._screened(top)
+        known = list(self.start)
+        for round_ in range(_ROUNDS + 1):
+            sweep = self._sweep(universe, top, known)
+            self.n_iter += sweep.n_iter
+            self._adopt(sweep, universe)
+            whole = len(universe) == n_units
+            if whole:
+                self.changes = {s: sweep.least_change(s) for s in self.found}
+                break
+            narrow = not sweep.ended and len(universe) < 4 * top
+            if narrow and max(self.found) * 4 >= len(universe):
+                joining = self._screened(top, 2 * len(universe))
+            else:
+                joining = self._outside(universe)
+            joining = np.setdiff1d(joining, universe)
+            if len(joining) == 0 or round_ == _ROUNDS:
+                break
+            universe = np.concatenate([universe, joining])
+            known = [self.found[s] for s in sorted(self.found)]
+        self.n_universe = len(universe)
+
+    def _screened(self, top: int, count: int | None = None) -> np.ndarray:
+        """The units of largest marginal gain, increasing."""
+        n_units = self.n_units
+        most = max(_UNIVERSE, min(4 * top, 4 * _UNIVERSE)) if count is None else count
+        if n_units <= max(most, _WHOLE) or self.units is not None:
+            return np.arange(n_units)
+        usable = self.problem.diagonal > 0.0
+        with np.errstate(divide="ignore", invalid="ignore"):
+            score = (self.problem.linear**2).sum(axis=0) / self.diagonal
+        score = np.where(usable, score, -1.0)
+        score[self.locked] = np.inf
+        for units in self.start:
+            score[units] = np.inf
+        return np.sort(_largest(score, most))
+
+    def _features(self, units: np.ndarray) -> np.ndarray:
+        """The features of some units, unit after unit."""
+        if self.units is None or len(units) == 0:
+            return units
+        return np.concatenate([self.units[u] for u in units])
+
+    def _sweep(self, universe, top, known) -> Sweep:
+        features = self._features(universe)
+        sizes = np.ones(len(universe), np.int64)
+        if self.units is not None:
+            sizes = np.array([len(self.units[u]) for u in universe])
+        starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        G = self._block(features)
+        c = np.ascontiguousarray(self.problem.linear[:, features])
+        place = np.full(self.n_units, -1)
+        place[universe] = np.arange(len(universe))
+        locked = np.zeros(len(universe), np.bool_)
+        locked[place[self.locked]] = True
+        usable = self.problem.diagonal[features] > 0.0
+        largest = np.sort(sizes)[::-1]
+        most = min(top, len(universe))
+        capacity = int(
+            largest[: max(most, *map(len, known), 0) if known else most].sum()
+        )
+        ridge = self.problem.ridge[features]
+
+        def value(sweep, size, loss):
+            state = sweep.state
+            n = state.counts[0]
+            active, b = state.active[:n], state.B[:, :n]
+            D = ridge[active]
+            rss = loss - float(((b**2) @ D).sum())
+            freedom = n - float(D @ state.H.diagonal()[:n])
+            return self._criterion(size, rss, freedom)
+
+        sweep = Sweep(
+            G, c, self.problem.variance, starts, usable, locked, max(capacity, 1),
+            self.options, value,
+        )  # fmt: skip
+        known = [np.union1d(units, self.locked) for units in known]
+        sweep.start([place[units] for units in known if len(units) <= most])
+        sweep.run(most)
+        return sweep
+
+    def _block(self, features: np.ndarray) -> np.ndarray:
+        """G + D of the features of a universe, reading only what is new."""
+        if self._gram is None:
+            block = self.problem.gram(features)
+        else:
+            old, before = self._gram
+            new = np.setdiff1d(features, old)
+            joined = np.concatenate([old, new])
+            m = len(old)
+            block = np.empty((len(joined), len(joined)))
+            block[:m, :m] = before
+            rows = self.problem.source.block(new, joined)
+            block[m:] = rows
+            block[:m, m:] = rows[:, :m].T
+            corner = np.arange(m, len(joined))
+            block[corner, corner] += self.problem.ridge[new]
+            order = np.argsort(joined)
+            order = order[np.searchsorted(joined[order], features)]
+            block = block[np.ix_(order, order)]
+        block = np.ascontiguousarray(block)
+        self._gram = features, block
+        return block
+
+    def _criterion(self, size: int, rss: float, freedom: float) -> float:
+        problem = self.problem
+        n_targets = len(problem.linear)
+        n = problem.n_samples * n_targets
+        k = n_targets * (freedom + self.n_intercepts)
+        price = price_of_parameters(
+            self.criterion_name,
+            k,
+            n_samples=n,
+            n_features=self.n_units,
+            n_intercepts=n_targets * self.n_intercepts,
+            n_chosen=size,
+        )
+        floor = max(1e-14 * problem.variance, np.finfo(np.float64).tiny)
+        return n * log(max(rss, floor) / n_targets) + self.ic_coef * float(price)
+
+    def _adopt(self, sweep: Sweep, universe: np.ndarray) -> None:
+        margin = 1e-12 * self.problem.variance
+        for size, units in sweep.units.items():
+            if sweep.losses[size] < self.losses.get(size, np.inf) - margin:
+                self.losses[size] = sweep.losses[size]
+                self.found[size] = np.sort(universe[units])
+
+    def _outside(self, universe: np.ndarray) -> np.ndarray:
+        """Units outside the universe that improve on some size."""
+        problem = self.problem
+        v, sizes = problem.variance, sorted(self.found)
+        inside = np.zeros(problem.n_features, np.bool_)
+        inside[universe] = True
+        used = np.unique(np.concatenate([self.found[s] for s in sizes]))
+        known, rows = self._rows
+        new = np.setdiff1d(used, known)
+        if len(new):
+            known = np.concatenate([known, new])
+            rows = np.concatenate([rows, problem.source.block(new)])
+            self._rows = known, rows
+        order = np.argsort(known)
+        joining = [np.array([], np.int64)]
+        for k, size in enumerate(sizes):
+            A = self.found[size]
+            if np.array_equal(A, self._clean.get(size)):
+                continue
+            at = order[np.searchsorted(known[order], A)]
+            change, gain = outside_changes(
+                problem, A, rows[at], self.diagonal, self.locked
+            )
+            self.changes[size] = float(change.min(initial=np.inf))
+            better = np.flatnonzero((change < -_ROUNDING * v) & ~inside)
+            joining.append(better[_largest(-change[better], _JOINING)])
+            n_better = len(better)
+            if k + 1 < len(sizes):
+                step = self.losses[size] - self.losses[sizes[k + 1]]
+                more = np.flatnonzero((gain > step + _ROUNDING * v) & ~inside)
+                joining.append(more[_largest(gain[more], _JOINING)])
+                n_better += len(more)
+            if n_better == 0:
+                self._clean[size] = A
+        return np.unique(np.concatenate(joining))
+
+    def prove(self, exact: bool, max_nodes, time_limit, n_best) -> None:
+        """Search exactly, as far as nodes go."""
+        p = self.problem.n_features
+        if not exact and p > _ONE_SIZE and n_best == 1:
+            return
+        search = self._exact_search()
+        if not search.definite:
+            return
+        if exact or n_best > 1:
+            self._prove(search, self._asked(), max_nodes, time_limit, n_best)
+            return
+        while True:  # a better subset of one size may let another one be chosen
+            values = self._values()
+            left = [s for s in self._asked() if s not in self.bounds]
+            left.sort(key=values.get)
+            best = min(values, key=values.get)
+            if best not in self.bounds:
+                self._prove(search, [best], max_nodes - self.n_nodes, time_limit, 1)
+            elif left and p <= _ALL_SIZES and self.n_nodes < max_nodes:
+                self._prove(search, left[:1], max_nodes - self.n_nodes, time_limit, 1)
+            else:
+                return
+
+    def _exact_search(self) -> ExactSearch:
+        features = np.arange(self.problem.n_features)
+        gram = self._block(features)
+        locked = np.zeros(len(features), np.bool_)
+        locked[self.locked] = True
+        linear, v = self.problem.linear, self.problem.variance
+        return ExactSearch(gram, linear, v, locked)
+
+    def _prove(self, search, sizes, max_nodes, time_limit, n_best) -> None:
+        start = {s: [self.found[s]] for s in sizes}
+        result = search.run(
+            sizes,
+            start=start,
+            n_best=n_best,
+            max_nodes=max_nodes,
+            time_limit=time_limit,
+        )
+        self.n_nodes += result.n_nodes
+        for k, size in enumerate(result.sizes):
+            size = int(size)
+            self.bounds[size] = float(result.lower_bounds[k])
+            found, losses = result.supports[k], result.losses[k]
+            if result.optimal[k]:
+                self.proved.add(size)
+            margin = 1e-12 * self.problem.variance
+            if len(found) and losses[0] < self.losses[size] - margin:
+                self.found[size], self.losses[size] = found[0], float(losses[0])
+                self.changes[size] = np.inf if size in self.proved else np.nan
+            self.others[size] = list(zip(found, losses.tolist(), strict=True))
+
+    def _asked(self) -> list[int]:
+        if self.sizes is None:
+            return sorted(self.found)
+        asked = [int(s) for s in self.sizes if s in self.found]
+        # Beyond the rank, or a perfect fit, there is nothing to add.
+        return asked or [max(self.found)]
+
+    def _solved(self, size: int):
+        """Features, coefficients and degrees of freedom of the subset of a size."""
+        problem = self.problem
+        units = self.found[size]
+        features = np.sort(self._features(units))
+        linear = problem.linear[:, features]
+        if len(features) == 0:
+            return features, linear, 0.0
+        ids, block = self._gram
+        order = np.argsort(ids)
+        at = order[np.searchsorted(ids[order], features)]
+        M = block[np.ix_(at, at)]
+        coef, inverse = _solve(M, linear)
+        freedom = (
+            np.linalg.matrix_rank(M, hermitian=True)
+            if inverse is None
+            else (len(features) - float(problem.ridge[features] @ inverse))
+        )
+        return features, coef, float(freedom)
+
+    def _values(self) -> dict[int, float]:
+        return {size: self._evaluate(size)[2] for size in self._asked()}
+
+    def _evaluate(self, size: int):
+        features, coef, freedom = self._solved(size)
+        D = self.problem.ridge[features]
+        rss = max(self.losses[size] - float(((coef**2) @ D).sum()), 0.0)
+        return features, coef, self._criterion(size, rss, freedom), rss
+
+    def path(self) -> SubsetPath:
+        """What was found."""
+        sizes = self._asked()
+        parts = [self._evaluate(size) for size in sizes]
+        losses = np.maximum([self.losses[s] for s in sizes], 0.0)
+        bounds = np.array([max(self.bounds.get(s, 0.0), 0.0) for s in sizes])
+        optimal = np.array([s in self.proved for s in sizes])
+        for k, size in enumerate(sizes):
+            # Nothing to choose, or all that can be.
+            if size in (len(self.locked), self.n_units):
+                optimal[k] = True
+        bounds = np.where(optimal, losses, np.minimum(bounds, losses))
+        values = np.array([part[2] for part in parts])
+        v = self.problem.variance
+        fall = np.array([-min(self._change(s), 0.0) for s in sizes])
+        fall[fall <= _ROUNDING * v] = 0.0
+        return SubsetPath(
+            np.array(sizes, np.int64),
+            [part[0] for part in parts],
+            [part[1] for part in parts],
+            np.array([part[3] for part in parts]),
+            losses,
+            values,
+            int(np.argmin(values)),
+            bounds,
+            optimal,
+            fall / np.maximum(losses, np.finfo(np.float64).tiny),
+            self.n_nodes,
+            self.n_iter,
+            self.n_universe,
+            [self.others.get(s, []) for s in sizes],
+        )
+
+    def _change(self, size: int) -> float:
+        """The change of loss by the best exchange of one unit at a size."""
+        change = self.changes.get(size, np.inf)
+        if not np.isnan(change):
+            return change
+        A = self.found[size]
+        rows = self.problem.source.block(A)
+        change, _ = outside_changes(self.problem, A, rows, self.diagonal, self.locked)
+        return float(change.min(initial=np.inf))
+
+
+def _largest(values: np.ndarray, count: int) -> np.ndarray:
+    """Indices of the largest values, largest first, ties to the lowest index."""
+    if count < len(values):
+        limit = -np.partition(-values, count - 1)[count - 1]
+        above = np.flatnonzero(values > limit)
+        equal = np.flatnonzero(values == limit)[: count - len(above)]
+        chosen = np.sort(np.concatenate([above, equal]))
+    else:
+        chosen = np.arange(len(values))
+    return chosen[np.argsort(-values[chosen], kind="stable")]
+
+
+def _solve(M: np.ndarray, linear: np.ndarray):
+    """Least squares from second moments, and the diagonal of the inverse if any."""
+    lower, info = dpotrf(M, lower=True)
+    if info == 0 and (lower.diagonal() ** 2 > PIVOT * M.diagonal()).all():
+        coef = cho_solve((lower, True), linear.T).T
+        inverse = cho_solve((lower, True), np.eye(len(M))).diagonal()
+        return np.ascontiguousarray(coef), inverse
+    return np.linalg.lstsq(M, linear.T, rcond=1e-10)[0].T, None
