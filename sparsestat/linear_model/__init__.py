@@ -1,6 +1,11 @@
 """Sparse linear models, certified by duality gaps or stationarity."""
 
 from sparsestat.linear_model._adaptive import AdaptiveLasso, AdaptiveLassoCV
+from sparsestat.linear_model._best_subset import (
+    BestSubsetRegressor,
+    MultiTaskBestSubset,
+    best_subset_path,
+)
 from sparsestat.linear_model._cox import SparseCoxRegressor
 from sparsestat.linear_model._cox_cv import SparseCoxRegressorCV, cox_path
 from sparsestat.linear_model._cv import ElasticNetCV, LassoCV
@@ -56,6 +61,7 @@ from sparsestat.linear_model._square_root import SqrtLasso
 __all__ = [
     "AdaptiveLasso",
     "AdaptiveLassoCV",
+    "BestSubsetRegressor",
     "DebiasedLasso",
     "ElasticNet",
     "ElasticNetCV",
@@ -74,6 +80,7 @@ __all__ = [
     "LqRegressorCV",
     "MCPRegressor",
     "MCPRegressorCV",
+    "MultiTaskBestSubset",
     "MultiTaskElasticNet",
     "MultiTaskElasticNetCV",
     "MultiTaskLasso",
@@ -102,6 +109,7 @@ __all__ = [
     "SparsemaxClassifier",
     "SparsemaxClassifierCV",
     "SqrtLasso",
+    "best_subset_path",
     "cox_path",
     "enet_path",
     "glm_path",

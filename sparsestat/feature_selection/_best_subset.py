@@ -1,0 +1,194 @@
+"""Selection of the best subset of features for least squares."""
+
+from typing import ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.feature_selection import SelectorMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sparsestat.linear_model import BestSubsetRegressor, MultiTaskBestSubset
+from sparsestat.utils.validation import Rule, check_parameters
+
+__all__ = ["BestSubsetSelector"]
+
+_NAMES = (
+    "n_nonzero_coefs",
+    "max_nonzero_coefs",
+    "criterion",
+    "cv",
+    "solver",
+    "feature_groups",
+    "always_select",
+    "alpha",
+    "max_nodes",
+    "time_limit",
+    "random_state",
+    "n_jobs",
+)
+
+
+class BestSubsetSelector(SelectorMixin, BaseEstimator):
+    r"""Keep the best subset of features for least squares, with a certificate.
+
+    .. math::
+        \min_{w, b} \; \sum_i s_i (y_i - x_i^\top w - b)^2
+        + \alpha \sum_j \sigma_j^2 w_j^2
+        \quad \text{subject to} \quad \|w\|_0 \le k
+
+    The subset is that of :class:`sparsestat.linear_model.BestSubsetRegressor`, or of
+    :class:`sparsestat.linear_model.MultiTaskBestSubset` if y has several columns.
+
+    Parameters
+    ----------
+    n_nonzero_coefs : int or array-like of int, default=None
+        Number k of features, or numbers to choose from by the criterion; None is all up
+        to `max_nonzero_coefs`. With groups, the number of groups.
+    max_nonzero_coefs : int, default=None
+        Largest k if `n_nonzero_coefs` is None; None is n / (log p log log n).
+    criterion : {"ebic", "gic", "bic", "aic", "aicc", "ebic_abess"}, default="ebic"
+        Which k is chosen, unless by `cv`.
+    cv : int, splitter or iterable, default=None
+        Folds; k is the one of the smallest mean squared error on held-out samples.
+    solver : {"auto", "splicing", "swap", "exact"}, default="auto"
+        How hard to search, see :class:`sparsestat.linear_model.BestSubsetRegressor`.
+    feature_groups : int, array-like, list of array-likes or callable, default=None
+        Groups of features that join and leave together; not for the exact search.
+    always_select : array-like of int, default=None
+        Features that are in every subset; k counts them.
+    alpha : float, default=0.0
+        Strength of the ridge penalty.
+    max_nodes : int, default=2_000_000
+        Nodes of the exact search, at most.
+    time_limit : float, default=None
+        Seconds of the exact search, at most.
+    random_state : int, RandomState instance or None, default=None
+        For restarts.
+    n_jobs : int, default=None
+        Threads over folds; the result does not depend on it.
+
+    Attributes
+    ----------
+    support_ : ndarray of shape (n_features,), bool
+        Which features are kept.
+    sizes_ : ndarray of shape (n_sizes,)
+        All k of the path.
+    rss_ : ndarray of shape (n_sizes,)
+        Residual sums of squares along it, summed over targets.
+    criterion_ : ndarray of shape (n_sizes,)
+        Values of the criterion along it.
+    optimal_ : bool
+        Whether no subset of that size is better, which has been proved.
+    optimality_gap_ : float
+        How far the objective may be above the optimum, as a share of it.
+    n_features_in_ : int
+        Number of features seen in fit.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features, only if X has string column names.
+
+    Raises
+    ------
+    ValueError
+        For sizes that no subset can have, features or groups out of range.
+
+    See Also
+    --------
+    sparsestat.linear_model.BestSubsetRegressor : The regression itself.
+    sklearn.feature_selection.SequentialFeatureSelector : One feature after the other.
+
+    References
+    ----------
+    Furnival and Wilson (1974), doi:10.1080/00401706.1974.10489231; Zhu, Wen, Zhu,
+    Zhang and Wang (2020), doi:10.1073/pnas.2014241117.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sparsestat.feature_selection import BestSubsetSelector
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> selector = BestSubsetSelector(n_nonzero_coefs=3).fit(X, y)
+    >>> selector.get_support(indices=True), selector.transform(X).shape
+    (array([2, 3, 8]), (442, 3))
+    """
+
+    _rules: ClassVar[dict[str, Rule]] = {
+        name: BestSubsetRegressor._rules[name] for name in _NAMES
+    }
+
+    def __init__(
+        self,
+        n_nonzero_coefs=None,
+        *,
+        max_nonzero_coefs=None,
+        criterion="ebic",
+        cv=None,
+        solver="auto",
+        feature_groups=None,
+        always_select=None,
+        alpha=0.0,
+        max_nodes=2_000_000,
+        time_limit=None,
+        random_state=None,
+        n_jobs=None,
+    ):
+        self.n_nonzero_coefs = n_nonzero_coefs
+        self.max_nonzero_coefs = max_nonzero_coefs
+        self.criterion = criterion
+        self.cv = cv
+        self.solver = solver
+        self.feature_groups = feature_groups
+        self.always_select = always_select
+        self.alpha = alpha
+        self.max_nodes = max_nodes
+        self.time_limit = time_limit
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y, sample_weight=None):
+        """Find the subset.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Data.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Target, or several.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights >= 0; a weight of k equals k copies of the row.
+
+        Returns
+        -------
+        self : object
+            The fitted selector.
+        """
+        check_parameters(self, self._rules)
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse="csc",
+            dtype=[np.float64, np.float32],
+            y_numeric=True,
+            multi_output=True,
+        )
+        kind = BestSubsetRegressor if np.ndim(y) == 1 else MultiTaskBestSubset
+        model = kind(**{name: getattr(self, name) for name in _NAMES})
+        if callable(self.feature_groups) and hasattr(self, "feature_names_in_"):
+            model.feature_groups = self.feature_groups(self.feature_names_in_)
+        model.fit(X, y, sample_weight)
+        support = np.zeros(X.shape[1], np.bool_)
+        support[model.support_] = True
+        self.support_, self.sizes_ = support, model.sizes_
+        self.rss_, self.criterion_ = model.rss_, model.criterion_
+        self.optimal_, self.optimality_gap_ = model.optimal_, model.optimality_gap_
+        return self
+
+    def _get_support_mask(self):
+        check_is_fitted(self)
+        return self.support_
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.target_tags.required = True
+        return tags

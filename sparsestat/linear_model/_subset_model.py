@@ -1,0 +1,538 @@
+"""What estimators of best subsets share: from second moments to a certified fit."""
+
+import copy
+import warnings
+from itertools import pairwise
+from math import inf
+from typing import ClassVar
+
+import numpy as np
+from joblib import Parallel, delayed
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import check_cv
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+from threadpoolctl import threadpool_limits
+
+from sparsestat.optim.design import make_design
+from sparsestat.optim.moments import downdated_gram
+from sparsestat.optim.subset import (
+    MatrixSource,
+    SubsetPath,
+    problem_of_design,
+    subset_path,
+)
+from sparsestat.utils.criteria import SUBSET_CRITERIA
+from sparsestat.utils.feature_groups import FEATURE_GROUPS, check_feature_groups
+from sparsestat.utils.validation import (
+    ArrayLike,
+    Boolean,
+    Each,
+    Interval,
+    Jobs,
+    OneOf,
+    RandomState,
+    Rule,
+    Splitter,
+    check_parameters,
+    check_sample_weight,
+)
+
+__all__ = ["SUBSET_RULES", "SubsetModel"]
+
+_COUNT = Interval(0, inf, closed="left", integer=True)
+_POSITIVE = Interval(1, inf, closed="left", integer=True)
+SUBSET_RULES: dict[str, Rule] = {
+    "n_nonzero_coefs": _COUNT | Each(_COUNT) | None,
+    "max_nonzero_coefs": _COUNT | None,
+    "criterion": OneOf(*SUBSET_CRITERIA),
+    "ic_coef": Interval(0, inf, closed="left"),
+    "cv": Splitter,
+    "solver": OneOf("auto", "splicing", "swap", "exact"),
+    "exchange_max": _POSITIVE,
+    "n_sweeps": _COUNT,
+    "n_restarts": _COUNT,
+    "n_best": _POSITIVE,
+    "feature_groups": FEATURE_GROUPS | None,
+    "always_select": ArrayLike | None,
+    "alpha": Interval(0, inf, closed="left"),
+    "fit_intercept": Boolean,
+    "standardize": Boolean,
+    "early_stopping": Boolean,
+    "max_nodes": _POSITIVE,
+    "time_limit": Interval(0, inf, closed="neither") | None,
+    "tol": Interval(0, inf, closed="neither"),
+    "max_iter": _POSITIVE,
+    "init_support": ArrayLike | None,
+    "random_state": RandomState,
+    "n_jobs": Jobs,
+}
+# The whole Gram matrix is formed at once up to this many features.
+_WHOLE_GRAM = 4000
+# Coefficients from second moments and from columns agree up to this share.
+_INACCURATE = 1e-6
+# Swap gains below this share of the objective are out of reach of float32.
+_FLOAT32_TOL = 1e-5
+
+
+class SubsetModel(BaseEstimator):
+    """Base of the estimators by least squares: validation, search, certificates."""
+
+    _rules: ClassVar[dict[str, Rule]] = SUBSET_RULES
+    _multi_output: ClassVar[bool] = False
+
+    def fit(self, X, y, sample_weight=None):
+        """Find the subsets, choose one, and fit least squares to it.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Data, float32 or float64; never copied unless of another type, or sparse
+            and not CSC.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Target, or several where the estimator takes them.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights >= 0; a weight of k equals k copies of the row.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            For data that are not finite, of wrong shape, complex or empty, and for
+            parameters or weights outside their range.
+        """
+        check_parameters(self, self._rules)
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse="csc",
+            dtype=[np.float64, np.float32],
+            y_numeric=True,
+            multi_output=self._multi_output,
+        )
+        y = y.astype(np.float64, copy=False)
+        given = check_sample_weight(sample_weight, X)
+        total = float(len(y)) if given is None else float(given.sum())
+        weight = np.full(len(y), 1.0) if given is None else given
+        options = self._options(X.shape[1], total)
+        data = _Moments(self, X, y, weight)
+        path = subset_path(data.problem, **options)
+        chosen, extra = path.chosen, {}
+        if self.cv is not None:
+            errors = self._held_out(X, y, given, data, path, options)
+            folds = errors[1]
+            extra["mse_path_"] = errors[0]
+            chosen = int(np.argmin(errors[0] @ (folds / folds.sum())))
+        coef = data.refit(path.supports[chosen])
+        vars(self).pop("mse_path_", None)
+        for name, value in extra.items():
+            setattr(self, name, value)
+        self._take(path, chosen, data.design, data.target_mean, total, coef, X.dtype)
+        return self
+
+    def predict(self, X):
+        """Predict the target: ``X @ coef_ + intercept_``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_targets)
+            Predictions.
+        """
+        check_is_fitted(self)
+        X = validate_data(
+            self,
+            X,
+            accept_sparse=("csr", "csc", "coo"),
+            dtype=[np.float64, np.float32],
+            reset=False,
+        )
+        return X @ self.coef_.T + self.intercept_
+
+    def refit(self, n_nonzero_coefs):
+        """The fitted model with the subset of another size of the path.
+
+        Parameters
+        ----------
+        n_nonzero_coefs : int
+            One of `sizes_`.
+
+        Returns
+        -------
+        model : object
+            A copy; nothing is computed anew.
+
+        Raises
+        ------
+        ValueError
+            For a size that is not on the path.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from sparsestat.linear_model import BestSubsetRegressor
+        >>> model = BestSubsetRegressor().fit(*load_diabetes(return_X_y=True))
+        >>> model.refit(2).support_
+        array([2, 8])
+        """
+        k = self._index_of(n_nonzero_coefs)
+        model = copy.copy(self)
+        dtype = self.coef_.dtype
+        coef = self.path_coef_[:, [k]].toarray().reshape(self.coef_.shape)
+        model.coef_ = coef.astype(dtype)
+        model.intercept_ = self.path_intercept_[..., k].astype(dtype)
+        if self.coef_.ndim == 1:
+            model.intercept_ = dtype.type(model.intercept_)
+        model.support_ = np.flatnonzero(np.atleast_2d(coef).any(axis=0))
+        model._certify(k)
+        return model
+
+    def best_subsets(self, n_nonzero_coefs):
+        """The `n_best` best subsets of a size, as far as the exact search found them.
+
+        Parameters
+        ----------
+        n_nonzero_coefs : int
+            One of `sizes_`.
+
+        Returns
+        -------
+        subsets : list of (ndarray, float)
+            Features and objective of each, best first; empty if that size was not
+            searched exactly.
+
+        Raises
+        ------
+        ValueError
+            For a size that is not on the path.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from sparsestat.linear_model import BestSubsetRegressor
+        >>> model = BestSubsetRegressor(2, n_best=2)
+        >>> model = model.fit(*load_diabetes(return_X_y=True))
+        >>> [features.tolist() for features, _ in model.best_subsets(2)]
+        [[2, 8], [2, 3]]
+        """
+        return list(self._subsets[self._index_of(n_nonzero_coefs)])
+
+    def to_frame(self):
+        """The path as a table.
+
+        Returns
+        -------
+        frame : pandas.DataFrame
+            A row for each size, with support, residual sum of squares, criterion and
+            what has been proved.
+        """
+        check_is_fitted(self)
+        import pandas as pd
+
+        p = self.n_features_in_
+        names = getattr(self, "feature_names_in_", np.arange(p))
+        ends = self.path_coef_.indptr
+        supports = [
+            [names[j] for j in np.unique(self.path_coef_.indices[a:b] % p)]
+            for a, b in pairwise(ends)
+        ]
+        return pd.DataFrame(
+            {
+                "size": self.sizes_,
+                "support": supports,
+                "rss": self.rss_,
+                "criterion": self.criterion_,
+                "lower_bound": self.lower_bounds_,
+                "optimal": self.optimal_path_,
+                "chosen": self.sizes_ == self.n_nonzero_coefs_,
+            }
+        ).set_index("size")
+
+    @property
+    def sparse_coef_(self):
+        """Coefficients as a `csr_array` with a row for each target."""
+        return sparse.csr_array(np.atleast_2d(self.coef_))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def _index_of(self, size: int) -> int:
+        """Where a size is on the path."""
+        check_is_fitted(self)
+        where = np.flatnonzero(self.sizes_ == size)
+        if len(where) == 0:
+            raise ValueError(
+                f"n_nonzero_coefs must be one of sizes_, {self.sizes_.tolist()}; got "
+                f"{size!r}."
+            )
+        return int(where[0])
+
+    def _options(self, n_features: int, total: float) -> dict:
+        """Checked options of `subset_path` for so many features and samples."""
+        labels, n_units, name = None, n_features, type(self).__name__
+        if self.feature_groups is not None:
+            names = getattr(self, "feature_names_in_", None)
+            groups = check_feature_groups(self.feature_groups, n_features, names)
+            labels, n_units = groups.labels.copy(), len(groups.names)
+            free = np.flatnonzero(labels < 0)  # features without a group are alone
+            labels[free] = n_units + np.arange(len(free))
+            n_units += len(free)
+            if self.solver == "exact" or self.n_best > 1:
+                raise ValueError(
+                    f"{name}: solver='exact' and n_best > 1 are for single features; "
+                    f"got feature_groups with solver={self.solver!r} and "
+                    f"n_best={self.n_best}. solver='auto' takes groups."
+                )
+        locked = _features(self.always_select, "always_select", n_features)
+        start = _features(self.init_support, "init_support", n_features)
+        n_locked = len(locked if labels is None else np.unique(labels[locked]))
+        most = max(min(n_units, int(np.ceil(total)) - 1), 0)
+        sizes = self.n_nonzero_coefs
+        if sizes is not None:
+            sizes = np.unique(np.atleast_1d(sizes))
+            for size in (sizes[0], sizes[-1]):
+                if not n_locked <= size <= max(most, n_locked):
+                    raise ValueError(
+                        f"{name}: n_nonzero_coefs must be in [{n_locked}, "
+                        f"{max(most, n_locked)}], from the number of features in "
+                        "always_select to that of all, or of samples less one; got "
+                        f"{int(size)}."
+                    )
+        top = self.max_nonzero_coefs
+        if top is not None and (top < n_locked or (sizes is None and top > most)):
+            raise ValueError(
+                f"{name}: max_nonzero_coefs must be in [{n_locked}, {most}], from the "
+                "number of features in always_select to that of all, or of samples "
+                f"less one; got {top}."
+            )
+        seed = check_random_state(self.random_state).randint(2**31 - 1)
+        return {
+            "sizes": sizes,
+            "max_size": top,
+            "criterion": self.criterion,
+            "ic_coef": self.ic_coef,
+            "n_intercepts": int(self.fit_intercept),
+            "labels": labels,
+            "locked": locked,
+            "solver": self.solver,
+            "exchange_max": self.exchange_max,
+            "n_sweeps": self.n_sweeps,
+            "n_restarts": self.n_restarts,
+            "early_stopping": self.early_stopping,
+            "n_best": self.n_best,
+            "max_nodes": self.max_nodes,
+            "time_limit": self.time_limit,
+            "max_iter": self.max_iter,
+            "start": [start] if len(start) else None,
+            "rng": np.random.default_rng(seed),
+        }
+
+    def _held_out(self, X, y, given, data, path: SubsetPath, options: dict):
+        """Mean squared errors on held-out samples, and the weight of each fold."""
+        rows = np.arange(len(y))
+        splitter = check_cv(self.cv, y)
+        sizes = {**options, "sizes": path.sizes, "n_restarts": 0, "n_best": 1}
+        if self.solver == "auto":
+            sizes["solver"] = "swap"
+        weight = np.ones(len(y)) if given is None else given
+
+        def run(train, test):
+            inside = np.zeros(len(y))
+            inside[rows[train]] = weight[rows[train]]
+            held = weight[rows[test]]
+            if not (inside.any() and held.any()):
+                raise ValueError(
+                    "sample_weight must not be all zero on the training or test "
+                    "samples of a fold."
+                )
+            fold = data.fold(self, inside)
+            found = subset_path(fold.problem, **sizes)
+            errors = fold.errors(X, y, rows[test], held, found)
+            at = np.searchsorted(found.sizes, path.sizes, side="right") - 1
+            return errors[np.maximum(at, 0)], held.sum()
+
+        with threadpool_limits(limits=1, user_api="blas"):
+            results = Parallel(n_jobs=self.n_jobs, require="sharedmem")(
+                delayed(run)(*fold) for fold in splitter.split(X, y)
+            )
+        errors, shares = zip(*results, strict=True)
+        return np.column_stack(errors), np.array(shares)
+
+    def _take(
+        self, path: SubsetPath, chosen: int, design, target_mean, total, coef, dtype
+    ) -> None:
+        """Keep a path and the solution that is chosen of it.
+
+        `coef`, of shape (n_targets, n_chosen), are the coefficients of the chosen
+        support on the scale of the design, if they are known better than from the path.
+        """
+        coefs = list(path.coefs)
+        self.gram_inaccurate_ = False
+        if coef is not None:
+            size = np.abs(coef).max(initial=0.0)
+            error = np.abs(coef - coefs[chosen]).max(initial=0.0)
+            self.gram_inaccurate_ = bool(error > _INACCURATE * size)
+            coefs[chosen] = coef
+        p, n_targets = len(design.mean), len(target_mean)
+        full = sparse.lil_array((n_targets * p, len(path.sizes)))
+        intercepts = np.empty((n_targets, len(path.sizes)))
+        for k, (A, b) in enumerate(zip(path.supports, coefs, strict=True)):
+            slopes = b / design.scale[A]
+            for t in range(n_targets):
+                full[t * p + A, k] = slopes[t]
+            intercepts[:, k] = target_mean - slopes @ design.mean[A]
+        if not self.fit_intercept:
+            intercepts[:] = 0.0
+        self.sizes_ = path.sizes
+        self.path_coef_ = full.tocsc().astype(dtype)
+        self.path_intercept_ = intercepts if self._multi_output else intercepts[0]
+        self.rss_ = total * path.rss
+        self.criterion_ = path.criterion
+        self.optimal_path_ = path.optimal
+        self.lower_bounds_ = total * path.lower_bounds
+        self._subsets = [
+            [(support, total * loss) for support, loss in found]
+            for found in path.others
+        ]
+        self._objectives, self._swap_gaps = total * path.losses, path.swap_gaps
+        self.n_nodes_, self.n_iter_ = path.n_nodes, path.n_iter
+        slopes = np.zeros((n_targets, p))
+        slopes[:, path.supports[chosen]] = (
+            coefs[chosen] / design.scale[path.supports[chosen]]
+        )
+        self.support_ = path.supports[chosen]
+        self.coef_ = slopes.astype(dtype)
+        self.intercept_ = intercepts[:, chosen].astype(dtype)
+        if not self._multi_output:
+            self.coef_, self.intercept_ = self.coef_[0], self.intercept_[0]
+        self._certify(chosen)
+        tol = self.tol if dtype == np.float64 else max(self.tol, _FLOAT32_TOL)
+        if self.stationarity_ > tol and self.solver != "splicing":
+            warnings.warn(
+                f"{type(self).__name__} did not reach its tolerance: an exchange of "
+                f"one feature would save {self.stationarity_:.3e} of the objective, "
+                f"asked were {tol:.3e}. Increase max_iter.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+
+    def _certify(self, k: int) -> None:
+        """Take the certificates of one size."""
+        self.n_nonzero_coefs_ = int(self.sizes_[k])
+        self.optimal_ = bool(self.optimal_path_[k])
+        self.lower_bound_ = float(self.lower_bounds_[k])
+        value = float(self._objectives[k])
+        gap = (value - self.lower_bound_) / value if value > 0.0 else 0.0
+        self.optimality_gap_ = 0.0 if self.optimal_ else float(gap)
+        self.swap_gap_ = self.stationarity_ = float(self._swap_gaps[k])
+
+
+class _Moments:
+    """Data of a fit as a design, and their second moments."""
+
+    def __init__(self, model: SubsetModel, X, y, weight, gram=None) -> None:
+        share = weight / weight.sum()
+        self.weight = share
+        self.design = make_design(
+            X,
+            sample_weight=share,
+            fit_intercept=model.fit_intercept,
+            standardize=model.standardize,
+        )
+        targets = y.reshape(len(y), -1)
+        self.target_mean = np.zeros(targets.shape[1])
+        if model.fit_intercept:
+            self.target_mean = share @ targets
+        self.target = targets - self.target_mean
+        p, n = X.shape[1], len(y)
+        whole = gram is None and p <= min(n, _WHOLE_GRAM)
+        # Standardised designs have unit variances, so that the ridge is the same.
+        self.problem = problem_of_design(
+            self.design, self.target, share, weight.sum(), model.alpha, whole=whole
+        )
+        if gram is not None:
+            self.problem = self.problem._replace(source=MatrixSource(gram(self)))
+
+    def fold(self, model: SubsetModel, weight: np.ndarray) -> "_Moments":
+        """The moments of some rows, from those of all less the rows left out."""
+        source, X = self.problem.source, self._data()
+        y = self.target + self.target_mean
+        if not isinstance(source, MatrixSource):
+            return _Moments(model, X, y, weight)
+
+        def gram(fold):
+            return downdated_gram(
+                source.matrix, self.design, self.weight, fold.design, fold.weight
+            )
+
+        return _Moments(model, X, y, weight, gram)
+
+    def refit(self, support: np.ndarray) -> np.ndarray:
+        """Least squares on the columns of a support, by an orthogonal factorisation."""
+        columns = self._columns(support)
+        root = np.sqrt(self.weight)[:, None]
+        ridge = np.diag(np.sqrt(self.problem.ridge[support]))
+        if self.problem.ridge[support].any():
+            columns = np.vstack([root * columns, ridge])
+            zeros = np.zeros((len(support), self.target.shape[1]))
+            target = np.vstack([root * self.target, zeros])
+        else:
+            columns, target = root * columns, root * self.target
+        return np.linalg.lstsq(columns, target, rcond=1e-10)[0].T
+
+    def errors(self, X, y, test, held, path: SubsetPath) -> np.ndarray:
+        """Mean squared errors of the solutions of a path on some rows."""
+        used = np.unique(np.concatenate([np.array([], np.int64), *path.supports]))
+        Z = self._columns(used, test)
+        truth = y.reshape(len(y), -1)[test] - self.target_mean
+        errors = []
+        for A, b in zip(path.supports, path.coefs, strict=True):
+            left = truth - Z[:, np.searchsorted(used, A)] @ b.T
+            errors.append(held @ (left**2).mean(axis=1) / held.sum())
+        return np.array(errors)
+
+    def _data(self):
+        design = self.design
+        if hasattr(design, "X"):
+            return design.X
+        shape = (design.n_samples, len(design.mean))
+        return sparse.csc_array((design.data, design.indices, design.indptr), shape)
+
+    def _columns(self, features, rows=slice(None)) -> np.ndarray:
+        X = self._data()[:, features]
+        X = X.toarray() if sparse.issparse(X) else X
+        X = X[rows].astype(np.float64) - self.design.mean[features]
+        return X / self.design.scale[features]
+
+
+def _features(values, name: str, n_features: int) -> np.ndarray:
+    """Indices of features, increasing."""
+    if values is None:
+        return np.array([], np.int64)
+    array = np.asarray(values)
+    if array.size == 0:
+        return np.array([], np.int64)
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise ValueError(
+            f"{name} must be a 1-D array of indices of features; got {array.dtype} of "
+            f"shape {array.shape}."
+        )
+    if array.min() < 0 or array.max() >= n_features:
+        worst = array.min() if array.min() < 0 else array.max()
+        raise ValueError(
+            f"{name} must hold indices in [0, {n_features}); got {int(worst)}."
+        )
+    return np.unique(array).astype(np.int64)
