@@ -68,4 +68,9 @@ def same(first, second):
         return same(first.toarray(), second.toarray())
     if isinstance(first, list | tuple):
         return len(first) == len(second) and all(map(same, first, second))
+    if isinstance(first, dict):  # accounts of rounds, whose times are nobody's promise
+        kept = first.keys() - {"seconds"}
+        return first.keys() == second.keys() and all(
+            same(first[key], second[key]) for key in kept
+        )
     return np.array_equal(first, second)

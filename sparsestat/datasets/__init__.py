@@ -6,6 +6,7 @@ from sparsestat.datasets._label_proportions import make_label_proportions
 from sparsestat.datasets._microarray import load_microarray
 from sparsestat.datasets._mulan import load_mulan
 from sparsestat.datasets._multiple_measurements import make_mmv
+from sparsestat.datasets._shards import make_shards
 from sparsestat.datasets._sparse_regression import make_sparse_regression
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "make_kronecker_sparse",
     "make_label_proportions",
     "make_mmv",
+    "make_shards",
     "make_sparse_regression",
 ]

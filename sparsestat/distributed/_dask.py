@@ -42,8 +42,8 @@ class DaskShards(Shards):
         self._client, self._held = client, held
 
     def persist(self):
-        """The same shards, kept by the workers."""
-        if self._held:
+        """The same shards, kept by the workers if they have room."""
+        if self._held or not self._fits():
             return self
         members = self._client.persist(self._members)
         return DaskShards(list(members), self.about, self._client, True)
@@ -70,6 +70,15 @@ class DaskShards(Shards):
         finally:
             if not _is_gone(client):
                 client.cancel(list(pending), force=True)
+
+    def _fits(self) -> bool:
+        """Whether the data take less than half of the workers' memory."""
+        n_rows, n_features = self.about.n_rows, self.about.n_features
+        if n_rows is None or n_features is None:
+            return True
+        workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
+        room = sum(worker["memory_limit"] or math.inf for worker in workers)
+        return 8 * sum(n_rows) * n_features <= 0.5 * room
 
     def _submit(self, f, k, told):
         from dask import delayed

@@ -168,14 +168,14 @@ class _Counter:
 
 
 def _size(value: Any) -> int:
-    """Numbers in a payload or message; strings and None are not counted."""
+    """Numbers in a payload or message; nothing else is counted."""
     if isinstance(value, np.ndarray | np.number):
         return int(value.size)
     if isinstance(value, dict):
         return sum(map(_size, value.values()))
     if isinstance(value, list | tuple):
         return sum(map(_size, value))
-    return int(isinstance(value, int | float | complex))
+    return int(isinstance(value, int | float | complex) and value is not bool(value))
 
 
 def _merged(payloads: Iterable, merge: Callable, n: int) -> Any:

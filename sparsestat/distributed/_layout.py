@@ -1,6 +1,7 @@
 """What all shards have to look like, checked where they lie."""
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -11,7 +12,8 @@ from sparsestat.distributed._shards import Shard, Shards, names_of
 __all__ = ["Layout", "checked", "layout_of"]
 
 
-class Layout(NamedTuple):
+@dataclass(frozen=True)
+class Layout:
     """Columns that every shard must have.
 
     Parameters
@@ -24,12 +26,15 @@ class Layout(NamedTuple):
         Columns of y; 0 where shards have none.
     missing : {"raise", "zero"}
         What to do about a named column that a dataframe lacks.
+    classes : ndarray or None
+        Labels, which become their places; None for targets that are numbers.
     """
 
     n_features: int
     names: list[str] | None
     n_targets: int
     missing: str = "raise"
+    classes: Any = None
 
 
 def layout_of(shards: Shards, missing: str = "raise", communication=None) -> Layout:
@@ -90,7 +95,8 @@ def checked(shard: Shard, layout: Layout) -> Shard:
     if layout.n_targets:
         if shard.y is None:
             raise ValueError("y must be given; got None.")
-        y = _numbers(shard.y, "y").astype(np.float64)
+        y = shard.y if layout.classes is None else _places(shard.y, layout.classes)
+        y = _numbers(y, "y").astype(np.float64)
         if len(y) != n:
             raise ValueError(f"y must have as many rows as X; got {len(y)} and {n}.")
         y = y.reshape(n, -1) if n else np.empty((0, layout.n_targets))
@@ -113,6 +119,16 @@ def checked(shard: Shard, layout: Layout) -> Shard:
         if values is not None and not _all_finite(np.asarray(values)):
             raise ValueError(f"{name} must be finite; got NaN or infinity.")
     return Shard(X, y, weight, shard.extra, shard.number)
+
+
+def _places(y: Any, classes: np.ndarray) -> np.ndarray:
+    """Places of labels among the classes."""
+    y = np.asarray(y)
+    places = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
+    unknown = classes[places] != y
+    if unknown.any():
+        raise ValueError(f"y must be among {classes}; got {y[unknown][0]!r}.")
+    return places
 
 
 def _all_finite(values: np.ndarray) -> bool:

@@ -10,6 +10,7 @@ from sparsestat.linear_model._cox import SparseCoxRegressor
 from sparsestat.linear_model._cox_cv import SparseCoxRegressorCV, cox_path
 from sparsestat.linear_model._cv import ElasticNetCV, LassoCV
 from sparsestat.linear_model._debiased import DebiasedLasso
+from sparsestat.linear_model._distributed_subset import DistributedBestSubsetRegressor
 from sparsestat.linear_model._elastic_net import ElasticNet
 from sparsestat.linear_model._fused_lasso import FusedLasso, FusedLassoCV
 from sparsestat.linear_model._gamma import (
@@ -63,6 +64,7 @@ __all__ = [
     "AdaptiveLassoCV",
     "BestSubsetRegressor",
     "DebiasedLasso",
+    "DistributedBestSubsetRegressor",
     "ElasticNet",
     "ElasticNetCV",
     "FusedLasso",

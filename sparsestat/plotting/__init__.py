@@ -2,6 +2,7 @@
 
 from sparsestat.plotting._coefficient_intervals import CoefficientIntervalDisplay
 from sparsestat.plotting._coefficient_path import CoefficientPathDisplay
+from sparsestat.plotting._communication import CommunicationDisplay
 from sparsestat.plotting._cross_validation import CrossValidationDisplay
 from sparsestat.plotting._decoder import DecoderDisplay
 from sparsestat.plotting._kronecker_support import KroneckerSupportDisplay
@@ -11,6 +12,7 @@ from sparsestat.plotting._simplex_map import SimplexMapDisplay
 __all__ = [
     "CoefficientIntervalDisplay",
     "CoefficientPathDisplay",
+    "CommunicationDisplay",
     "CrossValidationDisplay",
     "DecoderDisplay",
     "KroneckerSupportDisplay",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sparsestat.distributed import ShardsLost, as_shards, condense, map_reduce
-from sparsestat.linear_model import Lasso, LassoCV
+from sparsestat.linear_model import DistributedBestSubsetRegressor, Lasso, LassoCV
 
 pytest.importorskip("distributed")
 
@@ -113,6 +113,40 @@ def test_killed_worker_changes_no_bit(client, tmp_path):
     whole.fit(X, y)
     assert few.alpha_ == pytest.approx(whole.alpha_, rel=1e-12)
     np.testing.assert_allclose(few.coef_, whole.coef_, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("algorithm", ["gram", "columns", "surrogate"])
+def test_killed_worker_in_a_search_of_subsets(client, tmp_path, algorithm):
+    marker = str(tmp_path / "killed")
+
+    def make(k):
+        return deadly_chunk(k, marker) if k == 2 else chunk(k)
+
+    model = DistributedBestSubsetRegressor(algorithm=algorithm, max_nonzero_coefs=8)
+    X, y = lazy(6, make)
+    model.fit(X, y)
+    assert os.path.exists(marker)
+    here = DistributedBestSubsetRegressor(
+        algorithm=algorithm, max_nonzero_coefs=8, n_shards=6
+    ).fit(*pooled(6))
+    np.testing.assert_array_equal(model.support_, [0, 3])
+    np.testing.assert_array_equal(model.coef_, here.coef_)
+    assert model.bytes_total_ == here.bytes_total_
+    lazy_prediction = model.predict(X[:ROWS])
+    np.testing.assert_allclose(
+        lazy_prediction.compute(), here.predict(chunk(0)[:, :50])
+    )
+
+
+def test_subsets_of_dataframes(client):
+    Z = chunk(0, 900, 4)
+    frame = dd.from_pandas(pd.DataFrame(Z, columns=list("abcdy")), npartitions=3)
+    model = DistributedBestSubsetRegressor().fit(frame[list("abcd")], frame["y"])
+    assert list(model.feature_names_in_) == list("abcd")
+    here = DistributedBestSubsetRegressor().fit(Z[:, :4], Z[:, 4])
+    np.testing.assert_allclose(model.coef_, here.coef_, rtol=0, atol=1e-10)
+    found = model.predict(frame[list("abcd")]).compute()
+    np.testing.assert_allclose(found, here.predict(Z[:, :4]), atol=1e-10)
 
 
 def test_killed_worker_with_data_that_it_held(client, tmp_path):
