@@ -12,6 +12,7 @@ FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 PAGES = [
     "index.rst",
     "tour.rst",
+    "user_guide/bayes.rst",
     "user_guide/best_subset.rst",
     "user_guide/bias_and_noise.rst",
     "user_guide/covariance.rst",

@@ -3,10 +3,14 @@
 from sparsestat.bayes._kronecker import KroneckerSparseBayesian
 from sparsestat.bayes._kronecker_omp import kron_omp
 from sparsestat.bayes._kronecker_posterior import KroneckerPosterior, kron_posterior
+from sparsestat.bayes._multi_task import MultiTaskSparseBayesianRegression
+from sparsestat.bayes._regression import SparseBayesianRegression
 
 __all__ = [
     "KroneckerPosterior",
     "KroneckerSparseBayesian",
+    "MultiTaskSparseBayesianRegression",
+    "SparseBayesianRegression",
     "kron_omp",
     "kron_posterior",
 ]

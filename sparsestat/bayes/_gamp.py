@@ -23,7 +23,7 @@ _POWER_ITERATIONS, _PROBES = 20, 30
 # Safety factor of the condition on damping.
 _SAFETY = 1.1
 # An inner loop ends at this share of the change of the outer one before.
-_FORCING = 0.1
+_FORCING = 0.3
 # No M-step can be judged by a larger residual than the first; means end at the second.
 _LEAST_TOL, _POLISH = 1e-5, 1e-10
 # Variances this far below what the data resolve, and falling, are dropped.
@@ -98,6 +98,16 @@ class Columns(NamedTuple):
         """Some of the columns, in memory of their own."""
         mean = None if self.mean is None else self.mean[kept]
         return Columns(self.X[:, kept], mean, self.root)
+
+    def dense(self) -> np.ndarray:
+        """The matrix itself, in double precision."""
+        X = self.X
+        whole = X.toarray() if hasattr(X, "toarray") else np.asarray(X)
+        kind = np.complex128 if np.iscomplexobj(whole) else np.float64
+        whole = whole.astype(kind, copy=False)
+        if self.mean is not None:
+            whole = whole - self.mean
+        return whole if self.root is None else self.root[:, None] * whole
 
     @property
     def can_take(self) -> bool:
@@ -319,13 +329,7 @@ class _State:
     def _prepare(self) -> None:
         """What depends on the columns that are left."""
         if self.settings.variance == "vector":
-            X = self.columns.X
-            whole = X.toarray() if hasattr(X, "toarray") else X
-            if self.columns.mean is not None:
-                whole = whole - self.columns.mean
-            if self.columns.root is not None:
-                whole = self.columns.root[:, None] * whole
-            self.squares = np.abs(whole) ** 2
+            self.squares = np.abs(self.columns.dense()) ** 2
         self.theta = self.settings.damping
         if self.theta == "auto":
             kept = self.g > 0.0

@@ -1,0 +1,290 @@
+"""Posterior and evidence of sparse linear models, and what they are learnt by.
+
+In the smaller of the dimensions, with shares of the prior variances computed directly:
+one minus a ratio would cancel.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from scipy.linalg import cho_solve, solve_triangular
+
+from sparsestat.bayes._gamp import Columns
+
+__all__ = ["Learnt", "Moments", "Problem", "Violation", "learn", "moments", "violation"]
+
+# Least noise variance, relative to the power of the data.
+TINY_NOISE = 1e-14
+
+
+class Problem(NamedTuple):
+    """Data of unit power.
+
+    Parameters
+    ----------
+    A : ndarray of shape (n_samples, n_features)
+        Matrix, centred and weighted.
+    Y : ndarray of shape (n_samples, n_targets)
+        Targets, likewise.
+    n_rows : float
+        Rows that these stand for: the sum of the weights.
+    """
+
+    A: np.ndarray
+    Y: np.ndarray
+    n_rows: float
+
+
+class Moments(NamedTuple):
+    """Posterior at given prior variances.
+
+    Parameters
+    ----------
+    mean : ndarray of shape (n_features, n_targets)
+        Means.
+    determined : ndarray of shape (n_features,)
+        Shares of the prior variances that the data take away.
+    cost : float
+        log det C plus y^H C^-1 y, averaged over the targets.
+    covariance : callable
+        ``covariance()`` is that of the coefficients.
+    """
+
+    mean: np.ndarray
+    determined: np.ndarray
+    cost: float
+    covariance: Callable[[], np.ndarray]
+
+
+def moments(problem: Problem, g: np.ndarray, noise: float, gram=None) -> Moments:
+    """Posterior means, shares and cost.
+
+    Parameters
+    ----------
+    problem : Problem
+        Data.
+    g : ndarray of shape (n_features,)
+        Prior variances.
+    noise : float
+        Noise variance.
+    gram : tuple of ndarray, optional
+        A^H A and A^H Y where there are fewer features than samples.
+    """
+    A, Y, n_rows = problem
+    m, k = A.shape
+    root = np.sqrt(g)
+    if k < m:
+        gram, products = gram or (A.conj().T @ A, A.conj().T @ Y)
+        scaled = root[:, None] * gram * root
+        B = scaled.copy()
+        B[np.diag_indices(k)] += noise
+        lower = np.linalg.cholesky(B)
+        z = cho_solve((lower, True), root[:, None] * products, check_finite=False)
+        mean = root[:, None] * z
+        inverse = solve_triangular(lower, np.eye(k), lower=True, check_finite=False)
+        shares = (inverse.conj() * (inverse @ scaled)).sum(axis=0).real
+        rest = Y - A @ mean
+        quadratic = _energy(rest) / noise + _energy(z)
+        n_left = n_rows - k
+
+        def covariance():
+            half = np.sqrt(noise) * inverse * root
+            return half.conj().T @ half
+    else:
+        C = (A * g) @ A.conj().T
+        C[np.diag_indices(m)] += noise
+        lower = np.linalg.cholesky(C)
+        W = solve_triangular(lower, A, lower=True, check_finite=False)
+        v = solve_triangular(lower, Y, lower=True, check_finite=False)
+        mean = g[:, None] * (W.conj().T @ v)
+        shares = g * _squares(W).sum(axis=0)
+        quadratic = _energy(v)
+        n_left = n_rows - m
+
+        def covariance():
+            scaled = W * g
+            return np.diag(g) - scaled.conj().T @ scaled
+
+    cost = 2.0 * np.log(lower.diagonal().real).sum() + n_left * np.log(noise)
+    return Moments(
+        mean,
+        np.clip(shares, 0.0, 1.0),
+        float(cost + quadratic / Y.shape[1]),
+        covariance,
+    )
+
+
+class Learnt(NamedTuple):
+    """What was reached.
+
+    Parameters
+    ----------
+    g : ndarray of shape (n_features,)
+        Prior variances.
+    noise : float
+        Noise variance.
+    n_iter : int
+        Iterations.
+    history : dict of str to list
+        ``cost``, ``noise`` and ``n_active`` before each iteration's step.
+    """
+
+    g: np.ndarray
+    noise: float
+    n_iter: int
+    history: dict[str, list]
+
+
+# Prior variances from posterior power, shares and what they were.
+STEPS: dict[str, Callable] = {
+    "mm": lambda power, r, g: np.sqrt(power * _ratio(g, r)),
+    "em": lambda power, r, g: power + g * (1.0 - r),
+    "mackay": lambda power, r, g: _ratio(power, r),
+}
+
+
+def learn(
+    problem: Problem,
+    g: np.ndarray,
+    noise: float,
+    *,
+    solver: str,
+    fixed_noise: bool,
+    noise_floor: float,
+    prune_tol: float,
+    max_iter: int,
+    tol: float,
+    tol_step: float,
+) -> Learnt:
+    """Iterate a step until stationary, on the variances that are not negligible.
+
+    For "mm" and "em" the cost never rises, but for what `prune_tol` removes.
+    """
+    g, kept, Y = g.copy(), np.flatnonzero(g), problem.Y
+    history = {"cost": [], "noise": [], "n_active": []}
+    part, gram = problem._replace(A=problem.A[:, kept]), None
+    revived: set[int] = set()
+    for _ in range(max_iter):
+        if not len(kept):
+            break
+        if gram is None and len(kept) < len(Y):
+            gram = part.A.conj().T @ part.A, part.A.conj().T @ Y
+        now = moments(part, g[kept], noise, gram)
+        history["cost"].append(now.cost)
+        history["noise"].append(noise)
+        history["n_active"].append(len(kept))
+        power = _squares(now.mean).mean(axis=1)
+        updated = STEPS[solver](power, now.determined, g[kept])
+        worst = np.abs(now.determined - _ratio(power, g[kept])).max()
+        change = _change(g[kept], updated)
+        if not fixed_noise:
+            rest = _energy(Y - part.A @ now.mean) / Y.shape[1]
+            new = _noise_step(solver, rest, noise, now.determined.sum(), problem.n_rows)
+            new = max(new, noise_floor, TINY_NOISE)
+            moved = abs(new - noise) / noise
+            worst, change = max(worst, moved), max(change, moved)
+        if worst <= tol:
+            found = violation(Columns(problem.A), Y, g, noise)
+            if found.excess <= tol or found.index in revived:
+                break
+            # What was pruned too early comes back at the value that is best for it.
+            revived.add(found.index)
+            g[found.index] = found.optimum
+            kept = np.flatnonzero(g)
+            part, gram = problem._replace(A=problem.A[:, kept]), None
+            continue
+        g[kept] = updated
+        if not fixed_noise:
+            noise = new
+        g[g < prune_tol * g.max()] = 0.0
+        if not g[kept].all():
+            kept = np.flatnonzero(g)
+            part, gram = problem._replace(A=problem.A[:, kept]), None
+        if change <= tol_step:
+            break
+    return Learnt(g, noise, len(history["cost"]), history)
+
+
+class Violation(NamedTuple):
+    """How far from a local minimum of the cost in g.
+
+    Parameters
+    ----------
+    slope : float
+        Largest slope with respect to the logarithm of a variance that is positive.
+    excess : float
+        By how much, relatively, |a^H C^-1 y|^2 exceeds a^H C^-1 a for a variance that
+        is zero, at most.
+    index : int or None
+        The feature of this excess.
+    optimum : float
+        The variance that would be best for it, all others fixed.
+    """
+
+    slope: float
+    excess: float
+    index: int | None
+    optimum: float
+
+    @property
+    def worst(self) -> float:
+        """The larger of both."""
+        return max(self.slope, self.excess)
+
+
+def violation(
+    columns: Columns, Y: np.ndarray, g: np.ndarray, noise: float
+) -> Violation:
+    """Conditions of a local minimum, over the positive variances and the zero ones."""
+    kept, zero = np.flatnonzero(g), g == 0.0
+    A = columns.take(kept).dense()
+    now = moments(Problem(A, Y, len(Y)), g[kept], noise)
+    power = _squares(now.mean).mean(axis=1)
+    slope = np.abs(now.determined - _ratio(power, g[kept])).max(initial=0.0)
+    if not zero.any():
+        return Violation(float(slope), 0.0, None, 0.0)
+    solved = (Y - A @ now.mean) / noise
+    up = _squares(columns.adjoint(solved)).mean(axis=1)
+    down = columns.energies() / noise
+    if len(kept):
+        # C^-1 = (I - A S A^H / noise) / noise with the posterior covariance S.
+        cross = columns.adjoint(A)
+        spread = ((cross @ now.covariance()) * cross.conj()).sum(axis=1).real
+        down = np.maximum(down - spread / noise**2, 0.0)
+    ratio = np.where(zero, _ratio(up, down), 0.0)
+    index = int(ratio.argmax())
+    if ratio[index] <= 1.0:
+        return Violation(float(slope), 0.0, None, 0.0)
+    optimum = (ratio[index] - 1.0) / down[index]
+    return Violation(float(slope), float(ratio[index] - 1.0), index, float(optimum))
+
+
+def _noise_step(solver, rest, noise, determined, n_rows) -> float:
+    """Noise variance from squared residuals and the number of determined ones.
+
+    Majorisation has the fixed points of expectation maximisation and longer steps.
+    """
+    if solver == "em":
+        return (rest + noise * determined) / n_rows
+    left = max(n_rows - determined, np.finfo(float).eps * n_rows)
+    return float(np.sqrt(noise * rest / left))
+
+
+def _ratio(above, below):
+    return np.divide(above, below, out=np.zeros_like(above), where=below > 0.0)
+
+
+def _change(before, after) -> float:
+    size = np.linalg.norm(before)
+    return float(np.linalg.norm(after - before) / size) if size > 0.0 else 0.0
+
+
+def _squares(tensor: np.ndarray) -> np.ndarray:
+    if np.iscomplexobj(tensor):
+        return tensor.real**2 + tensor.imag**2
+    return tensor**2
+
+
+def _energy(tensor: np.ndarray) -> float:
+    return float(np.vdot(tensor, tensor).real)
