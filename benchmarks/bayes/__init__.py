@@ -6,11 +6,14 @@ B    Kronecker-sparse tensors over the level of the noise, 200 draws a point
 C    Kronecker-sparse tensors over the rows of the first factor
 D    Methods that expand the product, a few draws
 E    60^3 unknowns, 40^3 measurements
+F    What restarts are worth, where a single one ends in another optimum
+G    Message passing on families of matrices on which it used to diverge
+H    Message passing, 1000 samples of 4000 features
 ==== =========================================================================
 """
 
-from benchmarks.bayes import _kronecker
+from benchmarks.bayes import _gamp, _kronecker
 
 TITLE = "Sparse Bayesian learning"
 
-CASES = [*_kronecker.CASES]
+CASES = [*_kronecker.CASES, *_gamp.CASES]

@@ -259,6 +259,32 @@ def _dense(settings: Settings) -> dict:
     return {"kind": "tables", "tables": tensor_tables(events, shown), "notes": [note]}
 
 
+def _restarts(settings: Settings) -> dict:
+    n_trials = 2 if settings.quick else 200
+    events = run_child(
+        "_kronecker:measure_tensors", settings,
+        options={"snr_db": 20}, n_trials=n_trials, methods="restarted_methods",
+    )  # fmt: skip
+    rows = []
+    for name in dict.fromkeys(event["method"] for event in events):
+        errors = np.array([e["nmse"] for e in events if e["method"] == name])
+        times = [e["time"] for e in events if e["method"] == name]
+        rows.append(
+            [
+                name, f"{np.mean(errors > 0.05):.1%}", f"{errors.mean():.2g}",
+                f"{np.median(errors):.2g}", seconds(np.median(times)),
+            ]
+        )  # fmt: skip
+    head = ["", "error above 0.05", "mean error", "median", "time of a fit, median"]
+    title = "Kronecker-sparse tensors at 20 dB"
+    table = {"title": title, "head": head, "rows": rows}
+    note = (
+        f"{n_trials} draws. The evidence tells the optima apart: of several starts the "
+        "one of the highest is kept."
+    )
+    return {"kind": "tables", "tables": [table], "notes": [note]}
+
+
 def _large(settings: Settings) -> dict:
     sizes = (10, 15) if settings.quick else (40, 60)
     (event,) = run_child("_kronecker:measure_large", settings, sizes=sizes)
@@ -325,4 +351,5 @@ CASES = [
     ),
     Case("D", "The same beside methods that expand the product", _dense),
     Case("E", "A tensor of 216000 unknowns", _large),
+    Case("F", "What restarts are worth", _restarts),
 ]
