@@ -39,7 +39,7 @@ def run_child(call: str, settings: Settings, **kwargs) -> list[dict]:
 
 def _selection(settings: Settings) -> dict:
     cells = [SLOW_CELL, *CELLS]
-    n_draws, tables = 20, []
+    n_draws, tables = 10, []
     if settings.quick:
         cells, n_draws = [{**SLOW_CELL, "n_features": 30}], 1
     for cell in cells:

@@ -10,6 +10,9 @@ from sparsestat.linear_model._cox import SparseCoxRegressor
 from sparsestat.linear_model._cox_cv import SparseCoxRegressorCV, cox_path
 from sparsestat.linear_model._cv import ElasticNetCV, LassoCV
 from sparsestat.linear_model._debiased import DebiasedLasso
+from sparsestat.linear_model._distributed_classifier import (
+    DistributedBestSubsetClassifier,
+)
 from sparsestat.linear_model._distributed_subset import DistributedBestSubsetRegressor
 from sparsestat.linear_model._elastic_net import ElasticNet
 from sparsestat.linear_model._fused_lasso import FusedLasso, FusedLassoCV
@@ -64,6 +67,7 @@ __all__ = [
     "AdaptiveLassoCV",
     "BestSubsetRegressor",
     "DebiasedLasso",
+    "DistributedBestSubsetClassifier",
     "DistributedBestSubsetRegressor",
     "ElasticNet",
     "ElasticNetCV",

@@ -22,7 +22,7 @@ from sparsestat.optim.subset import subset_path
 from sparsestat.optim.subset.path import default_max_size
 from sparsestat.utils.validation import Interval, OneOf, Rule
 
-__all__ = ["DistributedBestSubsetRegressor"]
+__all__ = ["DistributedBestSubsetRegressor", "stacked"]
 
 # Largest model among the candidates of a surrogate, unless the parameters say.
 _SURROGATE_SIZE = 20
@@ -346,7 +346,7 @@ class DistributedBestSubsetRegressor(RegressorMixin, DistributedModel):
         self.sizes_ = path.sizes
         coefs = [coef[0] for coef in path.coefs]
         coefs[k] = found["coef"]
-        self.path_coef_ = _stacked(path.supports, coefs, p).astype(dtype)
+        self.path_coef_ = stacked(path.supports, coefs, p).astype(dtype)
         self.path_intercept_ = totals.y_mean - totals.mean @ self.path_coef_
         self.rss_ = path.rss * totals.weight
         self.criterion_ = path.criterion
@@ -364,7 +364,7 @@ class DistributedBestSubsetRegressor(RegressorMixin, DistributedModel):
         self.algorithm_ = found["algorithm"]
 
 
-def _stacked(supports: list, coefs: list, n_features: int) -> sparse.csc_array:
+def stacked(supports: list, coefs: list, n_features: int) -> sparse.csc_array:
     """Coefficients of all sizes, a column each."""
     rows = np.concatenate(supports).astype(np.int64)
     indptr = np.concatenate([[0], np.cumsum([len(support) for support in supports])])
