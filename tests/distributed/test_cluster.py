@@ -289,6 +289,9 @@ def test_lost_scheduler_is_an_error():
         time.sleep(0.2)
         return (np.zeros(1),)
 
+    X, y = pooled(1)
+    model = DistributedBestSubsetRegressor(2).fit(X, y)
+    before = dict(vars(model))
     with Client(cluster) as client:
         shards = as_shards(da.zeros((50, 2), chunks=(1, 2)), client=client)
         closer = threading.Timer(0.5, cluster.close)
@@ -296,6 +299,11 @@ def test_lost_scheduler_is_an_error():
         with pytest.raises(ShardsLost, match="connection to the scheduler is lost"):
             map_reduce(waiting, shards)
         closer.join(10.0)
+        lazy_X = da.from_array(X[:100, :], chunks=(10, WIDTH))
+        model.set_params(client=client)
+        with pytest.raises(ShardsLost, match="connection to the scheduler is lost"):
+            model.fit(lazy_X, y[:100])
+    assert {**vars(model), "client": None} == {**before, "client": None}
 
 
 def test_nothing_is_imported_before_it_is_needed():
