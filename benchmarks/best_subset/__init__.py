@@ -1,0 +1,14 @@
+"""Best subsets: times beside abess at the residuals that they reach, and optimality.
+
+==== =========================================================================
+A    paths and single sizes, dense and sparse, groups, folds, beside abess
+B    exact search: nodes and times
+C    how often the optimum is missed, by correlation and signal, 40 draws each
+==== =========================================================================
+"""
+
+from benchmarks.best_subset import _study, _times
+
+TITLE = "Best subsets"
+
+CASES = [_times.CASE, _times.EXACT, _study.CASE]
