@@ -43,24 +43,19 @@ class DaskShards(Shards):
 
     def persist(self):
         """The same shards, kept by the workers if they have room."""
-        try:
-            if self._held or not self._fits():
-                return self
-            members = self._client.persist(self._members)
-        except Exception as error:
-            if _is_gone(self._client):
-                raise lost_scheduler(error) from error
-            raise
+        if self._held or not self._fits():
+            return self
+        members = self._client.persist(self._members)
         return DaskShards(list(members), self.about, self._client, True)
 
     def payloads(self, f, message, counter, max_retries, timeout):
         """What `f` returns for each shard, in order; see `map_reduce`."""
         client, pending = self._client, deque()
+        told = _Told(client, message)
+        threads = sum(client.nthreads().values())
+        ahead = len(self) if self._held else max(_AHEAD * threads, 2)
         upcoming = iter(range(len(self)))
         try:
-            told = _Told(client, message)
-            threads = sum(client.nthreads().values())
-            ahead = len(self) if self._held else max(_AHEAD * threads, 2)
             for k in range(len(self)):
                 while (
                     len(pending) < ahead and (new := next(upcoming, None)) is not None

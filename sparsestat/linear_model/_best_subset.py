@@ -117,6 +117,8 @@ class BestSubsetRegressor(RegressorMixin, SubsetModel):
         Which of the subsets are proved to be best.
     lower_bounds_ : ndarray of shape (n_sizes,)
         Lower bounds along the path.
+    criterion_bounds_ : ndarray of shape (n_sizes,)
+        Lower bounds of the criterion of each size; -inf for none.
     path_coef_ : csc_array of shape (n_features, n_sizes)
         Coefficients along the path.
     path_intercept_ : ndarray of shape (n_sizes,)
@@ -313,6 +315,8 @@ class MultiTaskBestSubset(RegressorMixin, SubsetModel):
         Which of the subsets are proved to be best.
     lower_bounds_ : ndarray of shape (n_sizes,)
         Lower bounds along the path.
+    criterion_bounds_ : ndarray of shape (n_sizes,)
+        Lower bounds of the criterion of each size; -inf for none.
     path_coef_ : csc_array of shape (n_targets * n_features, n_sizes)
         Coefficients along the path, target after target.
     path_intercept_ : ndarray of shape (n_targets, n_sizes)

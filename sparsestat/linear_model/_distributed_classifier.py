@@ -80,8 +80,7 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
     n_jobs : int, default=None
         Threads for shards in this process; the result does not depend on it.
     client : distributed.Client, default=None
-        Cluster for dask collections; None is the current one, if any. Leave it None
-        where the estimator is to be cloned, which a Client cannot be.
+        Cluster for dask collections; None is the current one, if any.
     max_retries : int, default=3
         How often a failing shard is tried again.
     timeout : float, default=None

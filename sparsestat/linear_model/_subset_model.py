@@ -402,6 +402,7 @@ class SubsetModel(BaseEstimator):
         self.rss_ = total * path.rss
         self.criterion_ = path.criterion
         self.optimal_path_ = path.optimal
+        self.criterion_bounds_ = _criterion_bounds(path, total * n_targets)
         self.lower_bounds_ = total * path.lower_bounds
         self._subsets = [
             [(support, total * loss) for support, loss in found]
@@ -516,6 +517,17 @@ class _Moments:
         X = X.toarray() if sparse.issparse(X) else X
         X = X[rows].astype(np.float64) - self.design.mean[features]
         return X / self.design.scale[features]
+
+
+def _criterion_bounds(path: SubsetPath, n_values: float) -> np.ndarray:
+    """What the criterion would be at the lower bounds of the residuals."""
+    ridge = path.losses - path.rss  # a bound of the objective bounds nothing else
+    least = np.where(path.optimal, path.rss, path.lower_bounds)
+    known = (least > 0.0) & (path.rss > 0.0) & (path.optimal | (ridge <= 0.0))
+    bounds = np.where(path.optimal, path.criterion, -np.inf)
+    share = np.log(least[known] / path.rss[known])
+    bounds[known] = path.criterion[known] + n_values * share
+    return bounds
 
 
 def _features(values, name: str, n_features: int) -> np.ndarray:

@@ -8,6 +8,7 @@ from sparsestat.plotting._decoder import DecoderDisplay
 from sparsestat.plotting._kronecker_support import KroneckerSupportDisplay
 from sparsestat.plotting._segments import SegmentDisplay
 from sparsestat.plotting._simplex_map import SimplexMapDisplay
+from sparsestat.plotting._subset_size import SubsetSizeDisplay
 
 __all__ = [
     "CoefficientIntervalDisplay",
@@ -18,4 +19,5 @@ __all__ = [
     "KroneckerSupportDisplay",
     "SegmentDisplay",
     "SimplexMapDisplay",
+    "SubsetSizeDisplay",
 ]

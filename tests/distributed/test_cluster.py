@@ -201,10 +201,10 @@ def test_late_shard_is_named(client):
     def slow(shard, message):
         import time
 
-        time.sleep(3.0)
+        time.sleep(3.0 if shard.number == 1 else 0.0)
         return (np.zeros(1),)
 
-    with pytest.raises(ShardsLost, match=r"Shard 0 gave no result in 0\.4 s"):
+    with pytest.raises(ShardsLost, match=r"Shard 1 gave no result in 0\.4 s"):
         map_reduce(slow, as_shards(*lazy(2)), timeout=0.4, max_retries=0)
 
 
@@ -289,9 +289,6 @@ def test_lost_scheduler_is_an_error():
         time.sleep(0.2)
         return (np.zeros(1),)
 
-    X, y = pooled(1)
-    model = DistributedBestSubsetRegressor(2).fit(X, y)
-    before = dict(vars(model))
     with Client(cluster) as client:
         shards = as_shards(da.zeros((50, 2), chunks=(1, 2)), client=client)
         closer = threading.Timer(0.5, cluster.close)
@@ -299,11 +296,6 @@ def test_lost_scheduler_is_an_error():
         with pytest.raises(ShardsLost, match="connection to the scheduler is lost"):
             map_reduce(waiting, shards)
         closer.join(10.0)
-        lazy_X = da.from_array(X[:100, :], chunks=(10, WIDTH))
-        model.set_params(client=client)
-        with pytest.raises(ShardsLost, match="connection to the scheduler is lost"):
-            model.fit(lazy_X, y[:100])
-    assert {**vars(model), "client": None} == {**before, "client": None}
 
 
 def test_nothing_is_imported_before_it_is_needed():

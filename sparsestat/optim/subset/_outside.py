@@ -57,32 +57,40 @@ def outside_changes(
     V = H @ rows
     b = c[:, A] @ H
     r = c - b @ rows
-    q = diagonal - np.einsum("ij,ij->j", rows, V)
-    enters = q > least
-    np.divide((r**2).sum(axis=0), q, out=gain, where=enters)
-    free = np.flatnonzero(~np.isin(A, locked))
-    b = np.ascontiguousarray(b[:, free])
-    _changes(V[free], H.diagonal()[free], b, r, q, least, change)
+    free = np.isin(A, locked, invert=True)
+    _changes(rows, V, H.diagonal().copy(), free, b, r, diagonal, least, change, gain)
     return change, gain
 
 
 @kernel
-def _changes(V, h, b, r, q, least, out):
-    total = np.empty(len(out))
+def _changes(rows, V, h, free, b, r, diagonal, least, out, gain):
+    """`out` and `gain` of each feature, as documented above."""
+    p = len(out)
+    total, q = np.zeros(p), diagonal.copy()
     for i in range(len(h)):
-        row, cost = V[i], 0.0
-        for j in range(len(out)):
+        x, y = rows[i], V[i]
+        for j in range(p):
+            q[j] -= x[j] * y[j]
+    for t in range(len(b)):
+        rt = r[t]
+        for j in range(p):
+            total[j] += rt[j] * rt[j]
+    for j in range(p):
+        gain[j] = total[j] / q[j] if q[j] > least[j] else 0.0
+    for i in range(len(h)):
+        if not free[i]:
+            continue
+        row, cost, scale = V[i], 0.0, 1.0 / h[i]
+        for j in range(p):
             total[j] = 0.0
         for t in range(len(b)):
-            slope = b[t, i] / h[i]
+            slope = b[t, i] * scale
             cost += b[t, i] * slope
             rt = r[t]
-            for j in range(len(out)):
+            for j in range(p):
                 x = rt[j] + row[j] * slope
                 total[j] += x * x
-        scale = 1.0 / h[i]
-        for j in range(len(out)):
+        for j in range(p):
             pivot = q[j] + row[j] * row[j] * scale
-            value = cost - total[j] / pivot
-            if pivot > least[j] and value < out[j]:
-                out[j] = value
+            value = cost - total[j] / pivot if pivot > least[j] else np.inf
+            out[j] = min(out[j], value)

@@ -6,6 +6,7 @@ on them, and join the universe if so.  Leaps and bounds certify what is small en
 """
 
 from math import log
+from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +27,7 @@ _UNIVERSE = 256
 # The universe is everything where that is not much more.
 _WHOLE = 400
 # Units that join the universe for each size that they improve on.
-_JOINING = 8
+_JOINING = 16
 # Rounds of them at most.
 _ROUNDS = 10
 # Features up to which "auto" tries to prove all sizes, or the chosen one.
@@ -241,7 +242,7 @@ class _Search:
             self.sizes = np.unique(np.asarray(sizes, dtype=np.int64))
             last = int(self.sizes[-1])
             # Sizes above lead back to better subsets.
-            top = last + max(2, last // 4) if self.options.swap and last else last
+            top = last + max(6, last // 2) if self.options.swap and last else last
         top = min(top, n_units)
         universe = self._screened(top)
         known = list(self.start)
@@ -374,6 +375,8 @@ class _Search:
         """Units outside the universe that improve on some size."""
         problem = self.problem
         v, sizes = problem.variance, sorted(self.found)
+        if self.sizes is not None:  # the sizes above only led back to these
+            sizes = [s for s in sizes if s <= self.sizes[-1]] or sizes
         inside = np.zeros(problem.n_features, np.bool_)
         inside[universe] = True
         used = np.unique(np.concatenate([self.found[s] for s in sizes]))
@@ -415,7 +418,12 @@ class _Search:
         if not search.definite:
             return
         if exact or n_best > 1:
-            self._prove(search, self._asked(), max_nodes, time_limit, n_best)
+            # One size after the other, so that small ones are proved where nodes end.
+            end = None if time_limit is None else perf_counter() + time_limit
+            for size in self._asked():
+                left = None if end is None else max(end - perf_counter(), 0.0)
+                nodes = max(max_nodes - self.n_nodes, 0)
+                self._prove(search, [size], nodes, left, n_best)
             return
         while True:  # a better subset of one size may let another one be chosen
             values = self._values()
