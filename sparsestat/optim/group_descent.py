@@ -29,9 +29,10 @@ __all__ = [
     "descend_rows",
     "fill_block_gauges",
     "newton_system",
+    "rows_to_sweep",
     "split_newton_system",
+    "sweep_block_of_rows",
     "sweep_residual",
-    "sweep_rows",
     "tangents",
 ]
 
@@ -360,42 +361,64 @@ def sweep_residual(
 
 
 @kernel
-def sweep_rows(penalty, columns, norms, w, q, r, n_passes):
-    """As `sweep_residual` for rows of coefficients, one for each column.
+def rows_to_sweep(penalty, norms, w, q):
+    """Rows of coefficients that are nonzero, or too steep.
 
     Parameters
     ----------
-    columns : ndarray of shape (capacity, n_samples)
     norms : ndarray of shape (n_rows,)
-        Square norms of the columns.
-    w, q : ndarray of shape (capacity, n_tasks)
-    r : ndarray of shape (n_tasks, n_samples)
+        Square norms of their columns.
+    w, q : ndarray of shape (n_rows, n_tasks)
+        Coefficients and correlations.
+
+    Returns
+    -------
+    chosen : ndarray of shape (n_rows,), bool
     """
-    n_rows, n_tasks = len(norms), len(r)
-    chosen, n_chosen = np.empty(n_rows, np.int64), 0
+    n_rows, n_tasks = w.shape
+    chosen = np.zeros(n_rows, np.bool_)
     for j in range(n_rows):
-        active = False
         for t in range(n_tasks):
-            active = active or w[j, t] != 0.0
-        if not active and norms[j] > 0.0:
-            active = block_gauge(penalty, q[j], j, j * n_tasks) > 1.0
-        if active:
-            chosen[n_chosen] = j
-            n_chosen += 1
+            chosen[j] = chosen[j] or w[j, t] != 0.0
+        if not chosen[j] and norms[j] > 0.0:
+            chosen[j] = block_gauge(penalty, q[j], j, j * n_tasks) > 1.0
+    return chosen
+
+
+@kernel
+def sweep_block_of_rows(penalty, numbers, gram, w, q, change):
+    """One pass over a few rows of coefficients, one for each column.
+
+    Parameters
+    ----------
+    numbers : ndarray of shape (n_rows,)
+        Which rows these are.
+    gram : ndarray of shape (n_rows, n_rows)
+    w, q, change : ndarray of shape (n_rows, n_tasks)
+        Coefficients, their correlations with the residuals, and zeros; w becomes the
+        new coefficients, `change` what they change by.
+
+    Returns
+    -------
+    moved : bool
+        Whether anything changed.
+    """
+    n_rows, n_tasks = w.shape
     new = np.empty(n_tasks)
     moved = False
-    for _ in range(n_passes):
-        for j in chosen[:n_chosen]:
-            column, row, step = columns[j], w[j], 1.0 / norms[j]
-            for t in range(n_tasks):
-                new[t] = row[t] + step * dot(column, r[t])
-            block_prox(penalty, new, step, j, j * n_tasks, new)
-            for t in range(n_tasks):
-                change = new[t] - row[t]
-                if change != 0.0:
-                    moved = True
-                    row[t] = new[t]
-                    axpy(-change, column, r[t])
+    for j in range(n_rows):
+        row, step = w[j], 1.0 / gram[j, j]
+        for t in range(n_tasks):
+            new[t] = row[t] + step * q[j, t]
+        block_prox(penalty, new, step, numbers[j], numbers[j] * n_tasks, new)
+        different = False
+        for t in range(n_tasks):
+            change[j, t], row[t] = new[t] - row[t], new[t]
+            different = different or change[j, t] != 0.0
+        if different:
+            moved = True
+            for k in range(j + 1, n_rows):
+                axpy(-gram[j, k], change[j], q[k])
     return moved
 
 

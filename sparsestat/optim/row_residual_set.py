@@ -7,9 +7,14 @@ Newton steps cost no more than for one task, whatever the number of tasks.
 from typing import NamedTuple
 
 import numpy as np
+from scipy.linalg.blas import dgemm
 from scipy.linalg.lapack import get_lapack_funcs
 
-from sparsestat.optim.group_descent import block_stationarity, sweep_rows
+from sparsestat.optim.group_descent import (
+    block_stationarity,
+    rows_to_sweep,
+    sweep_block_of_rows,
+)
 from sparsestat.optim.group_residual_set import ResidualGroupSet
 from sparsestat.optim.penalties import Blocks
 from sparsestat.optim.problem import LeastSquares
@@ -19,6 +24,8 @@ __all__ = ["ResidualRowSet"]
 
 # Passes before a Newton step, which take about as long.
 _BUDGET = 30
+# Rows whose products with the residuals are formed at once.
+_BLOCK = 32
 
 
 class ResidualRowSet(ResidualGroupSet):
@@ -83,9 +90,27 @@ class ResidualRowSet(ResidualGroupSet):
         return _BUDGET
 
     def _pass(self, local: NamedTuple, n_passes: int) -> bool:
-        return sweep_rows(
-            local, self._columns, self._norms, self._w, self._q, self._r, n_passes
+        """Passes row by row, on correlations that are formed a block at a time."""
+        m = self.size
+        chosen = np.flatnonzero(
+            rows_to_sweep(local, self._norms, self._w[:m], self._q[:m])
         )
+        columns, w = self._columns[chosen], self._w[chosen]
+        blocks = [slice(k, k + _BLOCK) for k in range(0, len(chosen), _BLOCK)]
+        grams = [columns[block] @ columns[block].T for block in blocks]
+        moved = False
+        for _ in range(n_passes):
+            for block, gram in zip(blocks, grams, strict=True):
+                rows = columns[block]
+                q, change = rows @ self._r.T, np.zeros((len(rows), self.n_tasks))
+                if sweep_block_of_rows(local, chosen[block], gram, w[block], q, change):
+                    moved = True
+                    dgemm(
+                        -1.0, rows.T, change.T, 1.0, self._r.T,
+                        trans_b=True, overwrite_c=True,
+                    )  # fmt: skip
+        self._w[chosen] = w
+        return moved
 
     def _correlate(self) -> None:
         np.dot(self._columns[: self.size], self._r.T, out=self._q[: self.size])

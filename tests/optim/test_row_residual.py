@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from sparsestat.optim import datafits, group_path, path, penalties, solve
+from sparsestat.optim import (
+    datafits,
+    group_path,
+    path,
+    penalties,
+    row_residual_set,
+    solve,
+)
 from sparsestat.optim.row_residual_set import ResidualRowSet
 from sparsestat.optim.run import Run
 
@@ -70,6 +77,29 @@ def test_newton_step_is_that_of_the_whole_hessian(name, dtype, monkeypatch):
     step = working._step_of_rows(local, dtype)
     rtol = 1e-3 if dtype is np.float32 else 1e-9
     np.testing.assert_allclose(step, exact, atol=rtol * np.abs(exact).max())
+
+
+@pytest.mark.parametrize("block", [1, 4, 100])
+def test_a_pass_goes_row_by_row(block, monkeypatch):
+    monkeypatch.setattr(group_path, "_WIDE", 0.0)
+    monkeypatch.setattr(row_residual_set, "_BLOCK", block)
+    X, Y = make_data()
+    run = Run(X, Y, QUADRATIC, PENALTIES["rows"], None, True, False, 1e-3, 100)
+    run.follow(np.array([run.alpha_max, 0.5 * run.alpha_max, 0.1 * run.alpha_max]))
+    working, alpha = run.solver._set, 0.08 * run.alpha_max
+    columns, r = working._columns[: working.size], working._r.copy()
+    w = working.w.reshape(-1, N_TASKS).copy()
+    steep = np.linalg.norm(columns @ r.T, axis=1) > alpha
+    assert steep.sum() > 4
+    for j in np.flatnonzero(w.any(axis=1) | steep):
+        norm2, old = columns[j] @ columns[j], w[j].copy()
+        z = old + r @ columns[j] / norm2
+        w[j] = max(0.0, 1.0 - alpha / norm2 / np.linalg.norm(z)) * z
+        r -= np.outer(w[j] - old, columns[j])
+    working._correlate()
+    assert working._pass(working.local(run.penalty._replace(alpha=alpha)), 1)
+    np.testing.assert_allclose(working.w.reshape(w.shape), w, atol=1e-12)
+    np.testing.assert_allclose(working._r, r, atol=1e-12)
 
 
 def test_warm_start_and_violation(monkeypatch):
