@@ -21,7 +21,7 @@ from sparsestat.optim.penalties.total_variation import components, incidence
 from sparsestat.optim.problem import LeastSquares
 from sparsestat.optim.proximal_gradient import ProximalGradient, largest_eigenvalue
 from sparsestat.optim.quadratic_path import Step
-from sparsestat.optim.segments import polish_segments
+from sparsestat.optim.segments import polish_segments, threshold_shifted
 
 __all__ = ["FusedSolver"]
 
@@ -178,6 +178,7 @@ class _OnLine:
     def __init__(self, solver: FusedSolver, penalty: NamedTuple) -> None:
         self._solver = solver
         self._descent: ProximalGradient | None = None
+        self._multiple = _multiple_of_identity(solver.problem)
 
     def start(self, w: np.ndarray) -> None:
         solver = self._solver
@@ -188,7 +189,22 @@ class _OnLine:
             self._descent.move_to(w)
 
     def advance(self, penalty: NamedTuple, n_steps: int) -> None:
-        self._descent.iterate(penalty, n_steps)
+        if self._multiple is not None and n_steps == 1 and penalty.tv_ratio < 1.0:
+            self._descent.move_to(self._denoise(penalty))
+        else:
+            self._descent.iterate(penalty, n_steps)
+
+    def _denoise(self, penalty: NamedTuple) -> np.ndarray:
+        """The solution where X is a multiple of the identity, and centred.
+
+        The intercept shifts the signal, and its variation's prox shifts as much.
+        """
+        problem, size = self._solver.problem, self._multiple
+        curvature = (problem.root[0] * size) ** 2
+        variation, threshold = (a / curvature for a in _strengths(penalty))
+        alone = penalty._replace(alpha=variation, tv_ratio=1.0)
+        signal = vector_prox(alone, problem.centred / size, 1.0)
+        return threshold_shifted(signal, threshold)
 
     def candidates(self, penalty: NamedTuple):
         """The iterate, then what Newton steps on its segments make of it."""
@@ -321,6 +337,20 @@ def _laplacian_solver(differences: sparse.csr_array, shift: float = 0.0):
         options={"SymmetricMode": True},
     )
     return factor.solve
+
+
+def _multiple_of_identity(problem: LeastSquares) -> float | None:
+    """The multiple that centred X is of the identity, for equal weights; or None."""
+    design, root = problem.design, problem.root
+    n = len(root)
+    if not isinstance(design, CSC) or len(design.data) != n or len(design.mean) != n:
+        return None
+    places = np.arange(n)
+    size = design.data / design.scale
+    same = (root == root[0]).all() and (size == size[0]).all()
+    diagonal = (design.indices == places).all() and (design.indptr[:-1] == places).all()
+    centred = design.mean.all()
+    return float(size[0]) if same and diagonal and centred and size[0] else None
 
 
 def _parts(penalty: NamedTuple, n_features: int) -> np.ndarray:

@@ -9,7 +9,7 @@ from scipy.linalg.lapack import dposv
 from sparsestat.optim.design import CSC, Design
 from sparsestat.utils.dispatch import kernel
 
-__all__ = ["line_gauge", "polish_segments"]
+__all__ = ["line_gauge", "polish_segments", "threshold_shifted"]
 
 # Newton steps on more segments would cost more than they save.
 _MOST_SEGMENTS = 1500
@@ -75,6 +75,32 @@ def _largest_ratio(g, variation, size, bound):
         if high >= limit:
             high, high_start, high_sum = limit, j + 1, 0.0
     return largest
+
+
+def threshold_shifted(t: np.ndarray, threshold: float) -> np.ndarray:
+    """Soft-threshold t - b, with the shift b that leaves residuals of mean zero.
+
+    What the threshold takes out is t - b, cut to its size: b is Huber's location, a
+    root of a sum that falls piecewise linearly.
+
+    Parameters
+    ----------
+    t : ndarray of shape (n,)
+        Piecewise constant.
+    threshold : float
+        Positive.
+    """
+    starts = np.append(0, np.flatnonzero(t[1:] != t[:-1]) + 1)
+    value, count = t[starts], np.diff(starts, append=len(t)).astype(float)
+    knots = np.concatenate([value - threshold, value + threshold])
+    order = np.argsort(knots)
+    knots, slopes = knots[order], np.cumsum(np.concatenate([-count, count])[order])
+    sums = threshold * len(t) + np.append(0.0, np.cumsum(slopes[:-1] * np.diff(knots)))
+    if not sums[-1] < 0.0:  # a threshold below rounding
+        return t - t.mean()
+    k = int(np.argmax(sums <= 0.0))
+    rest = t - (knots[k - 1] - sums[k - 1] / slopes[k - 1])
+    return np.sign(rest) * np.maximum(np.abs(rest) - threshold, 0.0)
 
 
 def polish_segments(

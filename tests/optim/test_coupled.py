@@ -329,3 +329,18 @@ def test_kinds_and_degrees_of_freedom():
 def test_errors(penalty, message):
     with pytest.raises(ValueError, match=message):
         solve(np.eye(3)[:, :2], np.ones(3), Quadratic(), penalty)
+
+
+@pytest.mark.parametrize("alpha", [1e-3, 0.02, 0.2])
+@pytest.mark.parametrize("multiple", [1.0, -2.5])
+def test_centred_identity_takes_one_round(alpha, multiple):
+    rng = np.random.default_rng(0)
+    signal = np.repeat([1.0, 0.0, 3.0, 0.0, 0.0], 8) + 0.3 * rng.standard_normal(40)
+    X = multiple * sparse.eye_array(40, format="csc")
+    penalty = TotalVariation(alpha, 0.6)
+    found = solve(X, signal, Quadratic(), penalty, tol=1e-10)
+    assert found.n_iter == 1
+    gap, null = gap_of(X, signal, found.coef, penalty)
+    assert gap <= 1e-10 * null
+    free = solve(X, signal, Quadratic(), penalty._replace(alpha=0.0), tol=1e-10)
+    np.testing.assert_allclose(free.coef * multiple, signal - signal.mean(), atol=1e-12)
