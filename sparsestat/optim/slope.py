@@ -33,7 +33,7 @@ _INNER_ROUNDS = 200
 # Ratio of strengths by which a single fit is approached, and its looser tolerance.
 _STAGE = 0.5
 _LOOSE = 100.0
-_PASSES = 2
+_PASSES = 4
 _POWER_STEPS = 4
 _LINE_SEARCH_STEPS = 12
 # Rounds after which clusters are merged one by one: more work, but it cannot stall.
@@ -257,7 +257,7 @@ class _ClusterSet(GramWorkingSet):
         face = self._face(sums)
         if face is None:
             return
-        move = _solve(face.hessian, face.gradient)
+        move = _solve(face.hessian, face.gradient, overwrite=True)
         if move is None:
             return  # left to coordinate descent
         change, pull = self._spread(face, move)
@@ -319,9 +319,9 @@ class _Face(NamedTuple):
     hessian: np.ndarray
 
 
-def _solve(hessian: np.ndarray, right: np.ndarray) -> np.ndarray | None:
+def _solve(hessian: np.ndarray, right: np.ndarray, overwrite=False):
     """Solution of a positive system of which the upper half is given, or None."""
-    _, found, failed = dposv(hessian.T, right, lower=True)
+    _, found, failed = dposv(hessian.T, right, lower=True, overwrite_a=overwrite)
     return None if failed or not np.isfinite(found).all() else found
 
 
