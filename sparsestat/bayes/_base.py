@@ -11,7 +11,8 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sparsestat.bayes._gamp import Columns, GampSettings, fit_gamp
+from sparsestat.bayes._columns import Columns
+from sparsestat.bayes._gamp import GampSettings, fit_gamp
 from sparsestat.bayes._kronecker_data import numbers
 from sparsestat.bayes._posterior import Problem, learn, moments, violation
 from sparsestat.utils.validation import (
@@ -254,6 +255,7 @@ class SparseBayesian(RegressorMixin, BaseEstimator):
                 max_iter=self.max_iter,
                 tol=self.tol,
                 correlation=self._correlation(),
+                n_rows=data.n_rows,
             )
             fit = fit_gamp(columns, Y, noise, settings)
             return Found(

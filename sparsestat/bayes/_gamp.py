@@ -4,13 +4,13 @@ Damped Gaussian GAMP in the E-step, after Al-Shoukairi, Schniter and Rao (2018),
 arXiv:1703.03044; targets that follow each other in time are smoothed along.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator
+
+from sparsestat.bayes._columns import Columns, rotate_rows, spectral_norm
 
 __all__ = [
-    "Columns",
     "GampFit",
     "GampSettings",
     "auto_damping",
@@ -18,14 +18,14 @@ __all__ = [
     "gamp_mean",
 ]
 
-# Power iterations for the spectral norm, and probes for norms of operators.
-_POWER_ITERATIONS, _PROBES = 20, 30
 # Safety factor of the condition on damping.
 _SAFETY = 1.1
 # An inner loop ends at this share of the change of the outer one before.
 _FORCING = 0.3
 # No M-step can be judged by a larger residual than the first; means end at the second.
 _LEAST_TOL, _POLISH = 1e-5, 1e-10
+# Damping above which rows count as independent, and that of rotated ones.
+_INDEPENDENT, _ROTATED_DAMPING = 0.9, 0.7
 # Variances this far below what the data resolve, and falling, are dropped.
 _UNRESOLVED = 0.03
 # Nats of evidence that a coefficient has to earn in the end, and how often to ask.
@@ -34,85 +34,6 @@ _NATS, _ROUNDS = 1.0, 3
 _LOST, _LEAST_DAMPING = 1e6, 1e-4
 # Growth of the inner change that counts as divergence.
 _BLOW_UP = 10.0
-
-
-class Columns(NamedTuple):
-    """A matrix as products: columns may be centred and rows weighted implicitly.
-
-    Parameters
-    ----------
-    X : ndarray, sparse matrix or LinearOperator of shape (n_samples, n_features)
-        The matrix.
-    mean : ndarray of shape (n_features,) or None
-        Subtracted from the rows.
-    root : ndarray of shape (n_samples,) or None
-        Multiplies the rows, after that.
-    """
-
-    X: Any
-    mean: np.ndarray | None = None
-    root: np.ndarray | None = None
-
-    def product(self, x: np.ndarray) -> np.ndarray:
-        """Matrix times columns x."""
-        out = self.X @ x
-        if self.mean is not None:
-            out = out - self.mean @ x
-        return out if self.root is None else self.root[:, None] * out
-
-    def adjoint(self, s: np.ndarray) -> np.ndarray:
-        """Conjugate transpose of the matrix times columns s."""
-        if self.root is not None:
-            s = self.root[:, None] * s
-        if isinstance(self.X, LinearOperator):
-            out = self.X.H @ s
-        else:
-            out = (self.X.T @ s.conj()).conj()
-        if self.mean is not None:
-            out = out - np.outer(self.mean.conj(), s.sum(axis=0))
-        return out
-
-    def energies(self) -> np.ndarray:
-        """Squared norms of the columns; of an operator their average, from probes."""
-        n = self.X.shape[1]
-        if isinstance(self.X, LinearOperator):
-            rng = np.random.default_rng(0)
-            probes = rng.choice([-1.0, 1.0], (n, _PROBES))
-            total = np.sum(np.abs(self.product(probes)) ** 2) / _PROBES
-            return np.full(n, total / n)
-        weight = np.ones(self.X.shape[0]) if self.root is None else self.root**2
-        if hasattr(self.X, "tocsc"):
-            squares = abs(self.X).power(2)
-            energy = np.asarray(squares.T @ weight, dtype=np.float64)
-            linear = self.X.T @ weight if self.mean is not None else 0.0
-        else:
-            energy = _weighted_squares(self.X, weight)
-            linear = self.X.T @ weight if self.mean is not None else 0.0
-        if self.mean is None:
-            return energy
-        mean = self.mean
-        energy = energy - 2.0 * (linear * mean.conj()).real
-        return np.maximum(energy + weight.sum() * np.abs(mean) ** 2, 0.0)
-
-    def take(self, kept: np.ndarray) -> "Columns":
-        """Some of the columns, in memory of their own."""
-        mean = None if self.mean is None else self.mean[kept]
-        return Columns(self.X[:, kept], mean, self.root)
-
-    def dense(self) -> np.ndarray:
-        """The matrix itself, in double precision."""
-        X = self.X
-        whole = X.toarray() if hasattr(X, "toarray") else np.asarray(X)
-        kind = np.complex128 if np.iscomplexobj(whole) else np.float64
-        whole = whole.astype(kind, copy=False)
-        if self.mean is not None:
-            whole = whole - self.mean
-        return whole if self.root is None else self.root[:, None] * whole
-
-    @property
-    def can_take(self) -> bool:
-        """Whether columns can be picked."""
-        return not isinstance(self.X, LinearOperator)
 
 
 class GampSettings(NamedTuple):
@@ -138,6 +59,8 @@ class GampSettings(NamedTuple):
     correlation : float, "auto" or None
         Correlation of a coefficient with itself in the next target; None for targets
         independent given the prior variances.
+    n_rows : float or None
+        Rows that those of the matrix stand for, the sum of their weights.
     variance : {"scalar", "vector"}
         Whether variances of messages are averaged over the rows, or take two more
         products, with the squares of the matrix.
@@ -151,6 +74,7 @@ class GampSettings(NamedTuple):
     max_inner: int = 100
     tol: float = 1e-3
     correlation: float | str | None = None
+    n_rows: float | None = None
     variance: str = "scalar"
 
 
@@ -228,7 +152,14 @@ def fit_gamp(
     fit : GampFit
         What was reached.
     """
+    n_rows, rest = settings.n_rows or len(Y), 0.0
+    if settings.damping == "auto" and isinstance(columns.X, np.ndarray):
+        theta = _columns_damping(columns)
+        if theta < _INDEPENDENT:
+            columns, Y, rest = rotate_rows(columns, Y)
+            settings = settings._replace(variance="vector")
     state = _State(columns, Y, noise, settings, start)
+    state.n_rows, state.rest = n_rows, rest
     history = {"residual": [], "noise": [], "n_active": []}
     tol = min(settings.tol, _LEAST_TOL)
     change, rounds, n_iter = 1.0, 0, 0
@@ -252,9 +183,18 @@ def fit_gamp(
             rounds += 1
         state.drop_unresolved()
         history["n_active"].append(int(np.count_nonzero(state.g)))
-    # Means at the last prior variances, not at those before.
-    state.pass_messages(_POLISH, settings.max_inner)
+    if state.g.any():
+        # Means at the last prior variances, not at those before.
+        state.pass_messages(_POLISH, settings.max_inner)
     return state.result(n_iter, history)
+
+
+def _columns_damping(columns: Columns) -> float:
+    """Damping that the whole matrix would need."""
+    energy = columns.energies()
+    m, n = columns.X.shape
+    spectral = spectral_norm(columns, np.ones(n, dtype=bool))
+    return auto_damping(m, n, spectral, float(energy.sum()))
 
 
 def gamp_mean(
@@ -322,6 +262,7 @@ class _State:
         self.n_products = 0
         self.cross = None
         self.diverged = False
+        self.theta, self.n_rows, self.rest = 1.0, len(Y), 0.0
         mean_energy = total / max(self.n_features, 1) or 1.0
         self.reach = _LOST * (np.linalg.norm(Y) or 1.0) / np.sqrt(mean_energy)
         self._prepare()
@@ -330,25 +271,19 @@ class _State:
         """What depends on the columns that are left."""
         if self.settings.variance == "vector":
             self.squares = np.abs(self.columns.dense()) ** 2
-        self.theta = self.settings.damping
-        if self.theta == "auto":
+        if self.settings.damping != "auto":
+            self.theta = self.settings.damping
+        elif self.squares is not None:
+            self.theta = min(self.theta, _ROTATED_DAMPING)
+        else:
             kept = self.g > 0.0
             n = int(np.count_nonzero(kept))
             self.theta = auto_damping(
-                len(self.Y), n, self._spectral(kept), float(self.energy[kept].sum())
+                len(self.Y),
+                n,
+                spectral_norm(self.columns, kept),
+                self.energy[kept].sum(),
             )
-
-    def _spectral(self, kept) -> float:
-        """Squared spectral norm of the columns that are kept."""
-        v = np.random.default_rng(0).standard_normal((len(kept), 1)) * kept[:, None]
-        norm = 0.0
-        for _ in range(_POWER_ITERATIONS):
-            size = np.linalg.norm(v)
-            if size == 0.0:
-                return 0.0
-            v = self.columns.adjoint(self.columns.product(v / size)) * kept[:, None]
-            norm = np.linalg.norm(v)
-        return float(norm)
 
     def pass_messages(self, tol: float, max_inner: int | None = None) -> float:
         """Inner loop at fixed prior variances; returns its last relative change."""
@@ -419,8 +354,8 @@ class _State:
                 where=before[:, None] > 0.0,
             )  # fmt: skip
             freedom = np.sum(1.0 - np.minimum(r, 1.0)) / self.x.shape[1]
-            noise = np.sum(np.abs(rest) ** 2) / self.x.shape[1]
-            noise = (noise + self.noise * freedom) / len(self.Y)
+            noise = self.rest + np.sum(np.abs(rest) ** 2) / self.x.shape[1]
+            noise = (noise + self.noise * freedom) / self.n_rows
             noise = max(noise, self.settings.noise_floor)
             moved = max(moved, abs(noise - self.noise) / noise)
             self.noise = noise
@@ -525,15 +460,3 @@ def _smooth(r, vr, g, beta):
 def _relative(difference, whole) -> float:
     size = np.linalg.norm(whole)
     return 0.0 if size == 0.0 else float(np.linalg.norm(difference) / size)
-
-
-def _weighted_squares(X, weight) -> np.ndarray:
-    """Weighted sums of squares of the columns, a few rows at a time."""
-    energy = np.zeros(X.shape[1])
-    for start in range(0, X.shape[0], 256):
-        part = X[start : start + 256]
-        squares = part.real.astype(np.float64) ** 2
-        if np.iscomplexobj(part):
-            squares += part.imag.astype(np.float64) ** 2
-        energy += weight[start : start + 256] @ squares
-    return energy

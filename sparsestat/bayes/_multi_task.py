@@ -53,7 +53,8 @@ class MultiTaskSparseBayesianRegression(SparseBayesian):
     fit_intercept : bool, default=True
         Whether there are intercepts b, under a flat prior.
     damping : "auto" or float, default="auto"
-        For "gamp", share of each new message, in (0, 1]; "auto" is what converges.
+        For "gamp", share of each new message, in (0, 1]; "auto" is what converges, and
+        rotates dense matrices to orthogonal rows where independent entries are far.
     max_iter : int, default=1000
         Iterations at most.
     tol : float, default=1e-3

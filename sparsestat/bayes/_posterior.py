@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg import cho_solve, solve_triangular
 
-from sparsestat.bayes._gamp import Columns
+from sparsestat.bayes._columns import Columns
 
 __all__ = ["Learnt", "Moments", "Problem", "Violation", "learn", "moments", "violation"]
 

@@ -50,7 +50,8 @@ class SparseBayesianRegression(SparseBayesian):
     fit_intercept : bool, default=True
         Whether there is an intercept b, under a flat prior.
     damping : "auto" or float, default="auto"
-        For "gamp", share of each new message, in (0, 1]; "auto" is what converges.
+        For "gamp", share of each new message, in (0, 1]; "auto" is what converges, and
+        rotates dense matrices to orthogonal rows where independent entries are far.
     max_iter : int, default=1000
         Iterations at most.
     tol : float, default=1e-3
@@ -119,7 +120,8 @@ class SparseBayesianRegression(SparseBayesian):
     Tipping (2001), Sparse Bayesian learning and the relevance vector machine; Wipf and
     Rao (2004), doi:10.1109/TSP.2004.831016; Wipf and Nagarajan (2008), A new view of
     automatic relevance determination; Al-Shoukairi, Schniter and Rao (2018),
-    arXiv:1703.03044.
+    arXiv:1703.03044; Luo, Guo, Xi, Huang and Li (2021), arXiv:2101.09954, for the
+    rotation.
 
     Examples
     --------
