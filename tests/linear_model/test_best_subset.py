@@ -312,9 +312,10 @@ def test_wrong_input_is_named(diabetes, params, message):
         BestSubsetRegressor(**params).fit(*diabetes)
 
 
-def test_never_worse_than_abess():
+@pytest.mark.parametrize("n", [20, pytest.param(200, marks=pytest.mark.slow)])
+def test_never_worse_than_abess(n):
     linear = pytest.importorskip("abess.linear")
-    for seed in range(20):
+    for seed in range(n):
         X, y = wide_data(seed, n=80, p=30)
         peer = linear.LinearRegression(support_size=8).fit(X, y)
         A = np.flatnonzero(peer.coef_)
