@@ -300,6 +300,7 @@ def warn_unless_converged(
     target: float,
     where: str = "",
     stacklevel: int = 4,
+    measure: str | None = None,
 ) -> None:
     """Warn that a certificate misses its target, and say what helps.
 
@@ -308,7 +309,8 @@ def warn_unless_converged(
     if gap <= target:
         return
     name = owner if isinstance(owner, str) else type(owner).__name__
-    measure = getattr(owner, "_measure", "the duality gap")
+    if measure is None:
+        measure = getattr(owner, "_measure", "the duality gap")
     warnings.warn(
         f"{name} did not reach its tolerance at alpha={alpha:.6g}{where}: "
         f"{measure} is {gap:.3e}, asked were {target:.3e}. Increase max_iter or tol, "

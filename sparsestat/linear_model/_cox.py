@@ -10,7 +10,8 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sparsestat.linear_model._generalized import Offsets
-from sparsestat.linear_model._newton import PENALTY, SOLVING, NewtonRegressor
+from sparsestat.linear_model._glm_penalty import PENALTIES, PenaltyChoice
+from sparsestat.linear_model._newton import SOLVING, NewtonRegressor
 from sparsestat.metrics import concordance_index
 from sparsestat.optim.cox import PartialLikelihood
 from sparsestat.utils.survival import check_survival
@@ -28,7 +29,7 @@ from sparsestat.utils.validation import (
 __all__ = ["CoxMixin", "SparseCoxRegressor"]
 
 
-class CoxMixin(Offsets):
+class CoxMixin(PenaltyChoice, Offsets):
     """Survival targets, the baseline hazard and what follows from it."""
 
     _offset_column = 2
@@ -167,6 +168,21 @@ class SparseCoxRegressor(CoxMixin, NewtonRegressor):
         How tied events enter. With "efron" weights enter as in R's ``coxph``.
     l1_ratio : float, default=1.0
         Share of the l1 penalty; 1 is the Lasso, 0 ridge regression.
+    penalty : str or NamedTuple, default="elasticnet"
+        "elasticnet", the formula above, is the l1 norm with the default `l1_ratio`;
+        "mcp" and "scad" shrink large coefficients less, or not at all; "group" and
+        "sparse_group" are those of `GroupLasso` and `SparseGroupLasso`. Or an
+        object of `sparsestat.optim.penalties`, whose alpha does not count.
+    gamma : float, default=None
+        Reciprocal of the concavity of "mcp", > 0, or the ratio at which the price of
+        "scad" ends, > 2; None is 3 or 3.7.
+    feature_groups : int, array-like, list of array-likes or callable, default=1
+        Groups for "group" and "sparse_group": their size, a label for each feature,
+        index arrays, or a callable from names of features to labels; -1, NaN or None
+        leaves a feature unpenalised. See `GroupLasso`.
+    group_weights : "sqrt" or array-like of shape (n_groups,), default="sqrt"
+        Weights of the groups: 0 is unpenalised, inf excluded; "sqrt" are the square
+        roots of the sizes.
     penalty_weights : array-like of shape (n_features,), default=None
         The v_j >= 0: 0 leaves a coefficient unpenalised, inf excludes it; None is all
         ones. They are not rescaled.
@@ -201,6 +217,14 @@ class SparseCoxRegressor(CoxMixin, NewtonRegressor):
         the optimum.
     dual_gap_tol_ : float
         Bound that was asked for: `tol` times the loss of the null model.
+    stationarity_ : float
+        Largest distance of a derivative of the loss from those of the penalty, in place
+        of `dual_gap_`; only if the penalty is concave.
+    stationarity_tol_ : float
+        Bound that was asked for, `tol` times the largest derivative at the null model;
+        only if the penalty is concave.
+    feature_groups_ : list of n_groups ndarrays of int
+        Features of each group, only if the penalty is on groups.
     objective_ : float
         Objective at `coef_`.
     n_iter_ : int
@@ -253,7 +277,7 @@ class SparseCoxRegressor(CoxMixin, NewtonRegressor):
         "alpha": Interval(0, inf, closed="neither"),
         "ties": OneOf("breslow", "efron"),
         "l1_ratio": Interval(0, 1),
-        **PENALTY,
+        **PENALTIES,
         **SOLVING,
         "warm_start": Boolean,
         "verbose": Verbosity,
@@ -265,6 +289,10 @@ class SparseCoxRegressor(CoxMixin, NewtonRegressor):
         *,
         ties="breslow",
         l1_ratio=1.0,
+        penalty="elasticnet",
+        gamma=None,
+        feature_groups=1,
+        group_weights="sqrt",
         penalty_weights=None,
         positive=False,
         standardize=False,
@@ -276,6 +304,10 @@ class SparseCoxRegressor(CoxMixin, NewtonRegressor):
         self.alpha = alpha
         self.ties = ties
         self.l1_ratio = l1_ratio
+        self.penalty = penalty
+        self.gamma = gamma
+        self.feature_groups = feature_groups
+        self.group_weights = group_weights
         self.penalty_weights = penalty_weights
         self.positive = positive
         self.standardize = standardize

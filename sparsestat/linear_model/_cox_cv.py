@@ -1,6 +1,6 @@
 """Proportional hazards over strengths: cross-validation and plain paths."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.callback import with_callbacks
@@ -8,7 +8,8 @@ from sklearn.utils.metadata_routing import UNUSED
 
 from sparsestat.linear_model._base import warn_unless_converged
 from sparsestat.linear_model._cox import CoxMixin
-from sparsestat.linear_model._newton import CHOICE, PENALTY, SOLVING, NewtonCV
+from sparsestat.linear_model._glm_penalty import PENALTIES, measure_of
+from sparsestat.linear_model._newton import CHOICE, SOLVING, NewtonCV
 from sparsestat.linear_model._path import grid_size
 from sparsestat.linear_model._path_cv import fitted_path
 from sparsestat.utils.validation import Each, Interval, Jobs, OneOf, Rule, Verbosity
@@ -46,6 +47,21 @@ class SparseCoxRegressorCV(CoxMixin, NewtonCV):
         Information criterion in place of cross-validation, and of `cv`, `scoring` and
         `alpha_rule`: of the partial likelihood, with the number of events as the
         size of the sample.
+    penalty : str or NamedTuple, default="elasticnet"
+        "elasticnet", the formula above, is the l1 norm with the default `l1_ratio`;
+        "mcp" and "scad" shrink large coefficients less, or not at all; "group" and
+        "sparse_group" are those of `GroupLasso` and `SparseGroupLasso`. Or an
+        object of `sparsestat.optim.penalties`, whose alpha does not count.
+    gamma : float, default=None
+        Reciprocal of the concavity of "mcp", > 0, or the ratio at which the price of
+        "scad" ends, > 2; None is 3 or 3.7.
+    feature_groups : int, array-like, list of array-likes or callable, default=1
+        Groups for "group" and "sparse_group": their size, a label for each feature,
+        index arrays, or a callable from names of features to labels; -1, NaN or None
+        leaves a feature unpenalised. See `GroupLasso`.
+    group_weights : "sqrt" or array-like of shape (n_groups,), default="sqrt"
+        Weights of the groups: 0 is unpenalised, inf excluded; "sqrt" are the square
+        roots of the sizes.
     penalty_weights : array-like of shape (n_features,), default=None
         Weights of the penalty: 0 is unpenalised, inf excluded.
     positive : bool, default=False
@@ -92,6 +108,14 @@ class SparseCoxRegressorCV(CoxMixin, NewtonCV):
         Duality gap at `coef_`.
     dual_gap_tol_ : float
         Bound that was asked for.
+    stationarity_ : float
+        Largest distance of a derivative of the loss from those of the penalty, in place
+        of `dual_gap_`; only if the penalty is concave.
+    stationarity_tol_ : float
+        Bound that was asked for, `tol` times the largest derivative at the null model;
+        only if the penalty is concave.
+    feature_groups_ : list of n_groups ndarrays of int
+        Features of each group, only if the penalty is on groups.
     objective_ : float
         Objective at `coef_`.
     n_iter_ : int
@@ -133,7 +157,7 @@ class SparseCoxRegressorCV(CoxMixin, NewtonCV):
         "ties": OneOf("breslow", "efron"),
         "l1_ratio": Interval(0, 1) | Each(Interval(0, 1)),
         **CHOICE,
-        **PENALTY,
+        **PENALTIES,
         **SOLVING,
         "n_jobs": Jobs,
         "verbose": Verbosity,
@@ -150,6 +174,10 @@ class SparseCoxRegressorCV(CoxMixin, NewtonCV):
         scoring=None,
         alpha_rule="min",
         criterion=None,
+        penalty="elasticnet",
+        gamma=None,
+        feature_groups=1,
+        group_weights="sqrt",
         penalty_weights=None,
         positive=False,
         standardize=False,
@@ -166,6 +194,10 @@ class SparseCoxRegressorCV(CoxMixin, NewtonCV):
         self.scoring = scoring
         self.alpha_rule = alpha_rule
         self.criterion = criterion
+        self.penalty = penalty
+        self.gamma = gamma
+        self.feature_groups = feature_groups
+        self.group_weights = group_weights
         self.penalty_weights = penalty_weights
         self.positive = positive
         self.standardize = standardize
@@ -237,7 +269,11 @@ def cox_path(
     y,
     *,
     ties: str = "breslow",
+    penalty: Any = "elasticnet",
     l1_ratio: float = 1.0,
+    gamma: float | None = None,
+    feature_groups: Any = 1,
+    group_weights: Any = "sqrt",
     eps: float | None = 0.05,
     alphas=50,
     sample_weight=None,
@@ -260,8 +296,17 @@ def cox_path(
         Times and events, as `SparseCoxRegressor` takes them.
     ties : {"breslow", "efron"}, default="breslow"
         How tied events enter.
+    penalty : str or NamedTuple, default="elasticnet"
+        "elasticnet", "mcp", "scad", "group" or "sparse_group", or an object of
+        `sparsestat.optim.penalties`; see `SparseCoxRegressor`.
     l1_ratio : float, default=1.0
         Share of the l1 penalty.
+    gamma : float, default=None
+        Of "mcp" and "scad"; None is 3 or 3.7.
+    feature_groups : int, array-like, list of array-likes or callable, default=1
+        Groups of the features; see `GroupLasso`.
+    group_weights : "sqrt" or array-like of shape (n_groups,), default="sqrt"
+        Weights of the groups.
     eps : float, default=0.05
         Length of the default grid, smallest over largest strength; None is 1e-4 if
         n_samples > n_features, else 1e-3.
@@ -289,7 +334,7 @@ def cox_path(
     coefs : ndarray of shape (n_features, n_alphas)
         Coefficients.
     gaps : ndarray of shape (n_alphas,)
-        Duality gaps.
+        Duality gaps; violations of stationarity with concave penalties.
 
     Raises
     ------
@@ -313,7 +358,11 @@ def cox_path(
     """
     model = SparseCoxRegressorCV(
         ties=ties,
+        penalty=penalty,
         l1_ratio=l1_ratio,
+        gamma=gamma,
+        feature_groups=feature_groups,
+        group_weights=group_weights,
         eps=eps,
         alphas=alphas,
         penalty_weights=penalty_weights,
@@ -323,11 +372,15 @@ def cox_path(
         tol=tol,
     )
     X, y, sample_weight = model._validated(X, y, sample_weight, offset)
-    (penalty,) = model._penalties(X.shape[1])
-    run = model._run(X, y, sample_weight, penalty, grid_size(alphas))
+    (chosen,) = model._penalties(X.shape[1])
+    run = model._run(X, y, sample_weight, chosen, grid_size(alphas))
     found = run.follow(alphas, eps)
     worst = int(found.gaps.argmax())
     warn_unless_converged(
-        "cox_path", found.alphas[worst], found.gaps[worst], found.gap_tol
+        "cox_path",
+        found.alphas[worst],
+        found.gaps[worst],
+        found.gap_tol,
+        measure=measure_of(run.penalty),
     )
     return found.alphas, found.coefs.toarray().astype(X.dtype), found.gaps

@@ -10,9 +10,9 @@ from sparsestat.linear_model._generalized import (
     GeneralizedLinearRegressor,
     GeneralizedLinearRegressorCV,
 )
+from sparsestat.linear_model._glm_penalty import PENALTIES
 from sparsestat.linear_model._newton import (
     CHOICE,
-    PENALTY,
     SOLVING,
     without_saturated,
 )
@@ -65,6 +65,21 @@ class SparseGammaRegressor(_GammaMixin, GeneralizedLinearRegressor):
         Strength of the penalty, > 0.
     l1_ratio : float, default=1.0
         Share of the l1 penalty; 1 is the Lasso, 0 ridge regression.
+    penalty : str or NamedTuple, default="elasticnet"
+        "elasticnet", the formula above, is the l1 norm with the default `l1_ratio`;
+        "mcp" and "scad" shrink large coefficients less, or not at all; "group" and
+        "sparse_group" are those of `GroupLasso` and `SparseGroupLasso`. Or an
+        object of `sparsestat.optim.penalties`, whose alpha does not count.
+    gamma : float, default=None
+        Reciprocal of the concavity of "mcp", > 0, or the ratio at which the price of
+        "scad" ends, > 2; None is 3 or 3.7.
+    feature_groups : int, array-like, list of array-likes or callable, default=1
+        Groups for "group" and "sparse_group": their size, a label for each feature,
+        index arrays, or a callable from names of features to labels; -1, NaN or None
+        leaves a feature unpenalised. See `GroupLasso`.
+    group_weights : "sqrt" or array-like of shape (n_groups,), default="sqrt"
+        Weights of the groups: 0 is unpenalised, inf excluded; "sqrt" are the square
+        roots of the sizes.
     penalty_weights : array-like of shape (n_features,), default=None
         The v_j >= 0: 0 leaves a coefficient unpenalised, inf excludes it; None is all
         ones. They are not rescaled.
@@ -96,6 +111,14 @@ class SparseGammaRegressor(_GammaMixin, GeneralizedLinearRegressor):
         the optimum.
     dual_gap_tol_ : float
         Bound that was asked for: `tol` times the loss of the null model.
+    stationarity_ : float
+        Largest distance of a derivative of the loss from those of the penalty, in place
+        of `dual_gap_`; only if the penalty is concave.
+    stationarity_tol_ : float
+        Bound that was asked for, `tol` times the largest derivative at the null model;
+        only if the penalty is concave.
+    feature_groups_ : list of n_groups ndarrays of int
+        Features of each group, only if the penalty is on groups.
     objective_ : float
         Objective at `coef_`.
     n_iter_ : int
@@ -139,7 +162,7 @@ class SparseGammaRegressor(_GammaMixin, GeneralizedLinearRegressor):
     _rules: ClassVar[dict[str, Rule]] = {
         "alpha": Interval(0, inf, closed="neither"),
         "l1_ratio": Interval(0, 1),
-        **PENALTY,
+        **PENALTIES,
         "fit_intercept": Boolean,
         **SOLVING,
         "warm_start": Boolean,
@@ -151,6 +174,10 @@ class SparseGammaRegressor(_GammaMixin, GeneralizedLinearRegressor):
         alpha=0.1,
         *,
         l1_ratio=1.0,
+        penalty="elasticnet",
+        gamma=None,
+        feature_groups=1,
+        group_weights="sqrt",
         penalty_weights=None,
         positive=False,
         fit_intercept=True,
@@ -162,6 +189,10 @@ class SparseGammaRegressor(_GammaMixin, GeneralizedLinearRegressor):
     ):
         self.alpha = alpha
         self.l1_ratio = l1_ratio
+        self.penalty = penalty
+        self.gamma = gamma
+        self.feature_groups = feature_groups
+        self.group_weights = group_weights
         self.penalty_weights = penalty_weights
         self.positive = positive
         self.fit_intercept = fit_intercept
@@ -200,6 +231,21 @@ class SparseGammaRegressorCV(_GammaMixin, GeneralizedLinearRegressorCV):
         Information criterion in place of cross-validation, and of `cv`, `scoring` and
         `alpha_rule`, with the best shape for each strength, among models
         of at most n / 2 degrees of freedom.
+    penalty : str or NamedTuple, default="elasticnet"
+        "elasticnet", the formula above, is the l1 norm with the default `l1_ratio`;
+        "mcp" and "scad" shrink large coefficients less, or not at all; "group" and
+        "sparse_group" are those of `GroupLasso` and `SparseGroupLasso`. Or an
+        object of `sparsestat.optim.penalties`, whose alpha does not count.
+    gamma : float, default=None
+        Reciprocal of the concavity of "mcp", > 0, or the ratio at which the price of
+        "scad" ends, > 2; None is 3 or 3.7.
+    feature_groups : int, array-like, list of array-likes or callable, default=1
+        Groups for "group" and "sparse_group": their size, a label for each feature,
+        index arrays, or a callable from names of features to labels; -1, NaN or None
+        leaves a feature unpenalised. See `GroupLasso`.
+    group_weights : "sqrt" or array-like of shape (n_groups,), default="sqrt"
+        Weights of the groups: 0 is unpenalised, inf excluded; "sqrt" are the square
+        roots of the sizes.
     penalty_weights : array-like of shape (n_features,), default=None
         Weights of the penalty: 0 is unpenalised, inf excluded.
     positive : bool, default=False
@@ -244,6 +290,14 @@ class SparseGammaRegressorCV(_GammaMixin, GeneralizedLinearRegressorCV):
         Duality gap at `coef_`.
     dual_gap_tol_ : float
         Bound that was asked for.
+    stationarity_ : float
+        Largest distance of a derivative of the loss from those of the penalty, in place
+        of `dual_gap_`; only if the penalty is concave.
+    stationarity_tol_ : float
+        Bound that was asked for, `tol` times the largest derivative at the null model;
+        only if the penalty is concave.
+    feature_groups_ : list of n_groups ndarrays of int
+        Features of each group, only if the penalty is on groups.
     objective_ : float
         Objective at `coef_`.
     n_iter_ : int
@@ -280,7 +334,7 @@ class SparseGammaRegressorCV(_GammaMixin, GeneralizedLinearRegressorCV):
     _rules: ClassVar[dict[str, Rule]] = {
         "l1_ratio": Interval(0, 1) | Each(Interval(0, 1)),
         **CHOICE,
-        **PENALTY,
+        **PENALTIES,
         "fit_intercept": Boolean,
         **SOLVING,
         "n_jobs": Jobs,
@@ -297,6 +351,10 @@ class SparseGammaRegressorCV(_GammaMixin, GeneralizedLinearRegressorCV):
         scoring=None,
         alpha_rule="min",
         criterion=None,
+        penalty="elasticnet",
+        gamma=None,
+        feature_groups=1,
+        group_weights="sqrt",
         penalty_weights=None,
         positive=False,
         fit_intercept=True,
@@ -313,6 +371,10 @@ class SparseGammaRegressorCV(_GammaMixin, GeneralizedLinearRegressorCV):
         self.scoring = scoring
         self.alpha_rule = alpha_rule
         self.criterion = criterion
+        self.penalty = penalty
+        self.gamma = gamma
+        self.feature_groups = feature_groups
+        self.group_weights = group_weights
         self.penalty_weights = penalty_weights
         self.positive = positive
         self.fit_intercept = fit_intercept

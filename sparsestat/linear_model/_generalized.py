@@ -9,6 +9,7 @@ from sklearn.metrics import d2_tweedie_score
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sparsestat.linear_model._glm_penalty import PenaltyChoice
 from sparsestat.linear_model._newton import (
     NewtonCV,
     NewtonModel,
@@ -50,11 +51,18 @@ class Offsets:
         z = X @ self.coef_.T + self.intercept_
         if offset is None:
             return z
-        shift = check_offset(offset, X).astype(z.dtype)
-        return z + (shift if z.ndim == 1 else shift[:, None])
+        return z + self._shift(offset, X, z).astype(z.dtype)
+
+    def _shift(self, offset, X, z: np.ndarray) -> np.ndarray:
+        """Checked offsets in the shape of the predictions."""
+        return check_offset(offset, X)
+
+    def _offset_of(self, y: np.ndarray) -> np.ndarray:
+        """Offsets among the columns of y."""
+        return y[:, self._offset_column]
 
     def _scores(self, X, y, run, found, fold, scorer):
-        offset = y[fold.test, self._offset_column]
+        offset = self._offset_of(y[fold.test])
         if offset.any():
             scorer = _WithOffset(scorer, offset)
         return super()._scores(X, y, run, found, fold, scorer)
@@ -129,7 +137,7 @@ class _WithOffset:
         return predict
 
 
-class GeneralizedLinearModel(_TargetWithOffset, NewtonModel):
+class GeneralizedLinearModel(PenaltyChoice, _TargetWithOffset, NewtonModel):
     """Base of the models at one strength."""
 
     @with_callbacks
@@ -147,7 +155,7 @@ class GeneralizedLinearModel(_TargetWithOffset, NewtonModel):
             Weights >= 0; a weight of k equals k copies of the row.
         offset : array-like of shape (n_samples,), default=None
             Known part of the linear predictions, such as the logarithm of an exposure;
-            None is zero.
+            None is zero. With more than two classes of shape (n_samples, n_classes).
 
         Returns
         -------
@@ -164,7 +172,9 @@ class GeneralizedLinearModel(_TargetWithOffset, NewtonModel):
         return self._fit(X, y, sample_weight, offset=offset)
 
 
-class GeneralizedLinearModelCV(_FoldsOfDeviance, _TargetWithOffset, NewtonModelCV):
+class GeneralizedLinearModelCV(
+    PenaltyChoice, _FoldsOfDeviance, _TargetWithOffset, NewtonModelCV
+):
     """Base of the models that choose the strength by cross-validation."""
 
     # Groups are for the splitter, which asks for them itself.
@@ -185,7 +195,8 @@ class GeneralizedLinearModelCV(_FoldsOfDeviance, _TargetWithOffset, NewtonModelC
         groups : array-like of shape (n_samples,), default=None
             Groups of samples, for the splitter.
         offset : array-like of shape (n_samples,), default=None
-            Known part of the linear predictions; None is zero.
+            Known part of the linear predictions; None is zero. With more than two
+            classes of shape (n_samples, n_classes).
 
         Returns
         -------

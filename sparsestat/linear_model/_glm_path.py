@@ -1,12 +1,16 @@
 """Paths of generalised linear models as a function."""
 
+from typing import Any
+
 import numpy as np
 
 from sparsestat.linear_model._base import reachable_tol, warn_unless_converged
 from sparsestat.linear_model._gamma import SparseGammaRegressorCV
+from sparsestat.linear_model._glm_penalty import measure_of
 from sparsestat.linear_model._logistic import SparseLogisticRegressionCV
 from sparsestat.linear_model._path import grid_size
 from sparsestat.linear_model._poisson import SparsePoissonRegressorCV
+from sparsestat.optim.penalties import kind
 from sparsestat.utils.validation import Boolean, Interval, OneOf, check_parameters
 
 __all__ = ["glm_path"]
@@ -29,7 +33,11 @@ def glm_path(
     y,
     *,
     family: str = "logistic",
+    penalty: Any = "elasticnet",
     l1_ratio: float = 1.0,
+    gamma: float | None = None,
+    feature_groups: Any = 1,
+    group_weights: Any = "sqrt",
     eps: float | None = 0.01,
     alphas=50,
     offset=None,
@@ -54,15 +62,25 @@ def glm_path(
     family : {"logistic", "poisson", "gamma"}, default="logistic"
         The objective is that of `SparseLogisticRegression`, `SparsePoissonRegressor`
         or `SparseGammaRegressor`.
+    penalty : str or NamedTuple, default="elasticnet"
+        "elasticnet", "mcp", "scad", "group" or "sparse_group", or an object of
+        `sparsestat.optim.penalties`; see these.
     l1_ratio : float, default=1.0
         Share of the l1 penalty.
+    gamma : float, default=None
+        Of "mcp" and "scad"; None is 3 or 3.7.
+    feature_groups : int, array-like, list of array-likes or callable, default=1
+        Groups of the features; see `GroupLasso`.
+    group_weights : "sqrt" or array-like of shape (n_groups,), default="sqrt"
+        Weights of the groups.
     eps : float, default=0.01
         Length of the default grid, smallest over largest strength; None is 1e-4 if
         n_samples > n_features, else 1e-3.
     alphas : int or array-like of shape (n_alphas,), default=50
         Strengths, or how many on the default grid.
     offset : array-like of shape (n_samples,), default=None
-        Known part of the linear predictions; None is zero.
+        Known part of the linear predictions; None is zero. With more than two classes
+        of shape (n_samples, n_classes).
     sample_weight : array-like of shape (n_samples,), default=None
         Weights >= 0 of the samples.
     penalty_weights : array-like of shape (n_features,), default=None
@@ -89,7 +107,7 @@ def glm_path(
     coefs : ndarray of shape (n_features, n_alphas)
         Coefficients; with K > 2 classes of shape (n_features, K, n_alphas).
     gaps : ndarray of shape (n_alphas,)
-        Duality gaps.
+        Duality gaps; violations of stationarity with concave penalties.
     intercepts : ndarray of shape (n_alphas,) or (K, n_alphas)
         Intercepts, only if `return_intercepts`.
     n_iters : ndarray of shape (n_alphas,)
@@ -127,7 +145,11 @@ def glm_path(
     }
     check_parameters(own, _RULES, name="glm_path")
     model = _FAMILIES[family](
+        penalty=penalty,
         l1_ratio=l1_ratio,
+        gamma=gamma,
+        feature_groups=feature_groups,
+        group_weights=group_weights,
         eps=eps,
         alphas=alphas,
         penalty_weights=penalty_weights,
@@ -138,20 +160,29 @@ def glm_path(
         tol=tol,
     )
     X, y, sample_weight = model._validated(X, y, sample_weight, offset)
-    (penalty,) = model._penalties(X.shape[1])
-    run = model._run(X, y, sample_weight, penalty, grid_size(alphas))
+    (chosen,) = model._penalties(X.shape[1])
+    run = model._run(X, y, sample_weight, chosen, grid_size(alphas))
     found = run.follow(alphas, eps)
     coefs, gaps = found.coefs.toarray().astype(X.dtype, copy=False), found.gaps
-    if X.dtype != np.float64:
+    concave = kind(run.penalty) == "general"
+    if X.dtype != np.float64 and concave:
+        pairs = zip(found.alphas, coefs.T, strict=True)
+        gaps = np.array([run.stationarity_of(alpha, coef) for alpha, coef in pairs])
+    elif X.dtype != np.float64:
         pairs = zip(found.alphas, coefs.T, strict=True)
         rounded = [run.objective_of(alpha, coef) for alpha, coef in pairs]
         gaps = gaps + np.array(rounded) - found.objectives
     if found.intercepts.ndim == 2:
         coefs = coefs.reshape(X.shape[1], -1, len(found.alphas))
     worst = int(gaps.argmax())
-    target = run.null_objective * reachable_tol(tol, X.dtype)
+    target = run.absolute_tol(reachable_tol(tol, X.dtype))
     warn_unless_converged(
-        "glm_path", found.alphas[worst], gaps[worst], target, stacklevel=3
+        "glm_path",
+        found.alphas[worst],
+        gaps[worst],
+        target,
+        stacklevel=3,
+        measure=measure_of(run.penalty),
     )
     extras = (found.intercepts,) if return_intercepts else ()
     extras += (found.n_iters,) if return_n_iter else ()

@@ -14,7 +14,8 @@ from sparsestat.linear_model._generalized import (
     GeneralizedLinearModel,
     GeneralizedLinearModelCV,
 )
-from sparsestat.linear_model._newton import CHOICE, PENALTY, SOLVING
+from sparsestat.linear_model._glm_penalty import PENALTIES
+from sparsestat.linear_model._newton import CHOICE, SOLVING
 from sparsestat.linear_model._path_cv import fitted_path
 from sparsestat.optim.datafits import Logistic, Multinomial, loss
 from sparsestat.optim.generalized_linear import GeneralizedLinear
@@ -43,7 +44,8 @@ _CLASS_WEIGHT = OneOf("balanced", None) | Satisfies(
 class _Classifier(ClassifierMixin):
     """Classes, their weights and probabilities.
 
-    Inside, y has three columns: the number of the class, the offset, the class weight.
+    Inside, y has columns: the number of the class, the class weight, and the offset of
+    the second of two classes or of each of several.
     """
 
     def decision_function(self, X, offset=None):
@@ -53,8 +55,9 @@ class _Classifier(ClassifierMixin):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Samples.
-        offset : array-like of shape (n_samples,), default=None
-            Known part of the linear predictions; None is zero.
+        offset : array-like of shape (n_samples[, n_classes]), default=None
+            Known part of the linear predictions, of the second of two classes or of
+            each of several; None is zero.
 
         Returns
         -------
@@ -71,8 +74,9 @@ class _Classifier(ClassifierMixin):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Samples.
-        offset : array-like of shape (n_samples,), default=None
-            Known part of the linear predictions; None is zero.
+        offset : array-like of shape (n_samples[, n_classes]), default=None
+            Known part of the linear predictions, of the second of two classes or of
+            each of several; None is zero.
 
         Returns
         -------
@@ -91,8 +95,9 @@ class _Classifier(ClassifierMixin):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Samples.
-        offset : array-like of shape (n_samples,), default=None
-            Known part of the linear predictions; None is zero.
+        offset : array-like of shape (n_samples[, n_classes]), default=None
+            Known part of the linear predictions, of the second of two classes or of
+            each of several; None is zero.
 
         Returns
         -------
@@ -111,8 +116,9 @@ class _Classifier(ClassifierMixin):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Samples.
-        offset : array-like of shape (n_samples,), default=None
-            Known part of the linear predictions; None is zero.
+        offset : array-like of shape (n_samples[, n_classes]), default=None
+            Known part of the linear predictions, of the second of two classes or of
+            each of several; None is zero.
 
         Returns
         -------
@@ -138,20 +144,19 @@ class _Classifier(ClassifierMixin):
             raise ValueError(
                 f"y must have at least two classes; got one class: {only!r}."
             )
-        if len(classes) > 2 and offset is not None:
-            raise ValueError(
-                f"offset must be None with more than two classes; got {len(classes)} "
-                "classes, whose probabilities it would not change."
-            )
         weights = compute_class_weight(
             self.class_weight, classes=classes, y=y, sample_weight=sample_weight
         )
         self.classes_ = classes
-        columns = index, check_offset(offset, X), weights[index]
+        if offset is None or len(classes) == 2:
+            offset = check_offset(offset, X)
+        else:
+            offset = _offset_of_classes(offset, X, len(classes))
+        columns = index, weights[index], offset
         return X, np.column_stack(columns), sample_weight
 
     def _loss(self, y, weight):
-        index, offset = y[:, 0], y[:, 1]
+        index, offset = y[:, 0], self._offset_of(y)
         present = np.unique(index[weight > 0.0]).astype(np.intp)
         n_classes = len(self.classes_)
         if len(present) < n_classes:
@@ -162,7 +167,8 @@ class _Classifier(ClassifierMixin):
                 f"none of class {self.classes_.tolist()[missing]!r}."
             )
         if n_classes > 2:
-            return MultinomialLoss(index, n_classes, self.fit_intercept, weight)
+            offset = offset if offset.any() else None
+            return MultinomialLoss(index, n_classes, offset, self.fit_intercept, weight)
         return GeneralizedLinear(
             Logistic(),
             2.0 * index - 1.0,
@@ -171,23 +177,32 @@ class _Classifier(ClassifierMixin):
             weight,
         )
 
+    def _shift(self, offset, X, z):
+        if z.shape[1] == 1:
+            return check_offset(offset, X)[:, None]
+        return _offset_of_classes(offset, X, z.shape[1])
+
+    def _offset_of(self, y):
+        return y[:, 2] if y.shape[1] == 3 else y[:, 2:].copy()
+
     def _target(self, y):
         return self.classes_[y[:, 0].astype(np.intp)]
 
     def _run(self, X, y, sample_weight, *arguments, **options):
-        weight = _times(sample_weight, y[:, 2])
+        weight = _times(sample_weight, y[:, 1])
         return super()._run(X, y, weight, *arguments, **options)
 
     def _losses(self, X, y, found, fold):
-        weight = _times(fold.test_weight, y[fold.test, 2])
-        index, offset = y[fold.test, 0], y[fold.test, 1]
+        weight = _times(fold.test_weight, y[fold.test, 1])
+        index, offset = y[fold.test, 0], self._offset_of(y[fold.test])
         if len(self.classes_) == 2:
             z = fitted_path(X, found, fold.test) + offset[:, None]
             losses = loss(Logistic(), 2.0 * index[:, None] - 1.0, z)
             return 2.0 * np.average(losses, axis=0, weights=weight)
         tested, shape = X[fold.test], (X.shape[1], len(self.classes_))
+        shift = offset if offset.ndim == 2 else 0.0
         scores = [
-            tested @ found.coefs[:, [k]].toarray().reshape(shape) + intercept
+            shift + tested @ found.coefs[:, [k]].toarray().reshape(shape) + intercept
             for k, intercept in enumerate(found.intercepts.T)
         ]
         losses = np.array([loss(Multinomial(), index, z) for z in scores])
@@ -203,6 +218,18 @@ class _Classifier(ClassifierMixin):
     def _take(self, run, alpha, coef, objective, gap, dtype) -> None:
         super()._take(run, alpha, coef, objective, gap, dtype)
         self.intercept_ = np.atleast_1d(self.intercept_).astype(dtype)
+
+
+def _offset_of_classes(offset, X, n_classes: int) -> np.ndarray:
+    """Offsets of every class, checked."""
+    shape = X.shape[0], n_classes
+    if np.shape(offset) != shape:
+        raise ValueError(
+            f"offset must have shape {shape}, one for each sample and class, with more "
+            f"than two classes; got {np.shape(offset)}."
+        )
+    columns = [check_offset(column, X) for column in np.asarray(offset).T]
+    return np.column_stack(columns)
 
 
 def _times(sample_weight, class_weight):
@@ -232,6 +259,22 @@ class SparseLogisticRegression(_Classifier, GeneralizedLinearModel):
         Strength of the penalty, > 0; scikit-learn's C is 1 / (n_samples * alpha).
     l1_ratio : float, default=1.0
         Share of the l1 penalty; 1 is the Lasso, 0 ridge regression.
+    penalty : str or NamedTuple, default="elasticnet"
+        "elasticnet", the formula above, is the l1 norm with the default `l1_ratio`;
+        "mcp" and "scad" shrink large coefficients less, or not at all; "group" and
+        "sparse_group" are those of `GroupLasso` and `SparseGroupLasso`, with the
+        coefficients of all classes in one group. Or an
+        object of `sparsestat.optim.penalties`, whose alpha does not count.
+    gamma : float, default=None
+        Reciprocal of the concavity of "mcp", > 0, or the ratio at which the price of
+        "scad" ends, > 2; None is 3 or 3.7.
+    feature_groups : int, array-like, list of array-likes or callable, default=1
+        Groups for "group" and "sparse_group": their size, a label for each feature,
+        index arrays, or a callable from names of features to labels; -1, NaN or None
+        leaves a feature unpenalised. See `GroupLasso`.
+    group_weights : "sqrt" or array-like of shape (n_groups,), default="sqrt"
+        Weights of the groups: 0 is unpenalised, inf excluded; "sqrt" are the square
+        roots of the sizes.
     penalty_weights : array-like of shape (n_features,), default=None
         The v_j >= 0: 0 leaves a coefficient unpenalised, inf excludes it; None is all
         ones. They are not rescaled.
@@ -267,6 +310,14 @@ class SparseLogisticRegression(_Classifier, GeneralizedLinearModel):
         the optimum.
     dual_gap_tol_ : float
         Bound that was asked for: `tol` times the loss of the null model.
+    stationarity_ : float
+        Largest distance of a derivative of the loss from those of the penalty, in place
+        of `dual_gap_`; only if the penalty is concave.
+    stationarity_tol_ : float
+        Bound that was asked for, `tol` times the largest derivative at the null model;
+        only if the penalty is concave.
+    feature_groups_ : list of n_groups ndarrays of int
+        Features of each group, only if the penalty is on groups.
     objective_ : float
         Objective at `coef_`.
     n_iter_ : int
@@ -311,7 +362,7 @@ class SparseLogisticRegression(_Classifier, GeneralizedLinearModel):
     _rules: ClassVar[dict[str, Rule]] = {
         "alpha": Interval(0, inf, closed="neither"),
         "l1_ratio": Interval(0, 1),
-        **PENALTY,
+        **PENALTIES,
         "class_weight": _CLASS_WEIGHT,
         "fit_intercept": Boolean,
         **SOLVING,
@@ -324,6 +375,10 @@ class SparseLogisticRegression(_Classifier, GeneralizedLinearModel):
         alpha=0.1,
         *,
         l1_ratio=1.0,
+        penalty="elasticnet",
+        gamma=None,
+        feature_groups=1,
+        group_weights="sqrt",
         penalty_weights=None,
         positive=False,
         class_weight=None,
@@ -336,6 +391,10 @@ class SparseLogisticRegression(_Classifier, GeneralizedLinearModel):
     ):
         self.alpha = alpha
         self.l1_ratio = l1_ratio
+        self.penalty = penalty
+        self.gamma = gamma
+        self.feature_groups = feature_groups
+        self.group_weights = group_weights
         self.penalty_weights = penalty_weights
         self.positive = positive
         self.class_weight = class_weight
@@ -374,6 +433,22 @@ class SparseLogisticRegressionCV(_Classifier, GeneralizedLinearModelCV):
     criterion : {"aic", "aicc", "bic", "ebic"}, default=None
         Information criterion in place of cross-validation, and of `cv`, `scoring` and
         `alpha_rule`.
+    penalty : str or NamedTuple, default="elasticnet"
+        "elasticnet", the formula above, is the l1 norm with the default `l1_ratio`;
+        "mcp" and "scad" shrink large coefficients less, or not at all; "group" and
+        "sparse_group" are those of `GroupLasso` and `SparseGroupLasso`, with the
+        coefficients of all classes in one group. Or an
+        object of `sparsestat.optim.penalties`, whose alpha does not count.
+    gamma : float, default=None
+        Reciprocal of the concavity of "mcp", > 0, or the ratio at which the price of
+        "scad" ends, > 2; None is 3 or 3.7.
+    feature_groups : int, array-like, list of array-likes or callable, default=1
+        Groups for "group" and "sparse_group": their size, a label for each feature,
+        index arrays, or a callable from names of features to labels; -1, NaN or None
+        leaves a feature unpenalised. See `GroupLasso`.
+    group_weights : "sqrt" or array-like of shape (n_groups,), default="sqrt"
+        Weights of the groups: 0 is unpenalised, inf excluded; "sqrt" are the square
+        roots of the sizes.
     penalty_weights : array-like of shape (n_features,), default=None
         Weights of the penalty: 0 is unpenalised, inf excluded.
     positive : bool, default=False
@@ -423,6 +498,14 @@ class SparseLogisticRegressionCV(_Classifier, GeneralizedLinearModelCV):
         Duality gap at `coef_`.
     dual_gap_tol_ : float
         Bound that was asked for.
+    stationarity_ : float
+        Largest distance of a derivative of the loss from those of the penalty, in place
+        of `dual_gap_`; only if the penalty is concave.
+    stationarity_tol_ : float
+        Bound that was asked for, `tol` times the largest derivative at the null model;
+        only if the penalty is concave.
+    feature_groups_ : list of n_groups ndarrays of int
+        Features of each group, only if the penalty is on groups.
     objective_ : float
         Objective at `coef_`.
     n_iter_ : int
@@ -458,7 +541,7 @@ class SparseLogisticRegressionCV(_Classifier, GeneralizedLinearModelCV):
     _rules: ClassVar[dict[str, Rule]] = {
         "l1_ratio": Interval(0, 1) | Each(Interval(0, 1)),
         **CHOICE,
-        **PENALTY,
+        **PENALTIES,
         "class_weight": _CLASS_WEIGHT,
         "fit_intercept": Boolean,
         **SOLVING,
@@ -476,6 +559,10 @@ class SparseLogisticRegressionCV(_Classifier, GeneralizedLinearModelCV):
         scoring=None,
         alpha_rule="min",
         criterion=None,
+        penalty="elasticnet",
+        gamma=None,
+        feature_groups=1,
+        group_weights="sqrt",
         penalty_weights=None,
         positive=False,
         class_weight=None,
@@ -493,6 +580,10 @@ class SparseLogisticRegressionCV(_Classifier, GeneralizedLinearModelCV):
         self.scoring = scoring
         self.alpha_rule = alpha_rule
         self.criterion = criterion
+        self.penalty = penalty
+        self.gamma = gamma
+        self.feature_groups = feature_groups
+        self.group_weights = group_weights
         self.penalty_weights = penalty_weights
         self.positive = positive
         self.class_weight = class_weight

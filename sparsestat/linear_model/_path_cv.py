@@ -100,7 +100,7 @@ class ModelCV(CrossValidated, PathModel):
         self.alphas_ = np.array(grids) if self._has_several else grids[0]
         self._take_from_path(run, found, choice.alpha, X.dtype)
         if hasattr(self, "l1_ratio"):
-            self.l1_ratio_ = run.penalty.l1_ratio
+            self.l1_ratio_ = getattr(run.penalty, "l1_ratio", 1.0)
         if self.verbose:
             passes = f"{found.n_passes:.1f} passes over X on all data"
             print(f"{self._summary(self.alpha_)}, {passes}")

@@ -7,7 +7,8 @@ from sparsestat.linear_model._generalized import (
     GeneralizedLinearRegressor,
     GeneralizedLinearRegressorCV,
 )
-from sparsestat.linear_model._newton import CHOICE, PENALTY, SOLVING
+from sparsestat.linear_model._glm_penalty import PENALTIES
+from sparsestat.linear_model._newton import CHOICE, SOLVING
 from sparsestat.optim.datafits import Poisson
 from sparsestat.utils.validation import (
     Boolean,
@@ -60,6 +61,21 @@ class SparsePoissonRegressor(_PoissonMixin, GeneralizedLinearRegressor):
         Strength of the penalty, > 0.
     l1_ratio : float, default=1.0
         Share of the l1 penalty; 1 is the Lasso, 0 ridge regression.
+    penalty : str or NamedTuple, default="elasticnet"
+        "elasticnet", the formula above, is the l1 norm with the default `l1_ratio`;
+        "mcp" and "scad" shrink large coefficients less, or not at all; "group" and
+        "sparse_group" are those of `GroupLasso` and `SparseGroupLasso`. Or an
+        object of `sparsestat.optim.penalties`, whose alpha does not count.
+    gamma : float, default=None
+        Reciprocal of the concavity of "mcp", > 0, or the ratio at which the price of
+        "scad" ends, > 2; None is 3 or 3.7.
+    feature_groups : int, array-like, list of array-likes or callable, default=1
+        Groups for "group" and "sparse_group": their size, a label for each feature,
+        index arrays, or a callable from names of features to labels; -1, NaN or None
+        leaves a feature unpenalised. See `GroupLasso`.
+    group_weights : "sqrt" or array-like of shape (n_groups,), default="sqrt"
+        Weights of the groups: 0 is unpenalised, inf excluded; "sqrt" are the square
+        roots of the sizes.
     penalty_weights : array-like of shape (n_features,), default=None
         The v_j >= 0: 0 leaves a coefficient unpenalised, inf excludes it; None is all
         ones. They are not rescaled.
@@ -91,6 +107,14 @@ class SparsePoissonRegressor(_PoissonMixin, GeneralizedLinearRegressor):
         the optimum.
     dual_gap_tol_ : float
         Bound that was asked for: `tol` times the loss of the null model.
+    stationarity_ : float
+        Largest distance of a derivative of the loss from those of the penalty, in place
+        of `dual_gap_`; only if the penalty is concave.
+    stationarity_tol_ : float
+        Bound that was asked for, `tol` times the largest derivative at the null model;
+        only if the penalty is concave.
+    feature_groups_ : list of n_groups ndarrays of int
+        Features of each group, only if the penalty is on groups.
     objective_ : float
         Objective at `coef_`.
     n_iter_ : int
@@ -134,7 +158,7 @@ class SparsePoissonRegressor(_PoissonMixin, GeneralizedLinearRegressor):
     _rules: ClassVar[dict[str, Rule]] = {
         "alpha": Interval(0, inf, closed="neither"),
         "l1_ratio": Interval(0, 1),
-        **PENALTY,
+        **PENALTIES,
         "fit_intercept": Boolean,
         **SOLVING,
         "warm_start": Boolean,
@@ -146,6 +170,10 @@ class SparsePoissonRegressor(_PoissonMixin, GeneralizedLinearRegressor):
         alpha=0.1,
         *,
         l1_ratio=1.0,
+        penalty="elasticnet",
+        gamma=None,
+        feature_groups=1,
+        group_weights="sqrt",
         penalty_weights=None,
         positive=False,
         fit_intercept=True,
@@ -157,6 +185,10 @@ class SparsePoissonRegressor(_PoissonMixin, GeneralizedLinearRegressor):
     ):
         self.alpha = alpha
         self.l1_ratio = l1_ratio
+        self.penalty = penalty
+        self.gamma = gamma
+        self.feature_groups = feature_groups
+        self.group_weights = group_weights
         self.penalty_weights = penalty_weights
         self.positive = positive
         self.fit_intercept = fit_intercept
@@ -194,6 +226,21 @@ class SparsePoissonRegressorCV(_PoissonMixin, GeneralizedLinearRegressorCV):
     criterion : {"aic", "aicc", "bic", "ebic"}, default=None
         Information criterion in place of cross-validation, and of `cv`, `scoring` and
         `alpha_rule`.
+    penalty : str or NamedTuple, default="elasticnet"
+        "elasticnet", the formula above, is the l1 norm with the default `l1_ratio`;
+        "mcp" and "scad" shrink large coefficients less, or not at all; "group" and
+        "sparse_group" are those of `GroupLasso` and `SparseGroupLasso`. Or an
+        object of `sparsestat.optim.penalties`, whose alpha does not count.
+    gamma : float, default=None
+        Reciprocal of the concavity of "mcp", > 0, or the ratio at which the price of
+        "scad" ends, > 2; None is 3 or 3.7.
+    feature_groups : int, array-like, list of array-likes or callable, default=1
+        Groups for "group" and "sparse_group": their size, a label for each feature,
+        index arrays, or a callable from names of features to labels; -1, NaN or None
+        leaves a feature unpenalised. See `GroupLasso`.
+    group_weights : "sqrt" or array-like of shape (n_groups,), default="sqrt"
+        Weights of the groups: 0 is unpenalised, inf excluded; "sqrt" are the square
+        roots of the sizes.
     penalty_weights : array-like of shape (n_features,), default=None
         Weights of the penalty: 0 is unpenalised, inf excluded.
     positive : bool, default=False
@@ -238,6 +285,14 @@ class SparsePoissonRegressorCV(_PoissonMixin, GeneralizedLinearRegressorCV):
         Duality gap at `coef_`.
     dual_gap_tol_ : float
         Bound that was asked for.
+    stationarity_ : float
+        Largest distance of a derivative of the loss from those of the penalty, in place
+        of `dual_gap_`; only if the penalty is concave.
+    stationarity_tol_ : float
+        Bound that was asked for, `tol` times the largest derivative at the null model;
+        only if the penalty is concave.
+    feature_groups_ : list of n_groups ndarrays of int
+        Features of each group, only if the penalty is on groups.
     objective_ : float
         Objective at `coef_`.
     n_iter_ : int
@@ -274,7 +329,7 @@ class SparsePoissonRegressorCV(_PoissonMixin, GeneralizedLinearRegressorCV):
     _rules: ClassVar[dict[str, Rule]] = {
         "l1_ratio": Interval(0, 1) | Each(Interval(0, 1)),
         **CHOICE,
-        **PENALTY,
+        **PENALTIES,
         "fit_intercept": Boolean,
         **SOLVING,
         "n_jobs": Jobs,
@@ -291,6 +346,10 @@ class SparsePoissonRegressorCV(_PoissonMixin, GeneralizedLinearRegressorCV):
         scoring=None,
         alpha_rule="min",
         criterion=None,
+        penalty="elasticnet",
+        gamma=None,
+        feature_groups=1,
+        group_weights="sqrt",
         penalty_weights=None,
         positive=False,
         fit_intercept=True,
@@ -307,6 +366,10 @@ class SparsePoissonRegressorCV(_PoissonMixin, GeneralizedLinearRegressorCV):
         self.scoring = scoring
         self.alpha_rule = alpha_rule
         self.criterion = criterion
+        self.penalty = penalty
+        self.gamma = gamma
+        self.feature_groups = feature_groups
+        self.group_weights = group_weights
         self.penalty_weights = penalty_weights
         self.positive = positive
         self.fit_intercept = fit_intercept

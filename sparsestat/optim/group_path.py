@@ -26,7 +26,7 @@ from sparsestat.optim.quadratic_path import PathSolver, Step
 from sparsestat.optim.row_residual_set import ResidualRowSet
 from sparsestat.optim.tasks import Tasks
 
-__all__ = ["GroupPathSolver"]
+__all__ = ["BlockCorrelations", "GroupPathSolver"]
 
 _MOST_ALPHA = 1e3
 # Coefficients a sample beyond which the residual serves better than a Gram matrix, and
@@ -67,7 +67,7 @@ class GroupPathSolver(PathSolver):
         self._blocks = feature_blocks(penalty, ~outside)
         kind = RowWorkingSet if isinstance(problem.design, Tasks) else GroupWorkingSet
         self._set = kind(problem, self._blocks, self._basis)
-        self._correlations = _BlockCorrelations(problem, self._blocks)
+        self._correlations = BlockCorrelations(problem, self._blocks)
         self._previous_alpha = np.nan
         self._started = False
 
@@ -182,7 +182,7 @@ class GroupPathSolver(PathSolver):
         return np.concatenate([free, features]), np.concatenate([free_coef, coef])
 
 
-class _BlockCorrelations(Correlations):
+class BlockCorrelations(Correlations):
     """Gauges of blocks; see `Correlations`."""
 
     def __init__(self, problem: LeastSquares, blocks: Blocks) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+import numpy as np
+
 from sparsestat.optim.cox import PartialLikelihood
 from sparsestat.optim.datafits import (
     Cox,
@@ -45,6 +47,7 @@ def run_and_loss(
     y : ndarray of shape (n_samples,) or (n_samples, 2)
     fit_intercept : bool
     offset : ndarray of shape (n_samples,), default=None
+        With classes of shape (n_samples, n_classes).
 
     Returns
     -------
@@ -95,12 +98,10 @@ def _(datafit, y, fit_intercept, offset=None):
 
 @run_and_loss.register(Multinomial)
 def _(datafit, y, fit_intercept, offset=None):
-    _refuse_offset(datafit, offset)
     n_classes = int(y.max()) + 1
-    return NewtonRun, partial(MultinomialLoss, y, n_classes, fit_intercept)
-
-
-def _refuse_offset(datafit: NamedTuple, offset) -> None:
-    if offset is not None:
-        name = type(datafit).__name__
-        raise ValueError(f"offset must be None with {name}; got an array.")
+    if offset is not None and np.shape(offset) != (len(y), n_classes):
+        raise ValueError(
+            f"offset must have shape ({len(y)}, {n_classes}) with Multinomial; got "
+            f"{np.shape(offset)}."
+        )
+    return NewtonRun, partial(MultinomialLoss, y, n_classes, offset, fit_intercept)

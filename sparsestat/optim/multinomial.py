@@ -31,6 +31,7 @@ class MultinomialLoss:
     y : ndarray of shape (n_samples,)
         Classes 0, 1, ..., as float or integer.
     n_classes : int
+    offset : ndarray of shape (n_samples, n_classes) or None
     fit_intercept : bool
     sample_weight : ndarray of shape (n_samples,)
         Weights that sum to one; samples of weight zero are left out.
@@ -40,11 +41,12 @@ class MultinomialLoss:
     linear_means = True
     contraction = 0.2
 
-    def __init__(self, y, n_classes: int, fit_intercept: bool, sample_weight):
+    def __init__(self, y, n_classes: int, offset, fit_intercept: bool, sample_weight):
         kept = np.flatnonzero(sample_weight > 0.0)
         self.n_classes, self.fit_intercept = n_classes, fit_intercept
         self.rows = (kept[:, None] * n_classes + np.arange(n_classes)).ravel()
         self.y, self.weight = y[kept], sample_weight[kept]
+        self.offset = None if offset is None else offset[kept]
 
     def null_intercept(self) -> np.ndarray:
         """Best constant predictions."""
@@ -54,7 +56,7 @@ class MultinomialLoss:
         """Constants to add to predictions z so that their loss is least."""
         if not self.fit_intercept:
             return np.zeros(self.n_classes)
-        return self._balance(self._by_class(z))[0]
+        return self._balance(self._shifted(z))[0]
 
     def spread(self, intercept: np.ndarray) -> np.ndarray:
         """The predictions that intercepts add."""
@@ -62,7 +64,7 @@ class MultinomialLoss:
 
     def evaluate(self, z: np.ndarray) -> tuple[float, np.ndarray]:
         """Loss, and minus its gradient."""
-        self._z = self._by_class(z)
+        self._z = self._shifted(z)
         self._point = None
         value, u = self._at(self._z)
         return value, u.ravel()
@@ -82,7 +84,10 @@ class MultinomialLoss:
     def dual_value(self, u: np.ndarray, scale: float) -> float:
         """Dual objective at scale * u."""
         v = scale * self._by_class(u) / self.weight[:, None]
-        return float(self.weight @ dual_value(Multinomial(), self.y, v))
+        value = float(self.weight @ dual_value(Multinomial(), self.y, v))
+        if self.offset is None:
+            return value
+        return value - scale * float(u @ self.offset.ravel())
 
     def metric(self, safe: bool) -> ClassMetric:
         """Hessian with the intercepts minimised out; it descends with a line search."""
@@ -106,6 +111,10 @@ class MultinomialLoss:
             return u - flat @ (root.T @ self._by_class(u).sum(axis=0))
 
         return ClassMetric(self.weight, p, factors, shift, reduce)
+
+    def _shifted(self, z: np.ndarray) -> np.ndarray:
+        z = self._by_class(z)
+        return z if self.offset is None else z + self.offset
 
     def _by_class(self, v: np.ndarray) -> np.ndarray:
         return v.reshape(-1, self.n_classes)

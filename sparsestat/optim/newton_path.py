@@ -7,7 +7,7 @@ it, the first ones of the set.  Screening and certificates are those of
 `quadratic_path`.
 """
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
@@ -27,8 +27,6 @@ from sparsestat.optim.working_columns import Metric, columns_for, with_room
 
 __all__ = ["NewtonPath", "NewtonStep", "SmoothLoss"]
 
-# The sequential strong rule serves steps of the strength down to this ratio.
-_STAGE = 0.5
 # Share of the tolerance for the working set, and of the scale for stages on the way.
 _INNER_SHARE = 0.5
 _LOOSE = 1e-2
@@ -139,6 +137,9 @@ class NewtonPath:
         Summing to one.
     """
 
+    # The sequential strong rule serves steps of the strength down to this ratio.
+    stage: ClassVar[float] = 0.5
+
     def __init__(self, design: Design, smooth: SmoothLoss, penalty, sample_weight):
         self.smooth = smooth
         n = len(sample_weight)
@@ -146,9 +147,8 @@ class NewtonPath:
         self.problem = least_squares(
             design, targets, penalty, sample_weight, fit_intercept=False
         )
-        self._correlations = Correlations(self.problem)
+        self._screen(penalty)
         self._root = self.problem.root[smooth.rows]
-        self.inside = np.zeros(len(self.problem.excluded), bool)
         self.size, self.n_model, self.n_active = 0, 0, 0
         self._metric: Metric | None = None
         self._local: Any = None
@@ -159,9 +159,15 @@ class NewtonPath:
         self.columns = columns_for(self.problem, smooth)
         self._allocate()
         self.value, self.u = smooth.evaluate(self.z)
-        self._add(self.problem.unpenalised)
+        self._append(self.problem.unpenalised)
         self._make_room(self.size)
         self.n_model = self.size
+
+    def _screen(self, penalty: NamedTuple) -> None:
+        """Prepare to choose the features of the working set."""
+        self._correlations = Correlations(self.problem)
+        self.inside = np.zeros(len(self.problem.excluded), bool)
+        self.inside[self.problem.unpenalised] = True
 
     @property
     def n_passes(self) -> float:
@@ -186,7 +192,7 @@ class NewtonPath:
 
     def start(self, features: np.ndarray, coef: np.ndarray) -> None:
         """Take coefficients of an earlier fit as the starting point."""
-        self._add(features[~self.inside[features]])
+        self._cover(features)
         position = {j: k for k, j in enumerate(self.features)}
         at = np.array([position[j] for j in features], np.int64)
         self.w[at] = coef
@@ -200,8 +206,8 @@ class NewtonPath:
         """Solve for one penalty until the duality gap is at most `target`."""
         if self.alpha_max == 0.0:
             return self.null_step()
-        while self._previous * _STAGE > penalty.alpha:
-            stage = penalty._replace(alpha=self._previous * _STAGE)
+        while self._previous * self.stage > penalty.alpha:
+            stage = penalty._replace(alpha=self._previous * self.stage)
             self._add(self._strong(stage))
             self._minimise(stage, _LOOSE * self.scale)
             u, _ = self._dual_point(stage)
@@ -276,8 +282,17 @@ class NewtonPath:
         missing = np.flatnonzero(gauges > 1.0 + 1e-12)
         return select_largest(missing, gauges, self.size)
 
+    def _cover(self, features: np.ndarray) -> None:
+        """Take features into the set that are not there yet."""
+        self._add(features[~self.inside[features]])
+
     def _add(self, new: np.ndarray) -> None:
-        """Add features at coefficient zero."""
+        """Add features at coefficient zero, or what else is screened together."""
+        self._append(new)
+        self.inside[new] = True
+
+    def _append(self, new: np.ndarray) -> None:
+        """Append features at coefficient zero."""
         if len(new) == 0:
             return
         start, stop = self.size, self.size + len(new)
@@ -286,7 +301,6 @@ class NewtonPath:
         self._features[start:stop] = new
         self._w[start:stop] = 0.0
         self.columns.add(new)
-        self.inside[new] = True
         self.size, self._local = stop, None
 
     def _promote(self, penalty, correlations: np.ndarray) -> None:
@@ -360,7 +374,7 @@ class NewtonPath:
         u, limit = self._dual_point(penalty)
         if u is not self.u:
             correlations = self.columns.products(u)
-        sums = penalty_sums(self._penalty(penalty), self.w, correlations)
+        sums = self._sums(penalty, correlations)
         if gauges is not None:
             sums = self._correlations.sums_with_others(sums, penalty, gauges)
         value_sum, augmented2, most, conjugates = sums
@@ -376,6 +390,18 @@ class NewtonPath:
             else np.inf
         )
         return gap, objective, scale * u
+
+    def _sums(self, penalty, correlations: np.ndarray) -> tuple:
+        """What the gap needs of the penalty on the set; see `penalty_sums`."""
+        return penalty_sums(self._penalty(penalty), self.w, correlations)
+
+    def _total(self, penalty, w: np.ndarray) -> float:
+        """Penalty of coefficients of the model."""
+        return penalty_value(restrict(self._penalty(penalty), slice(len(w))), w)
+
+    def _promised(self, penalty, w: np.ndarray) -> float:
+        """Decrease of the penalty, or of what bounds it, when w becomes the model's."""
+        return self._total(penalty, self._w[: len(w)]) - self._total(penalty, w)
 
     def _dual_point(self, penalty) -> tuple[np.ndarray, float]:
         """The dual point of the state, and the largest scale at which it is dual.
@@ -461,48 +487,24 @@ class NewtonPath:
         full : bool
             Whether its full length was taken.
         """
-        m, local = self.n_model, self._penalty(penalty)
+        m = self.n_model
         w = self._w[:m].copy()
         q = self.columns.products(self._metric.reduce(self.u), m)
         if m:
-            local = restrict(local, slice(m))
-            gram = self._gram
-            c = gram[:m, :m] @ w + q
-            size = max(self.value, gap if np.isfinite(gap) else 0.0, 1e-300)
-            y2 = 2.0 * size + float((c + q) @ w)
-            # The model's dual is quadratic in its distance to the optimum, ours may be
-            # linear.
-            share = _MODEL_SHARE * min(gap / size, 1.0)
-            n_free = len(self.problem.unpenalised)
-            self.n_active, _, _ = minimise_on_gram(
-                local,
-                np.arange(n_free),
-                gram,
-                c,
-                w,
-                q,
-                self._active,
-                self.n_active,
-                self._factor,
-                self._ridge[:m],
-                y2,
-                size * share**2,
-                _GRAM_ROUNDS,
-                False,
-            )
+            c = self._gram[:m, :m] @ w + q
+            self._minimise_model(penalty, c, w, q, gap)
         step = w - self._w[:m]
         change = self.columns.combine(step)
         shift = self._metric.shift(change, self.u)
-        before = penalty_value(local, self._w[:m])
         shifted = self.smooth.spread(shift)
         promised = float(correlations[:m] @ step) + float(np.sum(shifted * self.u))
-        promised -= penalty_value(local, w) - before
+        promised += self._promised(penalty, w)
 
         def attempt(length):
             z = self.z + length * (change + shifted)
             trial = self._w[:m] + length * step if length != 1.0 else w
             value, u = self.smooth.evaluate(z)
-            return z, trial, value, u, objective - value - penalty_value(local, trial)
+            return z, trial, value, u, objective - value - self._total(penalty, trial)
 
         length = 1.0
         for _ in range(_HALVINGS):
@@ -524,6 +526,31 @@ class NewtonPath:
         self._w[:m] = trial
         self.intercept = self.intercept + length * shift  # steps keep theirs
         return promised, length >= 1.0
+
+    def _minimise_model(self, penalty, c, w, q, gap: float) -> None:
+        """Minimise the quadratic model in place: q = c - G w, `gap` the true one."""
+        m = len(w)
+        size = max(self.value, gap if np.isfinite(gap) else 0.0, 1e-300)
+        y2 = 2.0 * size + float((c + q) @ w)
+        # The model's dual is quadratic in its distance to the optimum, ours may be
+        # linear.
+        share = _MODEL_SHARE * min(gap / size, 1.0)
+        self.n_active, _, _ = minimise_on_gram(
+            restrict(self._penalty(penalty), slice(m)),
+            np.arange(len(self.problem.unpenalised)),
+            self._gram,
+            c,
+            w,
+            q,
+            self._active,
+            self.n_active,
+            self._factor,
+            self._ridge[:m],
+            y2,
+            size * share**2,
+            _GRAM_ROUNDS,
+            False,
+        )
 
     def _step(self, penalty, target, n_iter, gauges) -> NewtonStep:
         """Certify the current coefficients."""

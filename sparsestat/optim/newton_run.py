@@ -1,12 +1,28 @@
 """One fit of `NewtonPath`: tolerance, grid and solutions, as `Run` has them."""
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy import sparse
 
 from sparsestat.optim.certificate import fill_curvatures, penalty_value
-from sparsestat.optim.design import make_design, predict, with_norms
+from sparsestat.optim.design import Design, make_design, predict, with_norms
+from sparsestat.optim.group_descent import block_total, newton_system
+from sparsestat.optim.newton_blocks import BlockNewtonPath
+from sparsestat.optim.newton_concave import (
+    ConcaveNewtonPath,
+    concave_total,
+    tangent_at_zero,
+    violation,
+)
 from sparsestat.optim.newton_path import NewtonPath, NewtonStep
-from sparsestat.optim.penalties import prepare, restrict
+from sparsestat.optim.penalties import (
+    feature_blocks,
+    kind,
+    prepare,
+    restrict,
+    restrict_blocks,
+)
 from sparsestat.optim.run import Run, mean_prediction
 from sparsestat.optim.solution import PathSolution, Solution
 from sparsestat.optim.tasks import Tasks, make_tasks
@@ -15,6 +31,10 @@ from sparsestat.optim.working_columns import columns_for
 __all__ = ["NewtonRun"]
 
 _SHORT = 4
+# Kinds of penalties that any of these losses takes, beside convex separable ones.
+_KINDS = "block", "general"
+# Violations below this share of |x_j| are rounding.
+_ROUNDING = 64.0 * np.finfo(np.float64).eps
 
 
 class NewtonRun(Run):
@@ -56,22 +76,48 @@ class NewtonRun(Run):
             fit_intercept=fit_intercept,
             standardize=standardize,
         )
-        if n_alphas > _SHORT or np.isnan(design.norm).any():
+        self.penalty = prepare(penalty, X.shape[1])
+        self._kind = kind(self.penalty)
+        short = n_alphas <= _SHORT and self._kind == "convex"
+        if not short or np.isnan(design.norm).any():
             design = with_norms(design, self.weight)
         self.loss = make_loss(self.weight)
-        self.penalty = prepare(penalty, X.shape[1])
         self._repeated, n_classes = self.penalty, getattr(self.loss, "n_classes", 1)
         if n_classes > 1:
             design = make_tasks(design, n_classes)
-            weights = np.repeat(self.penalty.weights, n_classes)
-            self._repeated = self.penalty._replace(weights=weights)
-        self.solver = self.solver_class(design, self.loss, self._repeated, self.weight)
+            self._repeated = _repeated(self.penalty, n_classes)
+        self._screening = self._repeated
+        self.solver = self._make_solver(design)
         self.problem = self.solver.problem
         self.max_iter = max_iter
-        self.null_objective, self.alpha_max = self.solver.null(self._repeated)
+        self.null_objective, self.alpha_max = self.solver.null(self._screening)
         if self.null_objective <= self.loss.rounding:
             self.alpha_max = self.solver.alpha_max = 0.0
-        self.gap_tol = tol * self.null_objective
+        self._scale = self.solver.scale
+        self.gap_tol = self.absolute_tol(tol)
+
+    def _make_solver(self, design: Design) -> NewtonPath:
+        """The solver for the kind of the penalty."""
+        smooth, weight = self.loss, self.weight
+        if self._kind == "convex":
+            return self.solver_class(design, smooth, self._repeated, weight)
+        if self.solver_class is not NewtonPath or self._kind not in _KINDS:
+            raise TypeError(
+                "penalty must be separable and have a dual with "
+                f"{type(smooth).__name__}; got {type(self.penalty).__name__}."
+            )
+        if self._kind == "block":
+            return BlockNewtonPath(design, smooth, self._repeated, weight)
+        concave = self._repeated
+        self._screening = tangent_at_zero(concave)
+        return ConcaveNewtonPath(design, smooth, self._screening, weight, concave)
+
+    def absolute_tol(self, tol: float) -> float:
+        """What a relative tolerance allows a gap, or a violation, to be."""
+        if self._kind != "general":
+            return tol * self.null_objective
+        norms = self.problem.design.norm.max(initial=0.0)
+        return max(tol * self._scale, _ROUNDING * norms)
 
     def gram_without(self, *_):
         """There is no Gram matrix to share with folds."""
@@ -90,7 +136,7 @@ class NewtonRun(Run):
             raise ValueError(
                 f"alpha must be > 0 for losses other than least squares; got {alpha}."
             )
-        penalty = self._repeated._replace(alpha=float(alpha))
+        penalty = self._screening._replace(alpha=float(alpha))
         return self.solver.solve(penalty, self.gap_tol, self.max_iter)
 
     def explained_share(self, step: NewtonStep) -> float:
@@ -110,7 +156,36 @@ class NewtonRun(Run):
         intercept = self.loss.spread(self.loss.best_intercept(fitted))
         value, _ = self.loss.evaluate(fitted + intercept)
         penalty = self._repeated._replace(alpha=float(alpha))
-        return value + penalty_value(penalty, coef.ravel() * self.problem.design.scale)
+        return value + self._value(penalty, coef.ravel() * self.problem.design.scale)
+
+    def stationarity_of(self, alpha: float, coef: np.ndarray) -> float:
+        """Largest violated optimality condition at coefficients on the scale of X.
+
+        Over all features, by one pass over X, with the best intercept.
+        """
+        if self.alpha_max == 0.0:
+            return 0.0
+        fitted = self.fitted(coef)[self.loss.rows]
+        intercept = self.loss.best_intercept(fitted)
+        _, inside = self.loss.evaluate(fitted + self.loss.spread(intercept))
+        u = np.zeros(len(self.problem.root))
+        u[self.loss.rows] = inside / self.problem.root[self.loss.rows]
+        q = self.problem.correlations(u)
+        kept = np.flatnonzero(~self.problem.excluded)
+        local = restrict(self._repeated._replace(alpha=float(alpha)), kept)
+        w = coef.ravel() * self.problem.design.scale
+        return float(violation(local, w[kept], q[kept]))
+
+    def _value(self, penalty: NamedTuple, w: np.ndarray) -> float:
+        """Penalty of coefficients on the scale of the design."""
+        if self._kind == "general":
+            return concave_total(penalty, w)
+        if self._kind != "block":
+            return penalty_value(penalty, w)
+        blocks = feature_blocks(penalty, np.ones(len(w), bool))
+        everyone = np.arange(len(blocks.starts) - 1)
+        penalty = restrict_blocks(penalty, everyone, blocks.features)
+        return block_total(penalty, blocks.starts, w[blocks.features])
 
     def solution(self, step: NewtonStep) -> Solution:
         """The step on the scale of the data."""
@@ -127,7 +202,7 @@ class NewtonRun(Run):
             dual,
             step.objective,
             step.gap,
-            self.solver.violation(self._repeated),
+            self.solver.violation(self._screening._replace(alpha=self.penalty.alpha)),
             step.n_iter,
             step.converged,
         )
@@ -142,7 +217,8 @@ class NewtonRun(Run):
         The size of the support with an l1 penalty; else the trace of H (H + R)^-1 on
         it, with the Hessians of the loss, intercepts minimised out, and of the penalty.
         """
-        if getattr(self.penalty, "l1_ratio", 1.0) == 1.0:
+        smooth = self._kind == "block" or getattr(self.penalty, "l1_ratio", 1.0) < 1.0
+        if not smooth:
             return np.diff(found.coefs.indptr)
         return np.array(
             [
@@ -159,10 +235,26 @@ class NewtonRun(Run):
         columns.add(support)
         columns.begin(self.loss.metric(safe=False))
         hessian = columns.hessian(0, len(support))
-        ridge = np.zeros(len(support))
-        local = restrict(self._repeated._replace(alpha=float(alpha)), support)
-        fill_curvatures(local, ridge)
-        return float(np.trace(np.linalg.solve(hessian + np.diag(ridge), hessian)))
+        penalty = self._repeated._replace(alpha=float(alpha))
+        bent = hessian.copy()
+        if self._kind == "block":
+            self._bend(penalty, coef.ravel() * self.problem.design.scale, bent)
+        else:
+            ridge = np.zeros(len(support))
+            fill_curvatures(restrict(penalty, support), ridge)
+            bent += np.diag(ridge)
+        return float(np.trace(np.linalg.solve(bent, hessian)))
+
+    def _bend(self, penalty, w: np.ndarray, hessian: np.ndarray) -> None:
+        """Add the Hessian of a penalty on blocks, in the nonzero coefficients."""
+        blocks = feature_blocks(penalty, np.ones(len(w), bool))
+        everyone = np.arange(len(blocks.starts) - 1)
+        local = restrict_blocks(penalty, everyone, blocks.features)
+        w = w[blocks.features]
+        order = np.argsort(blocks.features[w != 0.0])  # blocks may be scattered
+        inside, zeros = np.zeros_like(hessian), np.zeros(len(w))
+        newton_system(local, blocks.starts, w, zeros, inside, zeros[: len(order)])
+        hessian += inside[np.ix_(order, order)]
 
     def _uncentred(self, intercept, coef: np.ndarray):
         """The intercept that goes with X as it is."""
@@ -176,6 +268,19 @@ class NewtonRun(Run):
         if len(support) == 0:
             return np.zeros(len(self.problem.root))
         return predict(self.problem.design, support, scaled[support])
+
+
+def _repeated(penalty: NamedTuple, n_classes: int) -> NamedTuple:
+    """The penalty of features, for each of the classes; those of a group share it."""
+    fields = {}
+    if kind(penalty) != "block":
+        fields["weights"] = np.repeat(penalty.weights, n_classes)
+        return penalty._replace(**fields)
+    for name in ("groups", "feature_weights"):
+        if hasattr(penalty, name):
+            fields[name] = np.repeat(getattr(penalty, name), n_classes)
+    fields["features"] = np.arange(len(fields["groups"]))
+    return penalty._replace(**fields)
 
 
 def collect(design, alphas, steps: list, gap_tol: float, solver) -> PathSolution:

@@ -7,6 +7,7 @@ import numpy as np
 
 from sparsestat.optim.datafits import Quadratic
 from sparsestat.optim.losses import run_and_loss
+from sparsestat.optim.newton_run import NewtonRun
 from sparsestat.optim.penalties import kind
 from sparsestat.optim.quadratic_path import Step
 from sparsestat.optim.run import Run
@@ -209,7 +210,8 @@ def _make_run(
             max_iter, solver, precompute, n_alphas, n_path=n_path,
         )  # fmt: skip
     run_class, make_loss = run_and_loss(datafit, y, fit_intercept, offset)
-    if kind(penalty) != "convex":
+    newton = run_class is NewtonRun and kind(penalty) in ("block", "general")
+    if kind(penalty) != "convex" and not newton:
         raise TypeError(
             f"penalty must be separable and have a dual with {type(datafit).__name__}; "
             f"got {type(penalty).__name__}."

@@ -105,8 +105,49 @@ def test_multinomial_ridge_is_that_of_scikit_learn():
         ours.predict_log_proba(X), np.log(ours.predict_proba(X)), atol=1e-12
     )
     assert (ours.predict(X) == theirs.predict(X)).all()
-    with pytest.raises(ValueError, match="offset must be None with more than two"):
+    with pytest.raises(ValueError, match=r"offset must have shape \(90, "):
         ours.fit(X, labels, offset=np.ones(90))
+
+
+def test_offsets_of_classes():
+    X, y, weight = problem(90)
+    n_classes = len(np.unique(y))
+    offset = np.random.default_rng(3).standard_normal((90, n_classes))
+    model = SparseLogisticRegression(0.03, tol=1e-9)
+    model.fit(X, y, sample_weight=weight, offset=offset)
+    w, b = cp.Variable((X.shape[1], n_classes)), cp.Variable((1, n_classes))
+    onehot = np.eye(n_classes)[np.unique(y, return_inverse=True)[1]]
+    z = X @ w + b + offset
+    each = cp.log_sum_exp(z, axis=1) - cp.sum(cp.multiply(onehot, z), axis=1)
+    objective = weight @ each / weight.sum() + 0.03 * cp.sum(cp.abs(w))
+    best = cp.Problem(cp.Minimize(objective))
+    best.solve(solver="CLARABEL", tol_gap_abs=1e-11, tol_gap_rel=1e-11)
+    assert model.objective_ == pytest.approx(best.value, rel=1e-7)
+    assert model.dual_gap_ <= model.dual_gap_tol_
+    np.testing.assert_allclose(model.coef_.T, w.value, atol=1e-3)
+    score = model.decision_function(X, offset=offset)
+    np.testing.assert_allclose(score, model.decision_function(X) + offset)
+    # Equal offsets of all classes change nothing.
+    same = SparseLogisticRegression(0.03, tol=1e-9)
+    same.fit(X, y, weight, offset=offset + np.arange(90.0)[:, None])
+    np.testing.assert_allclose(same.coef_, model.coef_, atol=1e-4)
+
+
+def test_offsets_of_classes_in_cross_validation():
+    X, y, _ = problem(90)
+    n_classes = len(np.unique(y))
+    offset = np.random.default_rng(3).standard_normal((90, n_classes))
+    train, test = np.arange(60), np.arange(60, 90)
+    options = {"alphas": [0.05], "cv": [(train, test)]}
+    model = SparseLogisticRegressionCV(**options).fit(X, y, offset=offset)
+    fold = SparseLogisticRegression(0.05).fit(X[train], y[train], offset=offset[train])
+    p = fold.predict_log_proba(X[test], offset=offset[test])
+    index = np.searchsorted(fold.classes_, y[test])
+    deviance = -2.0 * p[np.arange(30), index].mean()
+    assert model.deviance_path_[0, 0] == pytest.approx(deviance, rel=1e-4)
+    model = SparseLogisticRegressionCV(scoring="neg_log_loss", **options)
+    model.fit(X, y, offset=offset)
+    assert model.score_path_[0, 0] == pytest.approx(-deviance / 2.0, rel=1e-4)
 
 
 def test_multinomial_cross_validation():

@@ -86,7 +86,7 @@ def test_hessian_is_weighted_less_means(kind):
 def test_hessian_of_classes_is_that_of_the_loss(fit_intercept):
     store, X, rng, weight = make(ClassColumns)
     y = rng.integers(0, CLASSES, N).astype(float)
-    smooth = MultinomialLoss(y, CLASSES, fit_intercept, weight)
+    smooth = MultinomialLoss(y, CLASSES, None, fit_intercept, weight)
     z = 0.3 * rng.standard_normal(N * CLASSES)
     z = z + smooth.spread(smooth.best_intercept(z))
 
