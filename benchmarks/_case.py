@@ -73,6 +73,9 @@ def facts(problem: Problem) -> dict[str, Any]:
     }
     if problem.is_sparse:
         out["nnz"] = X.nnz
+    if problem.y.dtype.kind == "i":
+        # Classes have a squared penalty, under which no strength makes all zero.
+        out["largest_alpha"] = float(problem.alphas[0])
     return out
 
 

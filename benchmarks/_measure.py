@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from benchmarks import _peers, _problem
 from benchmarks._certify import worst_gap, worst_mcp_violation
 from benchmarks._certify_blocks import worst_group_gap, worst_task_gap
+from benchmarks._certify_classes import worst_class_gap
 from benchmarks._certify_cox import worst_cox_gap
 from benchmarks._certify_log_det import worst_log_det_gap
 from benchmarks._certify_logistic import worst_logistic_gap
@@ -115,6 +116,8 @@ def certified(problem: _problem.Problem, coefs: Any, task: str = "lasso_path") -
 
     With ``mcp_path``, which is not convex, the worst relative violation.
     """
+    if task == "class_fits":
+        return worst_class_gap(problem.X, problem.y, coefs, problem.alphas)
     if task == "cox_path":
         return worst_cox_gap(problem.X, problem.y, coefs, problem.alphas)
     if task == "group_path":

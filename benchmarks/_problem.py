@@ -21,8 +21,8 @@ class Problem(NamedTuple):
     X : ndarray (Fortran order) or scipy.sparse.csc_matrix, (n_samples, n_features)
         Design.
     y : ndarray of shape (n_samples,) or (n_samples, n_columns)
-        Target, of the dtype of `X`; times and events of a survival problem, or a
-        column for each task.
+        Target, of the dtype of `X`, or integers for classes; times and events of a
+        survival problem, or a column for each task.
     alphas : ndarray of shape (n_alphas,)
         Decreasing strengths of the penalty, float64.
     folder : str or None
@@ -89,10 +89,14 @@ def tiny(like: Problem) -> Problem:
         X = csc_matrix(np.where(np.abs(X) > 1.0, X, 0.0).astype(X.dtype))
     else:
         X = np.asfortranarray(X)
-    y = (y - y.mean()).astype(like.y.dtype)
+    y = y - y.mean()
+    if like.y.dtype.kind == "f":
+        y = y.astype(like.y.dtype)
     if like.y.ndim == 2:
         survival = np.column_stack([np.exp(-y), np.arange(40) % 3 > 0])
         return Problem(X, survival, np.array([0.2, 0.1]))
+    if np.issubdtype(like.y.dtype, np.integer):
+        return Problem(X, np.arange(40) % 3, np.array([0.2, 0.1]))
     if np.isin(like.y, (-1.0, 1.0)).all():
         y = np.where(y > 0.0, 1.0, -1.0).astype(like.y.dtype)
         return Problem(X, y, np.array([0.2, 0.1]))

@@ -202,9 +202,16 @@ def _describe(problem: dict) -> str:
         text += f", {problem['folds']} folds"
     if problem["n_alphas"] == 1:
         return f"{text}, one strength."
+    ratio = problem["alpha_ratio"]
+    if "largest_alpha" in problem:
+        largest = problem["largest_alpha"]
+        return (
+            f"{text}, {problem['n_alphas']} strengths from {largest:g} to "
+            f"{ratio * largest:g}."
+        )
     return (
         f"{text}, {problem['n_alphas']} strengths from alpha_max to "
-        f"{problem['alpha_ratio']:g} alpha_max."
+        f"{ratio:g} alpha_max."
     )
 
 

@@ -42,6 +42,22 @@ class WithDuals(NamedTuple):
     duals: Any
 
 
+class Classifiers(NamedTuple):
+    """Linear classifiers for each strength, and the loss that they minimise.
+
+    Attributes
+    ----------
+    loss : {"sparsemax", "softmax"}
+        The map from scores to probabilities.
+    coefs, intercepts : ndarray, (n_alphas, n_classes, n_features) and without the last
+        Coefficients.
+    """
+
+    loss: str
+    coefs: Any
+    intercepts: Any
+
+
 def load(name: str) -> ModuleType:
     """Return the module of a peer."""
     return importlib.import_module(f"benchmarks._peers.{name}")

@@ -29,6 +29,8 @@ def options(task: str, n_samples: int, n_features: int, sparse: bool) -> dict:
         return {name: {"solver": name} for name in ("highs-ds", "highs-ipm")}
     if task == "multi_task_path":
         return {"default": {}}
+    if task == "class_fits":
+        return {name: {"solver": name} for name in ("lbfgs", "newton-cg")}
     if task == "logistic_path":
         return {name: {"solver": name} for name in ("liblinear", "saga")}
     choices = {"Gram": {"precompute": True}, "no Gram": {"precompute": False}}
@@ -73,6 +75,22 @@ def multi_task_path(problem, tol: float):
     return lasso_path(
         problem.X, problem.y, alphas=problem.alphas, tol=tol, max_iter=_MAX_ITER
     )[1]
+
+
+def class_fits(problem, tol: float, solver: str):
+    """Multinomial logistic regression, a fit for each strength."""
+    import numpy as np
+    from sklearn.linear_model import LogisticRegression
+
+    from benchmarks._peers import Classifiers
+
+    fits = []
+    for alpha in problem.alphas:
+        C = 1.0 / (alpha * len(problem.y))
+        model = LogisticRegression(C=C, solver=solver, tol=tol, max_iter=_MAX_ITER)
+        fits.append(model.fit(problem.X, problem.y))
+    coefs = np.stack([fit.coef_ for fit in fits])
+    return Classifiers("softmax", coefs, np.stack([fit.intercept_ for fit in fits]))
 
 
 def logistic_path(problem, tol: float, solver: str):

@@ -39,6 +39,21 @@ def logistic_path(problem, tol: float):
     )[1]
 
 
+def class_fits(problem, tol: float):
+    """Sparsemax classifiers, a fit for each strength."""
+    import numpy as np
+
+    from benchmarks._peers import Classifiers
+    from sparsestat.linear_model import SparsemaxClassifier
+
+    fits = [
+        SparsemaxClassifier(alpha, tol=tol).fit(problem.X, problem.y)
+        for alpha in problem.alphas
+    ]
+    coefs = np.stack([fit.coef_ for fit in fits])
+    return Classifiers("sparsemax", coefs, np.stack([fit.intercept_ for fit in fits]))
+
+
 def cox_path(problem, tol: float):
     """Path of proportional hazards."""
     from sparsestat.linear_model import cox_path

@@ -21,6 +21,7 @@ R    square-root Lasso, path, n=500, p=5000 and n=5000, p=500
 S    single fits, shapes from 200 x 200 to 20000 x 2000, three strengths each
 T    multi-task Lasso paths, n=300, p=3000, 20 tasks, 50 strengths, to 1/10 and 1/30
 U    Huber's loss, paths, 500 x 5000 and 5000 x 500, heavy tails
+V    classifiers at equal relative certificates: digits, 60000 x 784, sparse
 ==== =========================================================================
 """
 
@@ -33,7 +34,9 @@ from benchmarks.linear_model._cross_validation import cross_validation_case
 from benchmarks.linear_model._generate import (
     ar1,
     ar1_slope,
+    classes,
     cohort,
+    digits,
     grouped,
     heavy_tails,
     labelled,
@@ -199,6 +202,28 @@ CASES = [
             task="multi_task_path",
         )
         for ratio in (10, 30)
+    ),
+    path_case(
+        "V.digits",
+        "Sparsemax beside logistic regression, digits, three strengths",
+        digits,
+        partial(classes, 60, 10, 3),
+        task="class_fits",
+    ),
+    path_case(
+        "V.tall",
+        "Sparsemax beside logistic regression, 60000 x 784, 10 classes",
+        partial(classes, 60_000, 784, 10),
+        partial(classes, 100, 12, 3),
+        task="class_fits",
+    ),
+    path_case(
+        "V.sparse",
+        "Sparsemax beside logistic regression, sparse, 10000 x 100000, 20 classes",
+        partial(classes, 10_000, 100_000, 20, density=1e-3, spread=5.0),
+        partial(classes, 100, 200, 3, density=0.05, spread=5.0),
+        task="class_fits",
+        gram_cap=1,
     ),
     single_fits_case("S", "Single fits over shapes and strengths"),
 ]

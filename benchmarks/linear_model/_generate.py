@@ -278,6 +278,55 @@ def labelled(
     return Problem(X, y, alpha_max * np.geomspace(1.0, eps, n_alphas))
 
 
+def digits() -> Problem:
+    """Return scikit-learn's handwritten digits in [0, 1], at three strengths."""
+    from sklearn.datasets import load_digits
+
+    X, y = load_digits(return_X_y=True)
+    return Problem(np.asfortranarray(X / 16.0), y, np.array([1e-1, 1e-2, 1e-3]))
+
+
+def classes(
+    n_samples: int,
+    n_features: int,
+    n_classes: int,
+    *,
+    density: float | None = None,
+    spread: float | None = None,
+    seed: int = 0,
+) -> Problem:
+    """Return classes drawn from a multinomial logistic model, at one strength.
+
+    Parameters
+    ----------
+    n_samples, n_features, n_classes : int
+        Sizes.
+    density : float, optional
+        Share of nonzero entries of a sparse design.
+    spread : float, optional
+        Standard deviation of the coefficients; by default that of scores is three.
+    seed : int, default=0
+        Seed of ``numpy.random.default_rng``.
+
+    Returns
+    -------
+    Problem
+        Target of integers.
+    """
+    from scipy.sparse import csc_matrix, random_array
+
+    rng = np.random.default_rng(seed)
+    shape = n_samples, n_features
+    if density is None:
+        X = np.asfortranarray(rng.standard_normal(shape))
+    else:
+        X = csc_matrix(random_array(shape, density=density, rng=rng))
+    spread = 3.0 / n_features**0.5 if spread is None else spread
+    scores = X @ (spread * rng.standard_normal((n_features, n_classes)))
+    y = (scores + rng.gumbel(size=scores.shape)).argmax(axis=1)
+    return Problem(X, y, np.array([1e-3]))
+
+
 def sparse_gaussian(
     n_samples: int,
     n_features: int,

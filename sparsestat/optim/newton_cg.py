@@ -148,7 +148,7 @@ def conjugate_gradient(product, gradient, inverse_diagonal, tolerance):
     """Solve ``H d = -gradient`` to a relative residual in the preconditioned norm."""
     step, residual = np.zeros_like(gradient), -gradient
     scaled = inverse_diagonal * residual
-    direction, square = scaled, np.vdot(residual, scaled)
+    direction, square = scaled.copy(), np.vdot(residual, scaled)
     enough = tolerance**2 * square
     for _ in range(_MAX_CG):
         curved = product(direction)
@@ -158,12 +158,14 @@ def conjugate_gradient(product, gradient, inverse_diagonal, tolerance):
             return step if step.any() else scaled
         length = square / curvature
         step += length * direction
-        residual = residual - length * curved
-        scaled = inverse_diagonal * residual
+        curved *= length
+        residual -= curved
+        np.multiply(inverse_diagonal, residual, out=scaled)
         latest = np.vdot(residual, scaled)
         if latest <= enough:
             break
-        direction = scaled + latest / square * direction
+        direction *= latest / square
+        direction += scaled
         square = latest
     return step
 

@@ -63,7 +63,9 @@ def take_rows(design: Design, rows: np.ndarray) -> Design:
 
 def _slopes(design, coefs):
     """Coefficients of raw X, and the constant that centring takes off."""
-    slopes = coefs / design.scale[:, None]
+    slopes = coefs
+    if not _is_unit(design.scale):
+        slopes = coefs / design.scale[:, None]
     return slopes.astype(_data(design).dtype, copy=False), design.mean @ slopes
 
 
@@ -73,8 +75,14 @@ def _data(design):
 
 def _shifted(design, raw, R):
     """Centre and scale raw products, which were summed in the precision of X."""
-    total = R.sum(axis=0, dtype=np.float64)
-    return (raw - np.outer(design.mean, total)) / design.scale[:, None]
+    raw = raw.astype(np.float64, copy=False)
+    if design.mean.any():
+        raw -= np.outer(design.mean, R.sum(axis=0, dtype=np.float64))
+    return raw if _is_unit(design.scale) else raw / design.scale[:, None]
+
+
+def _is_unit(scale) -> bool:
+    return bool((scale == 1.0).all())
 
 
 @predict_many.register(Dense)
