@@ -61,6 +61,7 @@ from sparsestat.linear_model._sparsemax import SparsemaxClassifier
 from sparsestat.linear_model._sparsemax_cv import SparsemaxClassifierCV
 from sparsestat.linear_model._sparsemax_path import sparsemax_path
 from sparsestat.linear_model._square_root import SqrtLasso
+from sparsestat.linear_model._tsallis import TsallisMixedModel
 
 __all__ = [
     "AdaptiveLasso",
@@ -115,6 +116,7 @@ __all__ = [
     "SparsemaxClassifier",
     "SparsemaxClassifierCV",
     "SqrtLasso",
+    "TsallisMixedModel",
     "best_subset_path",
     "cox_path",
     "enet_path",
