@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils import check_consistent_length
 
 from sparsestat.plotting import _fitted, _style
@@ -22,18 +22,15 @@ _PARAMETERS = {
     "n_labels": Interval(0, inf, closed="left", integer=True),
 }
 
-_X_LABELS = {
-    "l1_norm": "sum of absolute coefficients",
-    "deviance_ratio": "fraction of deviance explained",
-}
-
 
 class CoefficientPathDisplay:
     r"""Coefficients along a path of regularisation strengths.
 
     Each curve is a coefficient :math:`w_j(\alpha)`. The strongest ones are in colour
     and labelled, the others grey; where a coefficient is zero it is not drawn. The
-    number of nonzero ones is on top, and a vertical line marks the chosen strength.
+    number of nonzero ones is on top, and a vertical line marks the chosen strength. Of
+    several tasks or classes a curve is the norm over them, :math:`\|w_j(\alpha)\|_2`;
+    features of one group share a colour.
 
     Use :meth:`from_estimator` or :meth:`from_path` to create one. All parameters are
     stored as attributes.
@@ -55,6 +52,13 @@ class CoefficientPathDisplay:
 
     feature_names : array-like of str of shape (n_features,), default=None
         Names; by default ``"x0"``, ``"x1"``, ...
+
+    feature_groups : list of array-likes of int, default=None
+        Features of each group, which share a colour; a feature of several groups has
+        that of the first. By default each feature has its own.
+
+    norm_over : str, default=None
+        What `coefs` are norms over, such as ``"tasks"``, for the labels of the axes.
 
     Attributes
     ----------
@@ -117,12 +121,16 @@ class CoefficientPathDisplay:
         alpha: float | None = None,
         deviance_ratio: ArrayLike | None = None,
         feature_names: ArrayLike | None = None,
+        feature_groups: list[ArrayLike] | None = None,
+        norm_over: str | None = None,
     ):
         self.alphas = alphas
         self.coefs = coefs
         self.alpha = alpha
         self.deviance_ratio = deviance_ratio
         self.feature_names = feature_names
+        self.feature_groups = feature_groups
+        self.norm_over = norm_over
 
     @classmethod
     def from_estimator(
@@ -139,6 +147,9 @@ class CoefficientPathDisplay:
     ) -> "CoefficientPathDisplay":
         """Draw the path of a fitted estimator.
 
+        With several tasks or classes there is one curve for each feature, the Euclidean
+        norm over them; features of one of the estimator's groups share a colour.
+
         Parameters
         ----------
         estimator : estimator
@@ -149,11 +160,11 @@ class CoefficientPathDisplay:
         X : array-like of shape (n_samples, n_features), default=None
             Samples on which to explain the deviance, as given to the estimator.
 
-        y : array-like of shape (n_samples,), default=None
+        y : array-like of shape (n_samples,) or (n_samples, n_tasks), default=None
             Their targets.
 
         feature_names : array-like of str of shape (n_features,), default=None
-            Names of the coefficients; by default the estimator's, or the pipeline's.
+            Names of the features; by default the estimator's, or the pipeline's.
 
         x_axis : {"alpha", "l1_norm", "deviance_ratio"}, default="alpha"
             Horizontal axis. The last needs `X` and `y`.
@@ -179,16 +190,17 @@ class CoefficientPathDisplay:
             raise ValueError(
                 f"{caller}: X and y go together; got only {'X' if y is None else 'y'}."
             )
+        coefs, norm_over = _of_features(model)
         if feature_names is None:
-            feature_names = _fitted.names_of_features(
-                model, before, model.path_coef_.shape[0]
-            )
+            feature_names = _fitted.names_of_features(model, before, coefs.shape[0])
         return cls(
             alphas=_fitted.path_of(model),
-            coefs=model.path_coef_,
+            coefs=coefs,
             alpha=getattr(model, "alpha_", None),
             deviance_ratio=None if X is None else _explained(model, before, X, y),
             feature_names=feature_names,
+            feature_groups=getattr(model, "feature_groups_", None),
+            norm_over=norm_over,
         ).plot(ax, x_axis=x_axis, n_labels=n_labels, line_kw=line_kw)
 
     @classmethod
@@ -200,6 +212,7 @@ class CoefficientPathDisplay:
         alpha: float | None = None,
         deviance_ratio: ArrayLike | None = None,
         feature_names: ArrayLike | None = None,
+        feature_groups: list[ArrayLike] | None = None,
         x_axis: _XAxis = "alpha",
         n_labels: int = 10,
         ax: "Axes | None" = None,
@@ -224,6 +237,9 @@ class CoefficientPathDisplay:
         feature_names : array-like of str of shape (n_features,), default=None
             Names; by default ``"x0"``, ``"x1"``, ...
 
+        feature_groups : list of array-likes of int, default=None
+            Features of each group, which share a colour.
+
         x_axis : {"alpha", "l1_norm", "deviance_ratio"}, default="alpha"
             Horizontal axis. The last needs `deviance_ratio`.
 
@@ -247,6 +263,7 @@ class CoefficientPathDisplay:
             alpha=alpha,
             deviance_ratio=deviance_ratio,
             feature_names=feature_names,
+            feature_groups=feature_groups,
         ).plot(ax, x_axis=x_axis, n_labels=n_labels, line_kw=line_kw)
 
     def plot(
@@ -290,27 +307,30 @@ class CoefficientPathDisplay:
         strongest = self._rank(alphas, coefs, active)[:n_labels]
         others = np.setdiff1d(active, strongest)
         x = self._abscissa(x_axis, alphas, coefs)
+        groups = self._groups(len(coefs))
+        # The groups of the labelled features, the strongest first.
+        ranks = {g: rank for rank, g in enumerate(dict.fromkeys(groups[strongest]))}
 
         self.ax_ = ax = _style.new_axes(f"{type(self).__name__}.plot", ax)
         self.figure_ = ax.figure
         ax.plot(x, np.zeros_like(x), color=_style.DARK, linewidth=0.8, zorder=1)
-        self.other_lines_ = self._draw_others(x, coefs[others])
+        self.other_lines_ = self._draw_others(
+            x, coefs[others], [_color(ranks.get(g)) for g in groups[others]]
+        )
         self.lines_ = [
             ax.plot(
                 x,
                 _without_zeros(coefs[j]),
                 **{
-                    "color": _style.COLORS[rank % len(_style.COLORS)],
-                    "linestyle": _style.LINE_STYLES[
-                        rank // len(_style.COLORS) % len(_style.LINE_STYLES)
-                    ],
+                    "color": _color(ranks[groups[j]]),
+                    "linestyle": _line_style(ranks[groups[j]]),
                     "linewidth": 1.6,
                     "label": names[j],
                     "zorder": 3,
                     **(line_kw or {}),
                 },
             )[0]
-            for rank, j in enumerate(strongest)
+            for j in strongest
         ]
         self._dress(x, x_axis, alphas, coefs)
         last = x.argmin() if x_axis == "alpha" else x.argmax()
@@ -346,6 +366,14 @@ class CoefficientPathDisplay:
             chosen = np.abs(coefs[active, np.abs(alphas - self.alpha).argmin()])
         return active[np.lexsort((-largest, -chosen))]
 
+    def _groups(self, n_features):
+        """Return the number of each feature's group; without one it is its own."""
+        groups = np.arange(n_features)
+        sets = [] if self.feature_groups is None else list(self.feature_groups)
+        for g, features in reversed(list(enumerate(sets))):
+            groups[np.asarray(features, dtype=np.intp)] = n_features + g
+        return groups
+
     def _abscissa(self, x_axis, alphas, coefs):
         if x_axis == "alpha":
             return alphas
@@ -363,14 +391,14 @@ class CoefficientPathDisplay:
             )
         return ratio
 
-    def _draw_others(self, x, curves):
+    def _draw_others(self, x, curves, colors):
         from matplotlib.collections import LineCollection
 
         if not len(curves):
             return None
         lines = LineCollection(
             [np.column_stack([x, _without_zeros(curve)]) for curve in curves],
-            colors=_style.GREY,
+            colors=colors,
             linewidths=0.7,
             zorder=2,
         )
@@ -384,9 +412,17 @@ class CoefficientPathDisplay:
             scale = _style.alpha_scale(alphas)
             _style.alpha_axis(ax, alphas)
         else:
-            ax.set_xlabel(_X_LABELS[x_axis])
+            ax.set_xlabel(
+                "fraction of deviance explained"
+                if x_axis == "deviance_ratio"
+                else f"sum of norms over {self.norm_over}"
+                if self.norm_over
+                else "sum of absolute coefficients"
+            )
         ax.margins(x=0)
-        ax.set_ylabel("coefficient")
+        ax.set_ylabel(
+            f"norm over {self.norm_over}" if self.norm_over else "coefficient"
+        )
         n_nonzero = np.count_nonzero(coefs, axis=0)
         self.alpha_line_ = None
         if self.alpha is not None:
@@ -403,6 +439,16 @@ class CoefficientPathDisplay:
             # The strong end of the path leaves this corner free.
             _style.legend(ax, [self.alpha_line_], loc="upper left")
         self.count_ax_ = _style.count_axis(ax, x, n_nonzero, scale)
+        if self.norm_over:
+            self.count_ax_.set_xlabel("nonzero features")
+
+
+def _color(rank):
+    return _style.GREY if rank is None else _style.COLORS[rank % len(_style.COLORS)]
+
+
+def _line_style(rank):
+    return _style.LINE_STYLES[rank // len(_style.COLORS) % len(_style.LINE_STYLES)]
 
 
 def _without_zeros(curve):
@@ -411,14 +457,41 @@ def _without_zeros(curve):
     return np.where(nonzero[1:-1] | nonzero[:-2] | nonzero[2:], curve, np.nan)
 
 
+def _of_features(model):
+    """Return a row for each feature, and what it is a norm over or None."""
+    coefs = model.path_coef_
+    n_features = model.n_features_in_
+    if coefs.shape[0] == n_features:
+        return coefs, None
+    coefs = coefs.toarray() if sparse.issparse(coefs) else np.asarray(coefs)
+    # Rows go feature by feature for classes, and task by task.
+    if is_classifier(model):
+        blocks = coefs.reshape(n_features, -1, coefs.shape[1])
+        return np.linalg.norm(blocks, axis=1), "classes"
+    blocks = coefs.reshape(-1, n_features, coefs.shape[1])
+    return np.linalg.norm(blocks, axis=0), "tasks"
+
+
 def _explained(model, before, X, y):
-    """Return R^2 of every column of the path on the samples given."""
+    """Return R^2 of every column of the path on the samples given, over all tasks."""
     if before is not None:
         X = before.transform(X)
-    y = np.asarray(y, dtype=np.float64)
-    intercept = getattr(model, "path_intercept_", 0.0)
     X = X if sparse.issparse(X) else np.asarray(X)
+    y = np.asarray(y, dtype=np.float64)
+    y = y.reshape(len(y), -1)
     coefs = model.path_coef_
-    fitted = X @ (coefs.toarray() if sparse.issparse(coefs) else coefs) + intercept
-    residual = ((y[:, None] - fitted) ** 2).sum(axis=0)
-    return 1 - residual / ((y - y.mean()) ** 2).sum()
+    coefs = coefs.toarray() if sparse.issparse(coefs) else np.asarray(coefs)
+    coefs = coefs.reshape(-1, X.shape[1], coefs.shape[1])
+    if y.shape[1] != len(coefs):
+        raise ValueError(
+            f"y must have {len(coefs)} columns, as many as tasks, to explain its "
+            f"deviance; got {y.shape[1]}."
+        )
+    intercepts = np.broadcast_to(
+        getattr(model, "path_intercept_", 0.0), (len(coefs), coefs.shape[2])
+    )
+    residual = sum(
+        ((target[:, None] - X @ coef - intercept) ** 2).sum(axis=0)
+        for target, coef, intercept in zip(y.T, coefs, intercepts, strict=True)
+    )
+    return 1 - residual / ((y - y.mean(axis=0)) ** 2).sum()

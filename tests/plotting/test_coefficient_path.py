@@ -209,6 +209,23 @@ def test_several_l1_ratios():
     np.testing.assert_array_equal(display.lines_[0].get_xdata(), PathModel.alphas)
 
 
+def test_colours_of_groups():
+    to_rgba = pytest.importorskip("matplotlib.colors").to_rgba
+    sizes = np.array([5.0, 4.0, 3.0, 2.0, 1.0])
+    display = CoefficientPathDisplay.from_path(
+        [1.0, 0.1],
+        np.column_stack([np.zeros(5), sizes]),
+        # x2 is in both groups and has the colour of the first, x4 in none.
+        feature_groups=[[0, 2], [2, 1, 3]],
+        n_labels=2,
+    )
+    first, second = (line.get_color() for line in display.lines_)
+    assert labels(display) == ["x0", "x1"] and first != second
+    others = [tuple(color) for color in display.other_lines_.get_colors()]
+    assert others[:2] == [to_rgba(first), to_rgba(second)]
+    assert others[2] not in others[:2]
+
+
 def test_given_axes_and_options():
     _, ax = plt.subplots()
     display = CoefficientPathDisplay.from_path(

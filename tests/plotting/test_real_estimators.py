@@ -59,3 +59,73 @@ def test_functions_of_paths():
     alphas, coefs, *_ = linear_model.lasso_path(DATA.data, DATA.target)
     display = CoefficientPathDisplay.from_path(alphas, coefs, n_labels=3)
     assert len(display.labels_) == 3
+
+
+def multi_task_data():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((50, 12))
+    coefs = np.zeros((3, 12))
+    coefs[:, [4, 9]] = [[3.0, 1.0], [-4.0, 0.0], [0.0, 1.0]]
+    return X, X @ coefs.T + 0.1 * rng.standard_normal((50, 3))
+
+
+@pytest.mark.parametrize("name", ["MultiTaskLassoCV", "MultiTaskElasticNetCV"])
+def test_a_curve_of_several_tasks_is_their_norm(name):
+    pd = pytest.importorskip("pandas")
+    X, Y = multi_task_data()
+    frame = pd.DataFrame(X, columns=[f"gene {j}" for j in range(12)])
+    model = getattr(linear_model, name)(**SETTINGS).fit(frame, Y)
+    display = CoefficientPathDisplay.from_estimator(model, n_labels=2, x_axis="l1_norm")
+    assert [label.get_text() for label in display.labels_] == ["gene 4", "gene 9"]
+    assert np.shape(display.coefs) == (12, 20)
+    chosen = int(np.flatnonzero(model.alphas_ == model.alpha_)[0])
+    np.testing.assert_allclose(
+        display.coefs[:, chosen], np.linalg.norm(model.coef_, axis=0), rtol=1e-6
+    )
+    np.testing.assert_allclose(
+        display.lines_[0].get_ydata()[1:], display.coefs[4, 1:], rtol=1e-12
+    )
+    assert display.ax_.get_ylabel() == "norm over tasks"
+    assert display.ax_.get_xlabel() == "sum of norms over tasks"
+    assert display.count_ax_.get_xlabel() == "nonzero features"
+
+
+def test_deviance_explained_of_several_tasks():
+    X, Y = multi_task_data()
+    model = linear_model.MultiTaskLassoCV(**SETTINGS).fit(X, Y)
+    draw = CoefficientPathDisplay.from_estimator
+    display = draw(model, X, Y, x_axis="deviance_ratio")
+    chosen = int(np.flatnonzero(model.alphas_ == model.alpha_)[0])
+    residual = ((Y - model.predict(X)) ** 2).sum()
+    expected = 1 - residual / ((Y - Y.mean(axis=0)) ** 2).sum()
+    assert display.deviance_ratio[chosen] == pytest.approx(expected, rel=1e-6)
+    assert display.deviance_ratio[0] == pytest.approx(0.0, abs=1e-9)
+    with pytest.raises(ValueError, match=r"y must have 3 columns.*got 1"):
+        draw(model, X, Y[:, 0])
+
+
+def test_a_curve_of_several_classes_is_their_norm():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((90, 6))
+    y = (X[:, [1, 2, 5]] + 0.3 * rng.standard_normal((90, 3))).argmax(axis=1)
+    model = linear_model.SparseLogisticRegressionCV(alphas=8, eps=0.1, cv=3).fit(X, y)
+    display = CoefficientPathDisplay.from_estimator(model, n_labels=3)
+    assert {label.get_text() for label in display.labels_} == {"x1", "x2", "x5"}
+    chosen = int(np.flatnonzero(model.alphas_ == model.alpha_)[0])
+    np.testing.assert_allclose(
+        display.coefs[:, chosen], np.linalg.norm(model.coef_, axis=0), rtol=1e-6
+    )
+    assert display.ax_.get_ylabel() == "norm over classes"
+
+
+@pytest.mark.parametrize("name", ["GroupLassoCV", "SparseGroupLassoCV"])
+def test_features_of_a_group_share_a_colour(name):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 12))
+    y = X[:, [0, 3, 6]] @ [3.0, 3.0, 2.0] + X[:, [1, 4]] @ [2.0, 1.0]
+    labels = np.arange(12) % 3
+    model = getattr(linear_model, name)(feature_groups=labels, **SETTINGS).fit(X, y)
+    display = CoefficientPathDisplay.from_estimator(model, n_labels=5)
+    shown = {line.get_label(): line.get_color() for line in display.lines_}
+    assert set(shown) == {"x0", "x3", "x6", "x1", "x4"}
+    assert shown["x0"] == shown["x3"] == shown["x6"] != shown["x1"] == shown["x4"]
