@@ -143,7 +143,7 @@ class KroneckerSparseBayesian(RegressorMixin, BaseEstimator):
         Iterations of the start that was kept.
     n_features_in_ : int
         Number of unknowns, N_1 * ... * N_I.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, only if X is a table with string column names.
 
     Raises

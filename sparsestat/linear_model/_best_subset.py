@@ -102,7 +102,7 @@ class BestSubsetRegressor(RegressorMixin, SubsetModel):
         No subset of that size has a smaller objective times the sum of weights.
     optimality_gap_ : float
         How far the objective may be above the optimum, as a share of it: (value -
-        lower_bound_) / value.
+        ``lower_bound_``) / value.
     swap_gap_ : float
         What the best exchange of one feature would save, as a share of the objective.
     stationarity_ : float

@@ -98,7 +98,7 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
         Coefficients, in the precision of X for plain arrays.
     intercept_ : ndarray of shape (1,)
         Intercept.
-    support_ : ndarray of shape (n_nonzero_coefs_,)
+    support_ : ndarray of shape (n_nonzero_coefs,)
         Chosen features.
     n_nonzero_coefs_ : int
         How many.

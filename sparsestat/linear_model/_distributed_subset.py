@@ -105,7 +105,7 @@ class DistributedBestSubsetRegressor(RegressorMixin, DistributedModel):
         Coefficients, in the precision of X for plain arrays.
     intercept_ : float
         Intercept.
-    support_ : ndarray of shape (n_nonzero_coefs_,)
+    support_ : ndarray of shape (n_nonzero_coefs,)
         Chosen features.
     n_nonzero_coefs_ : int
         How many.
@@ -128,7 +128,7 @@ class DistributedBestSubsetRegressor(RegressorMixin, DistributedModel):
     lower_bound_ : float
         No subset of the chosen size has a smaller penalised sum of squares.
     optimality_gap_ : float
-        (reached - lower_bound_) / reached.
+        (reached - ``lower_bound_``) / reached.
     swap_gap_ : float
         Share of the sum of squares that the best exchange of one feature would save.
     stationarity_ : float

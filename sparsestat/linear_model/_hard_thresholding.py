@@ -64,7 +64,7 @@ class HardThresholdingRegressor(RegressorMixin, BaseEstimator):
         Coefficients, in the precision of X.
     intercept_ : float
         Intercept.
-    support_ : ndarray of shape (n_nonzero_coefs_,)
+    support_ : ndarray of shape (n_nonzero_coefs,)
         Indices of the nonzero coefficients.
     n_nonzero_coefs_ : int
         Number of nonzero coefficients.

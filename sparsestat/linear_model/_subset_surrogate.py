@@ -27,6 +27,9 @@ __all__ = ["leaders", "surrogate_path"]
 _LEADER_ROWS = 20
 # The surrogate has no variance of its own; losses stay positive with so many times y's.
 _ROOM = 1e3
+# Fits that leave no more than this share of the variance are perfect: what exchanges
+# would still save is rounding.
+_PERFECT = 1e-14
 # First damping after a round that made things worse.
 _DAMPING = 0.1
 # Features that join for a size that they improve on.
@@ -132,11 +135,12 @@ def _certified(judge, pooled, path, max_rounds, tol):
     problem = pooled.whole
     everything = problem.diagonal + problem.ridge
     for _ in range(max_rounds):
-        support = path.supports[path.chosen]
+        support, loss = path.supports[path.chosen], path.losses[path.chosen]
+        if loss <= _PERFECT * problem.variance:
+            return path, 0.0
         rows = problem.source.block(support)
         locked = np.array([], np.int64)
         change, _ = outside_changes(problem, support, rows, everything, locked)
-        loss = max(path.losses[path.chosen], np.finfo(np.float64).tiny)
         gap = abs(min(float(change.min(initial=0.0)), 0.0)) / loss
         better = np.flatnonzero(-change > tol * loss)
         if len(better) == 0:

@@ -30,7 +30,7 @@ class FCLS(AbundanceEstimator):
     n_features_in_ : int
         Number of bands.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the bands; only if the spectra had names.
 
     See Also

@@ -29,7 +29,7 @@ class UCLS(AbundanceEstimator):
     n_features_in_ : int
         Number of bands.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the bands; only if the spectra had names.
 
     See Also
@@ -70,7 +70,7 @@ class SumToOneLS(AbundanceEstimator):
     n_features_in_ : int
         Number of bands.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the bands; only if the spectra had names.
 
     See Also
@@ -123,7 +123,7 @@ class NNLS(AbundanceEstimator):
     n_features_in_ : int
         Number of bands.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the bands; only if the spectra had names.
 
     See Also

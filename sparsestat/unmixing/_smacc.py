@@ -46,7 +46,7 @@ class SMACC(PurePixelExtractor):
     n_features_in_ : int
         Number of bands.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the bands; only if the pixels had names.
 
     See Also

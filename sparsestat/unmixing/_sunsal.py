@@ -52,7 +52,7 @@ class SUnSAL(AbundanceEstimator):
     n_features_in_ : int
         Number of bands.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the bands; only if the spectra had names.
 
     See Also

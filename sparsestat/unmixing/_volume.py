@@ -75,7 +75,7 @@ class NFINDR(PurePixelExtractor):
     n_features_in_ : int
         Number of bands.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the bands; only if the pixels had names.
 
     See Also
@@ -192,7 +192,7 @@ class AVMAX(PurePixelExtractor):
     n_features_in_ : int
         Number of bands.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the bands; only if the pixels had names.
 
     See Also
