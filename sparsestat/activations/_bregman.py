@@ -149,6 +149,8 @@ def bregman_decode(
     values = given.values
     width = values.shape[1]
     limit = min(width, k or width, max_k or width)
+    # Without a penalty all entries stay; differences of their costs would only round.
+    fixed = k is not None or penalty == 0.0
 
     def fill(first, data, indices, indptr):
         return _decode_rows(
@@ -156,7 +158,7 @@ def bregman_decode(
             given.totals,
             float(alpha),
             kind == "dual",
-            -1.0 if k is not None else float(penalty),
+            -1.0 if fixed else float(penalty),
             limit,
             first,
             data,

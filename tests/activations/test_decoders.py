@@ -23,8 +23,8 @@ from sparsestat.activations import (
 from sparsestat.activations._selection import FIRST
 
 p = np.array([0.5, 0.2, 0.15, 0.1, 0.05])
-PRIMAL = [0.5, 1.0, 1.5, 2.0, 3.0, 5.0]
-DUAL = [1.5, 2.0, 3.0, 5.0]
+PRIMAL = [0.5, 0.7, 1.0, 1.2, 1.5, 2.0, 3.0, 5.0]
+DUAL = [1.2, 1.5, 1.8, 2.0, 2.5, 3.0, 5.0]
 KINDS = [("primal", a) for a in PRIMAL] + [("dual", a) for a in DUAL]
 COSTS = {
     ("primal", 1.0): (0.693147, 0.356675, 0.162519, 0.051293, 0.0),
@@ -235,6 +235,14 @@ def test_kullback_leibler_rule():
             stop = np.log(ordered[1:] / ordered[:-1]) <= penalty
             expected = int(stop.argmax()) + 1 if stop.any() else len(row)
             assert bregman_decode(row, penalty=penalty)[1] == expected
+
+
+@pytest.mark.parametrize(("kind", "alpha"), KINDS)
+def test_no_penalty_keeps_all(kind, alpha):
+    P = draws(2, 3000, concentration=1.0)
+    Q, k = bregman_decode(P, alpha=alpha, kind=kind, penalty=0.0)
+    assert (k == np.count_nonzero(P, axis=1)).all()
+    np.testing.assert_allclose(Q, P, atol=1e-15)
 
 
 def test_sizes_follow_penalty_and_entropy():
