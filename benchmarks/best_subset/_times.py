@@ -6,6 +6,7 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -147,7 +148,7 @@ def measure(repeat: int, quick: bool) -> Iterator[dict]:
         model = BestSubsetRegressor(**problem.ours)
         if quick and "n_nonzero_coefs" in problem.ours:
             model.set_params(n_nonzero_coefs=2)
-        ours, model = best_time(lambda model=model: model.fit(X, y), repeat)  # noqa: B023
+        ours, model = best_time(partial(model.fit, X, y), repeat)
         record = {"event": "timed", "title": problem.title, "theirs": None,
                   "reason": "absent", "ratio": None}  # fmt: skip
         record["ours"] = {**ours, "size": model.n_nonzero_coefs_}
@@ -162,10 +163,7 @@ def measure(repeat: int, quick: bool) -> Iterator[dict]:
             if quick:
                 options["support_size"] = 2
             peer = LinearRegression(**options)
-            theirs, peer = best_time(
-                lambda peer=peer: peer.fit(Z, y),  # noqa: B023
-                repeat,
-            )
+            theirs, peer = best_time(partial(peer.fit, Z, y), repeat)
             n_chosen = np.count_nonzero(peer.coef_) // (width or 1)
             options["support_size"] = model.n_nonzero_coefs_
             options.pop("cv", None)

@@ -112,7 +112,6 @@ class SparseBayesianRegression(SparseBayesian):
     --------
     KroneckerSparseBayesian : The matrix is a Kronecker product.
     MultiTaskSparseBayesianRegression : Several targets of one support.
-    MultiTaskSparseBayesianRegression : Several targets of one support.
     sklearn.linear_model.ARDRegression : Without a certificate.
 
     References

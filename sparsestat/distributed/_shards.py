@@ -89,7 +89,7 @@ class Shards:
         self, f: Callable, message: Any, counter: Any, max_retries: int, timeout
     ) -> Iterator[tuple]:
         """What `f` returns for each shard, in order; see `map_reduce`."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} applies no function.")
 
     def without(self, lost: Sequence[int]) -> "Shards":
         """The other shards.

@@ -167,15 +167,15 @@ class DistributedModel(BaseEstimator):
 
     def _search(self, shards: Shards, communication: list[dict]) -> dict:
         """Everything that the fitted attributes need."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} searches for nothing.")
 
     def _take(self, found: dict, dtype) -> None:
         """Set the fitted attributes."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} has no attributes.")
 
     def _warn(self) -> None:
         """Warn if a certificate misses its tolerance."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} has no certificate.")
 
     def _layout(self, shards: Shards, communication: list[dict]) -> Layout:
         """The columns of all shards; a new account begins."""

@@ -19,6 +19,7 @@ from sparsestat.optim.subset._sweep import Options, Sweep
 from sparsestat.optim.subset.exact import ExactSearch
 from sparsestat.optim.subset.problem import SubsetProblem
 from sparsestat.utils.criteria import price_of_parameters
+from sparsestat.utils.topk import top_k
 
 __all__ = ["SubsetPath", "default_max_size", "make_units", "subset_path"]
 
@@ -549,13 +550,7 @@ class _Search:
 
 def _largest(values: np.ndarray, count: int) -> np.ndarray:
     """Indices of the largest values, largest first, ties to the lowest index."""
-    if count < len(values):
-        limit = -np.partition(-values, count - 1)[count - 1]
-        above = np.flatnonzero(values > limit)
-        equal = np.flatnonzero(values == limit)[: count - len(above)]
-        chosen = np.sort(np.concatenate([above, equal]))
-    else:
-        chosen = np.arange(len(values))
+    chosen = top_k(values, count)
     return chosen[np.argsort(-values[chosen], kind="stable")]
 
 
