@@ -9,7 +9,14 @@ from scipy.linalg.blas import dsyrk
 from sklearn.utils.validation import validate_data
 
 from sparsestat.unmixing._base import Unmixer
-from sparsestat.unmixing._functions import fcls_gap, nnls_gap, solve_fcls, solve_nnls
+from sparsestat.unmixing._functions import (
+    fcls_gap,
+    least_squares_gap,
+    nnls_gap,
+    solve_fcls,
+    solve_nnls,
+    solve_ucls,
+)
 from sparsestat.unmixing._subspace import signal_subspace
 from sparsestat.utils.validation import Interval, Jobs, OneOf, Rule, check_parameters
 
@@ -93,16 +100,14 @@ class EndmemberExtractor(Unmixer):
             return solve_fcls(X, self._exact, n_jobs=self.n_jobs)
         if self.abundance == "nnls":
             return solve_nnls(X, self._exact, n_jobs=self.n_jobs)
-        return (X @ np.linalg.pinv(self._exact).astype(X.dtype)).astype(X.dtype)
+        return solve_ucls(X, self._exact)
 
     def _gap(self, X, abundances):
         if self.abundance == "fcls":
             return fcls_gap(X, self._exact, abundances)
         if self.abundance == "nnls":
             return nnls_gap(X, self._exact, abundances)
-        residual = X.astype(np.float64) - abundances.astype(np.float64) @ self._exact
-        basis = np.linalg.svd(self._exact, full_matrices=False)[2]
-        return 0.5 * np.square(residual @ basis.T).sum(axis=1)
+        return least_squares_gap(X, self._exact, abundances)
 
 
 class PurePixelExtractor(EndmemberExtractor):

@@ -14,10 +14,12 @@ from sparsestat.utils.validation import Boolean, Interval, Jobs, check_parameter
 __all__ = [
     "fcls",
     "fcls_gap",
+    "least_squares_gap",
     "nnls",
     "nnls_gap",
     "solve_fcls",
     "solve_nnls",
+    "solve_ucls",
     "sunsal",
     "sunsal_gap",
 ]
@@ -256,6 +258,11 @@ def solve_nnls(
     return _abundances(found, X, "nnls")
 
 
+def solve_ucls(X: np.ndarray, E: np.ndarray) -> np.ndarray:
+    """Abundances without constraints, of least norm."""
+    return (X @ np.linalg.pinv(E).astype(X.dtype)).astype(X.dtype)
+
+
 def fcls_gap(
     X: np.ndarray,
     E: np.ndarray,
@@ -311,6 +318,23 @@ def sunsal_gap(
         return 0.5 * (1.0 - scale) ** 2 * norm + (slack * a).sum(axis=1)
 
     return _by_blocks(gap, X, E, abundances, alpha)
+
+
+def least_squares_gap(
+    X: np.ndarray,
+    E: np.ndarray,
+    abundances: np.ndarray,
+    directions: np.ndarray | None = None,
+) -> np.ndarray:
+    """What moves along some spectra, or all, would still gain for each pixel."""
+    directions = E if directions is None else directions
+    _, singular, basis = np.linalg.svd(directions, full_matrices=False)
+    basis = basis[singular > len(E) * np.finfo(float).eps * singular.max(initial=0.0)]
+
+    def gap(x, a, r, penalties):
+        return 0.5 * np.square(r @ basis.T).sum(axis=1)
+
+    return _by_blocks(gap, X, E, abundances)
 
 
 def warn_constant_penalty(name: str, alpha: float) -> None:

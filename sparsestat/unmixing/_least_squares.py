@@ -6,8 +6,10 @@ import numpy as np
 
 from sparsestat.unmixing._base import AbundanceEstimator
 from sparsestat.unmixing._functions import (
+    least_squares_gap,
     nnls_gap,
     solve_nnls,
+    solve_ucls,
 )
 from sparsestat.utils.validation import Boolean, Jobs, Rule
 
@@ -51,10 +53,10 @@ class UCLS(AbundanceEstimator):
     _rules: ClassVar[dict[str, Rule]] = {}
 
     def _abundances(self, X):
-        return (X @ np.linalg.pinv(self._exact).astype(X.dtype)).astype(X.dtype)
+        return solve_ucls(X, self._exact)
 
     def _gap(self, X, abundances):
-        return _missed(X, abundances, self._exact, self._exact)
+        return least_squares_gap(X, self._exact, abundances)
 
 
 class SumToOneLS(AbundanceEstimator):
@@ -98,7 +100,7 @@ class SumToOneLS(AbundanceEstimator):
 
     def _gap(self, X, abundances):
         E = self._exact
-        return _missed(X, abundances, E, E[:-1] - E[-1])
+        return least_squares_gap(X, E, abundances, E[:-1] - E[-1])
 
 
 class NNLS(AbundanceEstimator):
@@ -162,11 +164,3 @@ def shares(abundances: np.ndarray) -> np.ndarray:
     """Abundances over their sum, zeros where they are all zero."""
     total = abundances.sum(axis=1, keepdims=True)
     return abundances / np.where(total > 0.0, total, 1.0)
-
-
-def _missed(X, abundances, E, directions):
-    """What a move along some directions would still gain, for each pixel."""
-    residual = X.astype(np.float64) - abundances.astype(np.float64) @ E
-    _, singular, basis = np.linalg.svd(directions, full_matrices=False)
-    basis = basis[singular > len(E) * np.finfo(float).eps * singular.max(initial=0.0)]
-    return 0.5 * np.square(residual @ basis.T).sum(axis=1)

@@ -125,15 +125,11 @@ class NFINDR(PurePixelExtractor):
         self.n_jobs = n_jobs
 
     def _pixels_of(self, X, n_components):
-        Z = affine_coordinates(X, n_components)
+        starts = [self.init] * (1 if self.init == "spa" else self.n_init)
         rng = check_random_state(self.random_state)
-        best, volume = None, -inf
-        for _ in range(1 if self.init == "spa" else self.n_init):
-            start = _start(X, Z, self.init, rng)
-            corners, n_iter = largest_simplex(Z, start, self.max_iter)
-            found = log_volume(Z[corners])
-            if best is None or found > volume:
-                best, volume, self.n_iter_ = corners, found, n_iter
+        best, volume, self.n_iter_ = _best_simplex(
+            X, n_components, starts, self.max_iter, rng
+        )
         return best, volume
 
 
@@ -249,16 +245,24 @@ class AVMAX(PurePixelExtractor):
             ).astype(X.dtype)
 
     def _pixels_of(self, X, n_components):
-        Z = affine_coordinates(X, n_components)
-        rng = check_random_state(self.random_state)
         starts = ["spa"] + ["random"] * self.n_init
-        best, volume = None, -inf
-        for init in starts:
-            corners, n_iter = largest_simplex(Z, _start(X, Z, init, rng), self.max_iter)
-            found = log_volume(Z[corners])
-            if best is None or found > volume:
-                best, volume, self.n_iter_ = corners, found, n_iter
+        rng = check_random_state(self.random_state)
+        best, volume, self.n_iter_ = _best_simplex(
+            X, n_components, starts, self.max_iter, rng
+        )
         return best, volume
+
+
+def _best_simplex(X, n_components, starts, max_iter, rng):
+    """Corners of the largest volume from any start, the volume, and its rounds."""
+    Z = affine_coordinates(X, n_components)
+    best = None
+    for init in starts:
+        corners, n_iter = largest_simplex(Z, _start(X, Z, init, rng), max_iter)
+        volume = log_volume(Z[corners])
+        if best is None or volume > best[1]:
+            best = corners, volume, n_iter
+    return best
 
 
 def largest_simplex(
