@@ -1,6 +1,7 @@
 """Data with a known truth, drawn at random, and loaders of real data."""
 
 from sparsestat.datasets._data_home import get_data_home
+from sparsestat.datasets._hyperspectral import make_hyperspectral
 from sparsestat.datasets._kronecker import make_irs_mimo, make_kronecker_sparse
 from sparsestat.datasets._label_proportions import make_label_proportions
 from sparsestat.datasets._microarray import load_microarray
@@ -13,6 +14,7 @@ __all__ = [
     "get_data_home",
     "load_microarray",
     "load_mulan",
+    "make_hyperspectral",
     "make_irs_mimo",
     "make_kronecker_sparse",
     "make_label_proportions",

@@ -1,5 +1,6 @@
 """Hyperspectral unmixing: endmembers and their abundances, exact and certified."""
 
+from sparsestat.unmixing._cube import cube_to_pixels, pixels_to_cube
 from sparsestat.unmixing._fcls import FCLS
 from sparsestat.unmixing._functions import fcls, nnls, sunsal
 from sparsestat.unmixing._least_squares import NNLS, UCLS, SumToOneLS
@@ -24,10 +25,12 @@ __all__ = [
     "HySime",
     "SUnSAL",
     "SumToOneLS",
+    "cube_to_pixels",
     "estimate_noise",
     "fcls",
     "hfc",
     "hysime",
     "nnls",
+    "pixels_to_cube",
     "sunsal",
 ]
