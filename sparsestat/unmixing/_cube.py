@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sparsestat.utils.cubes import as_cube
+
 __all__ = ["cube_to_pixels", "pixels_to_cube"]
 
 
@@ -13,8 +15,8 @@ def cube_to_pixels(cube: ArrayLike, mask: ArrayLike | None = None) -> np.ndarray
 
     Parameters
     ----------
-    cube : array-like of shape (n_rows, n_cols, n_bands)
-        Image, bands last.
+    cube : array-like of shape (n_rows, n_cols, n_bands) or xarray.DataArray
+        Image, bands last; the dimensions of a DataArray may have any order.
 
     mask : array-like of bool of shape (n_rows, n_cols), default=None
         Which pixels to keep; by default all.
@@ -40,12 +42,7 @@ def cube_to_pixels(cube: ArrayLike, mask: ArrayLike | None = None) -> np.ndarray
     >>> cube_to_pixels(np.ones((4, 5, 7))).shape
     (20, 7)
     """
-    cube = np.asarray(cube)
-    if cube.ndim != 3:
-        raise ValueError(
-            "cube must be an image of shape (n_rows, n_cols, n_bands); got shape "
-            f"{cube.shape}."
-        )
+    cube = np.asarray(as_cube(cube))
     if mask is None:
         return cube.reshape(-1, cube.shape[2])
     return cube[_mask(mask, cube.shape[:2])]
