@@ -4,6 +4,11 @@ from sparsestat.unmixing._cube import cube_to_pixels, pixels_to_cube
 from sparsestat.unmixing._fcls import FCLS
 from sparsestat.unmixing._functions import fcls, nnls, sunsal
 from sparsestat.unmixing._least_squares import NNLS, UCLS, SumToOneLS
+from sparsestat.unmixing._nmf import ConstrainedNMF
+from sparsestat.unmixing._nmf_alike import GraphNMF, LocalWeightNMF
+from sparsestat.unmixing._nmf_endmembers import EDCNMF, MinVolumeNMF
+from sparsestat.unmixing._nmf_robust import CorrentropyNMF, RRLbS
+from sparsestat.unmixing._nmf_sparse import L1NMF, DgSNMF, LHalfNMF
 from sparsestat.unmixing._ppi import PPI
 from sparsestat.unmixing._smacc import SMACC
 from sparsestat.unmixing._spa import SPA
@@ -14,7 +19,9 @@ from sparsestat.unmixing._volume import AVMAX, NFINDR
 
 __all__ = [
     "AVMAX",
+    "EDCNMF",
     "FCLS",
+    "L1NMF",
     "NFINDR",
     "NNLS",
     "PPI",
@@ -22,7 +29,15 @@ __all__ = [
     "SPA",
     "UCLS",
     "VCA",
+    "ConstrainedNMF",
+    "CorrentropyNMF",
+    "DgSNMF",
+    "GraphNMF",
     "HySime",
+    "LHalfNMF",
+    "LocalWeightNMF",
+    "MinVolumeNMF",
+    "RRLbS",
     "SUnSAL",
     "SumToOneLS",
     "cube_to_pixels",

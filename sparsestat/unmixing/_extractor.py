@@ -28,6 +28,7 @@ __all__ = [
     "affine_coordinates",
     "leading_eigenvectors",
     "log_volume",
+    "number_of_endmembers",
     "products",
 ]
 
@@ -78,18 +79,8 @@ class EndmemberExtractor(Unmixer):
         raise TypeError(f"{type(self).__name__} extracts nothing.")
 
     def _number(self, X: np.ndarray) -> int:
-        """How many endmembers, at least one."""
-        n_samples, n_features = X.shape
-        if self.n_components == "auto":
-            found = signal_subspace(X).shape[1]
-            return max(1, min(found, n_samples - 1, n_features))
-        most = min(n_samples, self._most(n_features))
-        if self.n_components > most:
-            raise ValueError(
-                f"{type(self).__name__}: n_components must be at most {most} for "
-                f"{n_samples} pixels of {n_features} bands; got {self.n_components}."
-            )
-        return self.n_components
+        most = self._most(X.shape[1])
+        return number_of_endmembers(type(self).__name__, self.n_components, X, most)
 
     def _most(self, n_features: int) -> int:
         """Endmembers that as many bands can tell apart: corners of a simplex."""
@@ -124,6 +115,21 @@ class PurePixelExtractor(EndmemberExtractor):
     def _pixels_of(self, X, n_components) -> tuple[np.ndarray, float | None]:
         """Rows of the endmembers, and the volume if known; may set `n_iter_`."""
         raise TypeError(f"{type(self).__name__} finds no pixels.")
+
+
+def number_of_endmembers(name: str, wanted: int | str, X: np.ndarray, most: int) -> int:
+    """How many endmembers, at least one; `most` is what the bands can tell apart."""
+    n_samples, n_features = X.shape
+    if wanted == "auto":
+        found = signal_subspace(X).shape[1]
+        return max(1, min(found, n_samples - 1, n_features))
+    most = min(n_samples, most)
+    if wanted > most:
+        raise ValueError(
+            f"{name}: n_components must be at most {most} for {n_samples} pixels of "
+            f"{n_features} bands; got {wanted}."
+        )
+    return wanted
 
 
 def affine_coordinates(X: np.ndarray, n_components: int) -> np.ndarray:

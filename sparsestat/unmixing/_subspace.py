@@ -22,7 +22,14 @@ from sparsestat.utils.validation import (
     check_parameters,
 )
 
-__all__ = ["HySime", "estimate_noise", "hfc", "hysime", "signal_subspace"]
+__all__ = [
+    "HySime",
+    "band_noise",
+    "estimate_noise",
+    "hfc",
+    "hysime",
+    "signal_subspace",
+]
 
 _FLOATS = [np.float64, np.float32]
 _RULES = {
@@ -319,13 +326,25 @@ def signal_subspace(X: np.ndarray) -> np.ndarray:
     return _subspace_and_noise(X)[0]
 
 
+def band_noise(X: np.ndarray) -> np.ndarray:
+    """Variance of the noise of each band, without forming the noise."""
+    exact = X.astype(np.float64, copy=False)
+    products = exact.T @ exact
+    weights = _noise_weights(products)
+    return np.einsum("ij,ij->j", weights, products @ weights) / len(X)
+
+
 def _noise(X: np.ndarray, products: np.ndarray) -> np.ndarray:
+    return X @ _noise_weights(products).astype(X.dtype, copy=False)
+
+
+def _noise_weights(products: np.ndarray) -> np.ndarray:
+    """Columns that turn pixels into the noise of their bands; zeros without signal."""
     ridge = _NOISE_RIDGE * np.trace(products) / len(products)
     if not ridge > 0.0:
-        return np.zeros_like(X)
+        return np.zeros_like(products)
     inverse = np.linalg.inv(products + ridge * np.eye(len(products)))
-    weights = inverse / inverse.diagonal()
-    return X @ weights.astype(X.dtype, copy=False)
+    return inverse / inverse.diagonal()
 
 
 def _subspace_and_noise(X, n_components=None) -> tuple[np.ndarray, np.ndarray]:
@@ -337,11 +356,9 @@ def _subspace_and_noise(X, n_components=None) -> tuple[np.ndarray, np.ndarray]:
     exact = X.astype(np.float64, copy=False)
     products = exact.T @ exact
     n, p = X.shape
-    ridge = _NOISE_RIDGE * np.trace(products) / p
-    if not ridge > 0.0:
+    weights = _noise_weights(products)
+    if not weights.any():
         return np.eye(p)[:, : n_components or 1], np.zeros(p)
-    inverse = np.linalg.inv(products + ridge * np.eye(p))
-    weights = inverse / inverse.diagonal()
     noise = np.einsum("ij,ij->j", weights, products @ weights) / n
     clean = np.eye(p) - weights
     signal = clean.T @ products @ clean / n

@@ -1,0 +1,141 @@
+"""The terms of constrained matrix factorisation: losses of bands and penalties.
+
+Each loss is a concave function of the squared residual norms of the bands, hence below
+its tangent, a weighted least squares problem: the half-quadratic form of correntropy
+(Wang, Pan, Xiang and Zhu, 2015) and of the l2,1 norm (Zhu et al., 2014).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+__all__ = [
+    "SOFT",
+    "Scales",
+    "band_loss",
+    "band_weights",
+    "endmember_coupling",
+    "endmember_penalty",
+    "powers_of",
+    "scales_of",
+    "sparsity",
+    "sparsity_slopes",
+]
+
+# Added to abundances, so that the slope of a power is finite at zero.
+SOFT = 1e-3
+# Bands count as exact below this share of the median residual of the l2,1 norm.
+_FLOOR = 0.1
+# The sparsest power: a norm of power zero would not tell abundances apart.
+_PUREST = 0.95
+
+
+class Scales(NamedTuple):
+    """What the losses measure residuals by.
+
+    Parameters
+    ----------
+    level : float
+        Median residual norm of the bands at the start, so that a strength means the
+        same for each loss, however many bands are bad.
+    floor : float
+        Square of the residual norm below which a band gains no more weight.
+    variance : float
+        Square of the width of the correntropy.
+    """
+
+    level: float
+    floor: float
+    variance: float
+
+
+def scales_of(squares: np.ndarray, theta: float, level: float | None = None) -> Scales:
+    """Scales from the squared residual norms of the bands."""
+    norms = np.sqrt(squares)
+    tiny = np.finfo(np.float64).tiny
+    if level is None:
+        level = np.median(norms)
+    return Scales(
+        max(float(level), tiny),
+        max(float(_FLOOR * np.median(norms)) ** 2, tiny),
+        max(theta * float(squares.mean()), tiny),
+    )
+
+
+def band_loss(loss: str, squares: np.ndarray, scales: Scales) -> float:
+    """Loss of all bands, from their squared residual norms."""
+    if loss == "l21":
+        return scales.level * float(np.sqrt(squares + scales.floor).sum())
+    if loss == "correntropy":
+        ratio = squares / (2.0 * scales.variance)
+        return -scales.variance * float(np.expm1(-ratio).sum())
+    return 0.5 * float(squares.sum())
+
+
+def band_weights(loss: str, squares: np.ndarray, scales: Scales) -> np.ndarray:
+    """Twice the derivative of the loss in each squared norm."""
+    if loss == "l21":
+        return scales.level / np.sqrt(squares + scales.floor)
+    if loss == "correntropy":
+        # Not below the rounding of one: the steps for endmembers divide by it.
+        return np.maximum(np.exp(-squares / (2.0 * scales.variance)), 1e-16)
+    return np.ones_like(squares)
+
+
+def sparsity(abundances: np.ndarray, powers: float | np.ndarray) -> np.ndarray:
+    """Powers of the abundances, of which the penalty is the sum."""
+    shifted = abundances + SOFT
+    if np.isscalar(powers):
+        return np.sqrt(shifted) if powers == 0.5 else shifted**powers
+    return np.exp(powers * np.log(shifted))
+
+
+def sparsity_slopes(abundances: np.ndarray, powers: float | np.ndarray) -> np.ndarray:
+    """Derivatives of `sparsity`."""
+    return powers * sparsity(abundances, powers) / (abundances + SOFT)
+
+
+def powers_of(guide: str, abundances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Guidance map, 0 for mixed to 1 for pure pixels, and the powers 1 - map."""
+    p = abundances.shape[1]
+    total = abundances.sum(axis=1)
+    safe = np.where(total > 0.0, total, 1.0)
+    shares = abundances / safe[:, None]
+    if p == 1:
+        purity = np.ones(len(abundances))
+    elif guide == "gini":
+        ranks = p - np.arange(1, p + 1) + 0.5
+        purity = 1.0 - 2.0 / p * (np.sort(shares, axis=1) @ ranks)
+        purity *= p / (p - 1.0)
+    elif guide == "entropy":
+        logs = np.log(np.where(shares > 0.0, shares, 1.0))
+        purity = 1.0 + (shares * logs).sum(axis=1) / np.log(p)
+    else:
+        norms = np.sqrt((shares * shares).sum(axis=1))
+        ratio = 1.0 / np.where(total > 0.0, norms, 1.0 / np.sqrt(p))
+        purity = (np.sqrt(p) - ratio) / (np.sqrt(p) - 1.0)
+    purity = np.where(total > 0.0, purity, 0.0).clip(0.0, _PUREST)
+    return purity, 1.0 - purity[:, None]
+
+
+def endmember_penalty(kind: str, E: np.ndarray) -> float:
+    """Penalty of the endmembers at strength one.
+
+    dissimilarity: inner products of different endmembers, plus half the squares of
+    their differences from band to band.  volume: half of log det(E E.T + I).
+    """
+    if kind == "volume":
+        return 0.5 * float(np.linalg.slogdet(E @ E.T + np.eye(len(E)))[1])
+    total = E.sum(axis=0)
+    products = 0.5 * float(total @ total - (E * E).sum())
+    return products + 0.5 * float(np.square(np.diff(E, axis=1)).sum())
+
+
+def endmember_coupling(kind: str, E: np.ndarray) -> tuple[np.ndarray, float]:
+    """A quadratic above `endmember_penalty` that touches it at E.
+
+    Returns M and s: its gradient is M E + s D E, where D are second differences.
+    """
+    if kind == "volume":
+        return np.linalg.inv(E @ E.T + np.eye(len(E))), 0.0
+    return np.ones((len(E), len(E))) - np.eye(len(E)), 1.0
