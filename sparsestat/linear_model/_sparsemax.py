@@ -203,7 +203,7 @@ class SparsemaxClassifier(SparseClassifier):
         - "prox-newton": proximal Newton steps on a growing working set of features,
           for every penalty;
         - "auto": "prox-newton" with an l1 penalty; else "newton-cg" for few
-          coefficients or very sparse X, and "lbfgs" otherwise.
+          coefficients, and "lbfgs" otherwise.
     tol : float, default=1e-6
         Bound of the duality gap, relative to the objective of the null model (the
         intercept alone). float32 data: at least 1e-5.

@@ -24,6 +24,8 @@ _WORTH_SKIPPING = 0.2
 _POLISH_STEPS = 30
 _HALVINGS = 12
 _ROUNDING = 1e-14
+# Relative error of mean probabilities, over the tolerance of a gap, which it adds to.
+_NEARLY = 1e-3
 # What stands in for the missing strength where a bound without one is asked for.
 _NO_PENALTY = 1e-8
 
@@ -87,7 +89,7 @@ class Objective:
         self.shares = shares
         self.order = order
         self.fit_intercept = fit_intercept
-        self.l1 = self.l2 = 0.0
+        self.l1 = self.l2 = self.tol = 0.0
         self.dtype = design.data.dtype if isinstance(design, CSC) else design.X.dtype
         self.rounding = 10.0 * float(np.finfo(self.dtype).eps)
         self._rows = np.arange(len(shares))
@@ -99,9 +101,10 @@ class Objective:
             self.mean_target = shares @ targets
             self.mean_regulariser = float(shares @ regulariser(targets, order))
 
-    def set_strength(self, alpha: float, l1_ratio: float) -> None:
-        """Use another strength of the penalty."""
+    def set_strength(self, alpha: float, l1_ratio: float, tol: float = 0.0) -> None:
+        """Use another strength of the penalty, for gaps of `tol`, which is relative."""
         self.l1, self.l2 = alpha * l1_ratio, alpha * (1.0 - l1_ratio)
+        self.tol = tol
 
     @property
     def null_objective(self) -> float:
@@ -152,13 +155,19 @@ class Objective:
         return coefs
 
     def at(self, coefs: np.ndarray) -> Point:
-        """Everything at these coefficients."""
-        W = coefs[: len(self.design.mean)]
-        return self.from_scores(coefs, predict_many(self.design, W) + self._bias(coefs))
+        """Everything at these coefficients, after Newton steps for the intercept.
 
-    def from_scores(self, coefs: np.ndarray, Z: np.ndarray) -> Point:
-        """Everything at these coefficients, whose scores are known."""
-        P, tops, conjugates, loss = self.probabilities(Z)
+        They move scores alone, which costs little beside products with X, and make the
+        value a function of W that needs fewer steps; `bound` is then its duality gap.
+        """
+        Z = self.scores(coefs)
+        state = self.probabilities(Z)
+        if self.fit_intercept:
+            bias, Z, state = self._polished(coefs[-1], Z, state)
+            if bias is not coefs[-1]:
+                coefs = coefs.copy()
+                coefs[-1] = bias
+        P, tops, conjugates, loss = state
         R = self.residual(P)
         W = coefs[: len(self.design.mean)]
         gradient = np.empty_like(coefs)
@@ -168,6 +177,13 @@ class Objective:
             gradient[-1] -= gradient[-1].mean()
         value = loss + 0.5 * self.l2 * float(np.vdot(W, W))
         return Point(coefs, Z, P, tops, conjugates, R, loss, value, gradient)
+
+    def scores(self, coefs: np.ndarray) -> np.ndarray:
+        """X~ W + b in the precision of X."""
+        Z = predict_many(self.design, coefs[: len(self.design.mean)])
+        if self.fit_intercept:
+            Z += coefs[-1].astype(self.dtype)
+        return Z
 
     def probabilities(self, Z: np.ndarray):
         """Probabilities, maxima and conjugates of scores; and their mean loss."""
@@ -205,7 +221,8 @@ class Objective:
         def product(direction: np.ndarray) -> np.ndarray:
             D = direction[: len(self.design.mean)]
             V = predict_many(design, D).astype(np.float64, copy=False)
-            V += self._bias(direction)
+            if self.fit_intercept:
+                V += direction[-1]
             V -= np.einsum("ij,ij->i", S, V)[:, None]
             V *= weighted
             out = np.empty_like(direction)
@@ -221,11 +238,7 @@ class Objective:
 
     def curvatures(self, P: np.ndarray):
         """The s of each row, their sums, and the rows with curvature; None: all."""
-        S = P.astype(np.float64, copy=False)
-        if self.order == 2.0:
-            S = (S > 0.0).astype(np.float64)
-        elif self.order != 1.0:
-            S = np.where(S > 0.0, np.maximum(S, 1e-300) ** (2.0 - self.order), 0.0)
+        S = self._slopes(P)
         total = S.sum(axis=1)
         if self.order == 1.0:
             return S, total, None
@@ -233,6 +246,14 @@ class Objective:
         if np.count_nonzero(curved) > (1.0 - _WORTH_SKIPPING) * len(P):
             return S, total, None
         return S, total, np.flatnonzero(curved)
+
+    def _slopes(self, P: np.ndarray) -> np.ndarray:
+        if self.order == 2.0:
+            return (P > 0.0).astype(np.float64)
+        S = P.astype(np.float64, copy=False)
+        if self.order == 1.0:
+            return S
+        return np.where(S > 0.0, np.maximum(S, 1e-300) ** (2.0 - self.order), 0.0)
 
     def inverse_diagonal(self, point: Point) -> np.ndarray:
         """Estimate of one over the diagonal of the Hessian."""
@@ -256,38 +277,31 @@ class Objective:
         bound = float(np.vdot(g, g)) / (2.0 * (self.l2 or _NO_PENALTY))
         return bound if self.l2 > 0.0 else min(bound, point.loss)
 
-    def polish(self, point: Point) -> Point:
-        """The point with the best intercept for its coefficients, by Newton's method.
-
-        Only scores move; the data are read once, for the gradient at the end.
-        """
-        if not self.fit_intercept:
-            return point
-        Z, bias, target = point.Z, point.coefs[-1].copy(), self.mean_target
-        P, _, _, loss = self.probabilities(Z)
-        error = self.shares @ P - target
+    def _polished(self, bias, Z, state):
+        """Newton steps until mean probabilities are mean targets."""
+        # Errors of a sum grow with its terms.
+        tol = max(_NEARLY * self.tol, np.finfo(float).eps * len(self.shares))
+        tol = max(tol, self.rounding)
+        target = self.mean_target
+        error = self.shares @ state[0] - target
         for _ in range(_POLISH_STEPS):
             worst = self._relative(error)
-            if worst <= _ROUNDING:
+            if worst <= tol:
                 break
-            step = self._intercept_step(P, error)
+            step = self._intercept_step(state[0], error)
             for _ in range(_HALVINGS):
                 trial = Z + step.astype(Z.dtype)
-                P_trial, _, _, loss_trial = self.probabilities(trial)
-                error_trial = self.shares @ P_trial - target
-                closer = self._relative(error_trial) < worst or loss_trial < loss
-                if closer and loss_trial <= loss + _ROUNDING:
+                trial_state = self.probabilities(trial)
+                error_trial = self.shares @ trial_state[0] - target
+                change = trial_state[-1] - state[-1]
+                closer = self._relative(error_trial) < worst or change < 0.0
+                if closer and change <= _ROUNDING:
                     break
                 step *= 0.5
             else:
                 break
-            bias += step
-            Z, P, error, loss = trial, P_trial, error_trial, loss_trial
-        if Z is point.Z:
-            return point
-        coefs = point.coefs.copy()
-        coefs[-1] = bias
-        return self.from_scores(coefs, Z)
+            bias, Z, state, error = bias + step, trial, trial_state, error_trial
+        return bias, Z, state
 
     def _relative(self, error: np.ndarray) -> float:
         """Largest error of the mean probabilities, relative to the mean targets."""
@@ -295,9 +309,9 @@ class Objective:
         return float((np.abs(error) / reference).max())
 
     def _intercept_step(self, P, error) -> np.ndarray:
-        S, total, _ = self.curvatures(P)
-        weighted = S * self.shares[:, None]
-        H = np.diag(weighted.sum(axis=0)) - weighted.T @ (S / total[:, None])
+        S = self._slopes(P)
+        weighted = S * (self.shares / (S @ np.ones(S.shape[1])))[:, None]
+        H = np.diag(self.shares @ S) - weighted.T @ S
         # The direction of ones is flat, and so are others where few rows are curved.
         H[np.diag_indices_from(H)] += 1e-12 * max(float(np.trace(H)), 1e-3)
         step = -np.linalg.lstsq(H, error, rcond=1e-11)[0]
@@ -387,10 +401,6 @@ class Objective:
             R -= self.targets.astype(R.dtype, copy=False)
         R *= self.shares[:, None].astype(R.dtype)
         return R
-
-    def _bias(self, coefs: np.ndarray) -> np.ndarray:
-        bias = coefs[-1] if self.fit_intercept else np.zeros(self.n_classes)
-        return bias.astype(self.dtype)
 
 
 def regulariser(P: np.ndarray, order: float) -> np.ndarray:

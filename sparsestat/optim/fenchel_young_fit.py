@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from sparsestat.optim.design import CSC, make_design
+from sparsestat.optim.design import make_design
 from sparsestat.optim.fenchel_young import Objective
 from sparsestat.optim.newton_cg import lbfgs, newton_cg
 from sparsestat.optim.proximal_newton import prox_newton
@@ -23,9 +23,6 @@ _SMALLEST_GAP = 1e-12
 # and does not depend on the order of rows or on how their weights are given.
 _SMALL = 500
 _TO_ROUNDING = 1e-20
-# With fewer entries of X than that a feature, products with it cost less than vectors
-# of coefficients, of which L-BFGS keeps many.
-_LIGHT = 50
 # From so many steps on, curvature pays whatever the scales of the features.
 _PATIENCE = 800
 
@@ -104,7 +101,7 @@ def fit_linear(
     fit : LinearFit
         The best that was found.
     """
-    problem.set_strength(alpha, l1_ratio)
+    problem.set_strength(alpha, l1_ratio, tol)
     design = problem.design
     gap_tol = max(tol * problem.null_objective, _SMALLEST_GAP)
     coefs = problem.start()
@@ -119,16 +116,8 @@ def fit_linear(
         method, target = _SMOOTH[solver], gap_tol
         if solver == "auto" and coefs.size <= _SMALL:
             method, target = newton_cg, gap_tol * _TO_ROUNDING
-        elif solver == "auto" and _n_stored(design) < _LIGHT * len(design.mean):
-            method = newton_cg
         point, n_iter = _certified(problem, point, method, target, gap_tol, max_iter)
-    point = problem.polish(point)
     return _on_scale_of_data(problem, point, gap_tol, n_iter)
-
-
-def _n_stored(design) -> int:
-    """Stored entries of X."""
-    return len(design.data) if isinstance(design, CSC) else design.X.size
 
 
 def _certified(problem, point, method, target, gap_tol, max_iter):
@@ -137,7 +126,6 @@ def _certified(problem, point, method, target, gap_tol, max_iter):
     for _ in range(_ROUNDS):
         point, taken = method(problem, point, target, max_iter - n_iter)
         n_iter += taken
-        point = problem.polish(point)
         stuck = taken == 0 and problem.bound(point) > target
         if stuck or n_iter >= max_iter or problem.gap(point) <= gap_tol:
             break
@@ -179,7 +167,7 @@ def _on_scale_of_data(problem, point, gap_tol, n_iter) -> LinearFit:
         rounded[:n_features] = (coef * design.scale).T
         if problem.fit_intercept:
             rounded[-1] = intercept + coef @ design.mean
-        loss = problem.at(rounded).loss
+        loss = problem.probabilities(problem.scores(rounded))[-1]
         at_rounded = loss + problem.penalty(rounded[:n_features])
         # The dual point stays, so the gap grows by what the objective does.
         gap, value = max(gap + at_rounded - value, 0.0), at_rounded

@@ -19,7 +19,7 @@ _MAX_HALVINGS = 40
 _ARMIJO = 1e-4
 # A slope that is this much smaller than at the start is good where values round.
 _FLAT = 0.9
-_MEMORY = 10
+_MEMORY = 6
 
 
 class SmoothProblem(Protocol):
@@ -97,6 +97,8 @@ def lbfgs(
 ) -> tuple[Any, int]:
     """Limited-memory BFGS by SciPy, until the problem's bound meets its target.
 
+    Where a problem improves what it is given (an intercept, say), steps go on there.
+
     Parameters
     ----------
     problem : SmoothProblem
@@ -115,13 +117,17 @@ def lbfgs(
     n_iter : int
         Steps taken.
     """
-    shape, best, n_iter = point.coefs.shape, point, 0
+    start, best, latest, n_iter = point.coefs, point, point, 0
+    moved = 0.0
     if problem.bound(point) <= target:
         return point, 0
 
     def evaluate(x):
-        nonlocal best
-        latest = problem.at(x.reshape(shape))
+        nonlocal best, latest, moved
+        x = x.reshape(start.shape)
+        if latest is not point or (x != start).any():
+            latest = problem.at(x + moved)
+            moved = latest.coefs - x
         if problem.bound(latest) < problem.bound(best):
             best = latest
         return latest.value, latest.gradient.ravel()
@@ -135,7 +141,7 @@ def lbfgs(
     settings = {"maxcor": _MEMORY, "maxiter": max_iter, "maxfun": 20 * max_iter}
     minimize(
         evaluate,
-        point.coefs.ravel(),
+        start.ravel(),
         jac=True,
         method="L-BFGS-B",
         callback=callback,

@@ -65,7 +65,6 @@ def prox_newton(
         point = problem.at(_move_bias(given, point.coefs, -1.0))
     n_features = len(problem.design.mean)
     n_iter = 0
-    point = problem.polish(point)
     best, gap, inner = point, problem.gap(point), _INNER
     while gap > gap_tol and n_iter < max_iter:
         W, G = point.coefs[:n_features], point.gradient[:n_features]
@@ -73,7 +72,7 @@ def prox_newton(
         chosen = _working_set(W, violation)
         coefs, moved = _solve(problem, point, chosen, inner * violation.max())
         n_iter += 1
-        point = problem.polish(problem.at(coefs))
+        point = problem.at(coefs)
         latest = problem.gap(point)
         if latest < gap:
             best, gap = point, latest

@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from sparsestat.activations import entmax, sparsemax
 from sparsestat.linear_model import SparsemaxClassifier
 from sparsestat.optim.fenchel_young_fit import make_objective
+from sparsestat.optim.newton_cg import lbfgs
 from sparsestat.utils.validation import ParameterError
 from tests.linear_model.fenchel_young import duality_gap, objective
 
@@ -56,13 +57,32 @@ def test_certificate_holds_without_the_solver(order, l1_ratio, free):
 
 
 @pytest.mark.parametrize("order", ORDERS)
+def test_points_have_the_best_intercept(order):
+    X, y = data()
+    weight = np.random.default_rng(1).integers(1, 4, len(y)).astype(float)
+    problem = make_objective(X, y, 4, weight, order, True, False)
+    problem.set_strength(0.02, 0.0)
+    coefs = 0.1 * np.random.default_rng(1).standard_normal((9, 4))
+    point = problem.at(coefs)
+    np.testing.assert_array_equal(point.coefs[:-1], coefs[:-1])
+    np.testing.assert_allclose(weight @ point.P, weight @ one_hot(y), rtol=1e-9)
+    np.testing.assert_allclose(point.Z, problem.scores(point.coefs), atol=1e-12)
+    # Then the cheap bound is a duality gap, near the solution the one that is reported.
+    assert problem.gap(point) <= problem.bound(point) * (1.0 + 1e-9)
+    near, _ = lbfgs(problem, point, 1e-3, 100)
+    assert problem.bound(near) == pytest.approx(problem.gap(near), rel=1e-6)
+
+
+@pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("l1_ratio", L1_RATIOS)
 def test_gap_of_any_point_is_that_of_feasible_dual_variables(order, l1_ratio):
     X, y = data()
     problem = make_objective(X, y, 4, None, order, True, False)
     problem.set_strength(0.02, l1_ratio)
     coefs = 0.1 * np.random.default_rng(1).standard_normal((9, 4))
-    gap = problem.gap(problem.at(coefs))
+    # Not with the best intercept, which a point has.
+    point = problem.at(coefs)._replace(coefs=coefs, Z=problem.scores(coefs))
+    gap = problem.gap(point)
     W = coefs[:-1]
     expected = duality_gap(
         X,
