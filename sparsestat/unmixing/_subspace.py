@@ -14,6 +14,7 @@ from sklearn.base import (
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sparsestat.utils.noise import noise_variance, noise_weights
 from sparsestat.utils.validation import (
     Boolean,
     Interval,
@@ -37,8 +38,7 @@ _RULES = {
     "whiten": Boolean,
     "return_basis": Boolean,
 }
-# Ridges that keep inverses of rank-deficient moments finite, as shares of the mean.
-_NOISE_RIDGE = 1e-6
+# Noise that is taken for granted, as a share of the mean power of the signal.
 _SIGNAL_RIDGE = 1e-5
 
 
@@ -176,7 +176,7 @@ def hfc(X: ArrayLike, far: float = 1e-4, *, whiten: bool = False) -> int:
     check_parameters({"far": far, "whiten": whiten}, _RULES, name="hfc")
     X = check_array(X, dtype=_FLOATS).astype(np.float64, copy=False)
     if whiten:
-        spread = np.sqrt(np.mean(_noise(X, X.T @ X) ** 2, axis=0))
+        spread = np.sqrt(noise_variance(X.T @ X, len(X)))
         X = X / np.where(spread > 0.0, spread, 1.0)
     mean = X.mean(axis=0)
     products = X.T @ X / len(X)
@@ -329,22 +329,11 @@ def signal_subspace(X: np.ndarray) -> np.ndarray:
 def band_noise(X: np.ndarray) -> np.ndarray:
     """Variance of the noise of each band, without forming the noise."""
     exact = X.astype(np.float64, copy=False)
-    products = exact.T @ exact
-    weights = _noise_weights(products)
-    return np.einsum("ij,ij->j", weights, products @ weights) / len(X)
+    return noise_variance(exact.T @ exact, len(X))
 
 
 def _noise(X: np.ndarray, products: np.ndarray) -> np.ndarray:
-    return X @ _noise_weights(products).astype(X.dtype, copy=False)
-
-
-def _noise_weights(products: np.ndarray) -> np.ndarray:
-    """Columns that turn pixels into the noise of their bands; zeros without signal."""
-    ridge = _NOISE_RIDGE * np.trace(products) / len(products)
-    if not ridge > 0.0:
-        return np.zeros_like(products)
-    inverse = np.linalg.inv(products + ridge * np.eye(len(products)))
-    return inverse / inverse.diagonal()
+    return X @ noise_weights(products).astype(X.dtype, copy=False)
 
 
 def _subspace_and_noise(X, n_components=None) -> tuple[np.ndarray, np.ndarray]:
@@ -356,7 +345,7 @@ def _subspace_and_noise(X, n_components=None) -> tuple[np.ndarray, np.ndarray]:
     exact = X.astype(np.float64, copy=False)
     products = exact.T @ exact
     n, p = X.shape
-    weights = _noise_weights(products)
+    weights = noise_weights(products)
     if not weights.any():
         return np.eye(p)[:, : n_components or 1], np.zeros(p)
     noise = np.einsum("ij,ij->j", weights, products @ weights) / n

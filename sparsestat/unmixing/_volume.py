@@ -15,7 +15,14 @@ from sparsestat.unmixing._extractor import (
 )
 from sparsestat.unmixing._spa import successive_projections
 from sparsestat.unmixing._vca import directions_of_vca
-from sparsestat.utils.validation import Interval, Jobs, OneOf, RandomState, Rule
+from sparsestat.utils.validation import (
+    Boolean,
+    Interval,
+    Jobs,
+    OneOf,
+    RandomState,
+    Rule,
+)
 
 __all__ = ["AVMAX", "NFINDR", "largest_simplex"]
 
@@ -45,6 +52,10 @@ class NFINDR(PurePixelExtractor):
     max_iter : int, default=20
         Largest number of rounds over all corners; usually two or three are enough.
 
+    denoise : bool, default=False
+        Whether endmembers are the pixels projected onto the affine subspace of the
+        leading principal components, or the pixels themselves, with their noise.
+
     abundance : {"fcls", "nnls", "ucls"}, default="fcls"
         What `transform` computes: least squares on the simplex, without the sum, or
         without constraints.
@@ -61,7 +72,7 @@ class NFINDR(PurePixelExtractor):
         Spectra of the endmembers.
 
     indices_ : ndarray of shape (n_components,)
-        Their rows among the pixels.
+        Rows of the pixels that they are.
 
     n_components_ : int
         Number of endmembers.
@@ -100,6 +111,7 @@ class NFINDR(PurePixelExtractor):
         "init": OneOf("spa", "vca", "random"),
         "n_init": Interval(1, inf, closed="left", integer=True),
         "max_iter": Interval(1, inf, closed="left", integer=True),
+        "denoise": Boolean,
         "abundance": ABUNDANCE,
         "random_state": RandomState,
         "n_jobs": Jobs,
@@ -112,6 +124,7 @@ class NFINDR(PurePixelExtractor):
         init="spa",
         n_init=1,
         max_iter=20,
+        denoise=False,
         abundance="fcls",
         random_state=None,
         n_jobs=None,
@@ -120,9 +133,19 @@ class NFINDR(PurePixelExtractor):
         self.init = init
         self.n_init = n_init
         self.max_iter = max_iter
+        self.denoise = denoise
         self.abundance = abundance
         self.random_state = random_state
         self.n_jobs = n_jobs
+
+    def _extract(self, X, n_components):
+        super()._extract(X, n_components)
+        if self.denoise:
+            Z = affine_coordinates(X, n_components)
+            exact = X.astype(np.float64, copy=False)
+            # The coordinates are uncorrelated: regression on them is projection.
+            spectra = np.linalg.lstsq(Z.T @ Z, Z.T @ exact)[0]
+            self.components_ = (Z[self.indices_] @ spectra).astype(X.dtype)
 
     def _pixels_of(self, X, n_components):
         starts = [self.init] * (1 if self.init == "spa" else self.n_init)

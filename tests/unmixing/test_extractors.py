@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+from sparsestat.metrics import match_endmembers
 from sparsestat.unmixing import (
     AVMAX,
     NFINDR,
@@ -160,3 +161,19 @@ def test_too_many_endmembers(model):
         model.fit(np.random.default_rng(0).random((3, 5)))
     with pytest.raises(ValueError, match=r"n_components must be at most [23] for"):
         model.fit(np.random.default_rng(0).random((30, 2)))
+
+
+def test_denoised_endmembers_lie_in_the_affine_subspace():
+    E, _, X, _ = pure_scene(seed=3, noise=0.05)
+    raw, denoised = NFINDR(4).fit(X), NFINDR(4, denoise=True).fit(X)
+    np.testing.assert_array_equal(raw.indices_, denoised.indices_)
+    np.testing.assert_array_equal(raw.components_, X[raw.indices_])
+    centre = X.mean(axis=0)
+    basis = np.linalg.svd(X - centre, full_matrices=False)[2][:3]
+    projected = (raw.components_ - centre) @ basis.T @ basis + centre
+    np.testing.assert_allclose(denoised.components_, projected, atol=1e-10)
+    errors = [
+        np.linalg.norm(E[match_endmembers(m.components_, E)] - m.components_)
+        for m in (raw, denoised)
+    ]
+    assert errors[1] < 0.5 * errors[0]
