@@ -11,7 +11,11 @@ from sparsestat.activations._decoders import (
     top_p,
     typical,
 )
-from sparsestat.activations._derivatives import entmax_jvp, entmax_vjp
+from sparsestat.activations._derivatives import (
+    entmax_alpha_derivative,
+    entmax_jvp,
+    entmax_vjp,
+)
 from sparsestat.activations._loss import fenchel_young_loss
 from sparsestat.activations._maps import entmax, softmax, sparsemax
 from sparsestat.activations._structured import (
@@ -26,6 +30,7 @@ __all__ = [
     "bregman_decode",
     "constrained_sparsemax",
     "entmax",
+    "entmax_alpha_derivative",
     "entmax_jvp",
     "entmax_vjp",
     "epsilon",

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 
-from sparsestat.activations._rows import Rows, per_row, to_rows
+from sparsestat.activations._rows import Rows, read_orders, to_rows
 from sparsestat.optim.entmax import apply_entmax, sparse_entmax
 from sparsestat.utils.validation import ArrayLike as AnArray
 from sparsestat.utils.validation import Interval, Jobs, OneOf, check_parameters
@@ -266,12 +266,7 @@ def _map(caller, Z, alpha, axis, temperature, out, output, n_jobs):
     }
     check_parameters(given, _RULES, name=caller)
     rows = to_rows(caller, "Z", Z, axis, out)
-    alphas = per_row(caller, "alpha", alpha, rows)
-    if not (alphas >= 1.0).all():
-        raise ValueError(
-            f"{caller}: alpha must be a real number in [1, inf]; got "
-            f"{alphas[~(alphas >= 1.0)][0]}."
-        )
+    alphas = read_orders(caller, alpha, rows)
     if output == "csr":
         return _to_csr(caller, rows, alphas, temperature, out, n_jobs)
     P = rows.room(caller, out, rows.values.dtype)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 from scipy import sparse
 
-__all__ = ["Rows", "per_row", "to_rows"]
+__all__ = ["Rows", "read_orders", "to_rows"]
 
 
 class Rows(NamedTuple):
@@ -108,14 +108,20 @@ def to_rows(
     return Rows(values, moved.shape, axis, dtype)
 
 
-def per_row(caller: str, name: str, values: object, rows: Rows) -> np.ndarray:
-    """A number, or one for each row, as a vector."""
-    values = np.asarray(values, dtype=np.float64)
+def read_orders(caller: str, alpha: object, rows: Rows) -> np.ndarray:
+    """Orders of entmax, a number or one for each row, as a vector."""
+    alphas = np.asarray(alpha, dtype=np.float64)
     try:
-        spread = np.broadcast_to(values, rows.shape[:-1])
+        alphas = np.broadcast_to(alphas, rows.shape[:-1])
     except ValueError:
         raise ValueError(
-            f"{caller}: {name} must be a number or broadcast to shape "
-            f"{rows.shape[:-1]}, one for each row; got shape {values.shape}."
+            f"{caller}: alpha must be a number or broadcast to shape "
+            f"{rows.shape[:-1]}, one for each row; got shape {alphas.shape}."
         ) from None
-    return np.ascontiguousarray(spread).reshape(-1)
+    alphas = np.ascontiguousarray(alphas).reshape(-1)
+    if not (alphas >= 1.0).all():
+        raise ValueError(
+            f"{caller}: alpha must be a real number in [1, inf]; got "
+            f"{alphas[~(alphas >= 1.0)][0]}."
+        )
+    return alphas

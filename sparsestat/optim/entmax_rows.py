@@ -10,7 +10,13 @@ import numpy as np
 from sparsestat.optim.proximal import simplex_threshold
 from sparsestat.utils.dispatch import kernel
 
-__all__ = ["entmax_csr", "entmax_rows", "jacobian_rows", "target_rows"]
+__all__ = [
+    "entmax_csr",
+    "entmax_rows",
+    "jacobian_rows",
+    "order_rows",
+    "target_rows",
+]
 
 _MAX_ITER = 100
 # The sum of probabilities is known to a few units in the last place.
@@ -107,6 +113,49 @@ def jacobian_rows(P, V, alphas, out):
                 others += value
             row[k] = value
         row[pivot] = -others
+
+
+@kernel
+def order_rows(P, alphas, out):
+    """Derivatives of rows in alpha: a - s sum(a) / sum(s) with s = p^(2 - alpha)."""
+    n_rows, width = P.shape
+    for i in range(n_rows):
+        p, row, order = P[i], out[i], alphas[i] - 1.0
+        pivot = np.log(np.float64(p[_largest_power(p, 1.0 - order)]))
+        total, product = 0.0, 0.0
+        for k in range(width):
+            if p[k] > 0.0 and order < np.inf:
+                a, s = _order_terms(np.float64(p[k]), order, pivot)
+                total += s
+                product += a
+        mean = product / total if total > 0.0 else 0.0
+        for k in range(width):
+            value = 0.0
+            if p[k] > 0.0 and order < np.inf:
+                a, s = _order_terms(np.float64(p[k]), order, pivot)
+                value = a - s * mean
+            row[k] = value
+
+
+@kernel
+def _order_terms(p, order, pivot):
+    """a, to which any multiple of s may be added, and a multiple of s.
+
+    With e = alpha - 1 and t = -e log p, a = p (1 + t) / e^2; from it s / e^2 is taken
+    where this keeps it finite as e tends to zero.
+    """
+    log_p = np.log(p)
+    t = -order * log_p
+    if order > 1.0:
+        return p * (1.0 + t) / (order * order), np.exp((1.0 - order) * (log_p - pivot))
+    s = np.exp((1.0 - order) * log_p)
+    if t > 1.0:
+        return (p * (1.0 + t) - s) / (order * order), s
+    if t > 0.01:
+        ratio = (np.expm1(t) - t) / (t * t)
+    else:
+        ratio = 0.5 + t * (1 / 6 + t * (1 / 24 + t * (1 / 120 + t * (1 / 720))))
+    return -p * log_p * log_p * ratio, s
 
 
 @kernel

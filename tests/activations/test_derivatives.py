@@ -1,9 +1,17 @@
 """Jacobians: differences, symmetry, kernels and extreme orders."""
 
+from decimal import Decimal, localcontext
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
-from sparsestat.activations import entmax, entmax_jvp, entmax_vjp
+from sparsestat.activations import (
+    entmax,
+    entmax_alpha_derivative,
+    entmax_jvp,
+    entmax_vjp,
+)
 
 ALPHAS = [1.0, 1.05, 1.25, 1.5, 1.75, 2.0, 2.7]
 
@@ -112,3 +120,82 @@ def test_out(product, alpha, place, axis):
     np.testing.assert_array_equal(out, expected)
     with pytest.raises(ValueError, match="out must be a writeable array"):
         product(np.ones(4), np.ones(4), alpha, out=np.empty(3))
+
+
+@pytest.mark.parametrize("alpha", [1.0005, 1.05, 1.3, 1.5, 1.75, 2.0, 2.7, 4.0])
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+def test_derivative_in_the_order(alpha, temperature):
+    Z, step = scores(), 1e-5
+    ends = [entmax(Z, alpha + s, temperature=temperature) for s in (step, -step)]
+    smooth = ((ends[0] > 0) == (ends[1] > 0)).all(axis=1)
+    assert smooth.sum() >= 6
+    found = entmax_alpha_derivative(entmax(Z, alpha, temperature=temperature), alpha)
+    slope = (ends[0] - ends[1]) / (2 * step)
+    np.testing.assert_allclose(found[smooth], slope[smooth], atol=2e-8)
+    np.testing.assert_allclose(found.sum(axis=1), 0.0, atol=1e-14)
+
+
+def test_derivative_at_the_order_one_is_the_limit():
+    P = entmax(scores(), 1.0)
+    log_squares = np.log(P) ** 2
+    expected = P / 2 * ((P * log_squares).sum(axis=1, keepdims=True) - log_squares)
+    found = entmax_alpha_derivative(P, 1.0)
+    np.testing.assert_allclose(found, expected, rtol=1e-13)
+    near = entmax_alpha_derivative(P, 1 + 1e-9)
+    np.testing.assert_allclose(near, expected, atol=1e-8)
+
+
+@pytest.mark.parametrize("alpha", [1.0, 1 + 1e-6, 1.02, 1.4, 2.0, 2.001, 5.0])
+def test_derivative_in_the_order_by_its_formula_in_many_digits(alpha):
+    """Both branches, and probabilities of 1e-300."""
+    P = np.array([[0.7, 0.2, 0.1, 0.0], [0.5, 0.5 - 1e-12, 1e-12, 1e-300]])
+    found = entmax_alpha_derivative(P, alpha)
+    order = max(Fraction(alpha) - 1, Fraction(1, 10**12))
+    with localcontext() as context:
+        context.prec = 800
+        e = Decimal(order.numerator) / Decimal(order.denominator)
+        for row, p in zip(found, P, strict=True):
+            p = [Decimal(float(value)) for value in p if value > 0]
+            s = [(value.ln() * (1 - e)).exp() for value in p]
+            logs = sum(value * value.ln() for value in p)
+            expected = []
+            for value, lever in zip(p, s, strict=True):
+                tilde = lever / sum(s) * sum(p)
+                rest = value * value.ln() - lever / sum(s) * logs
+                expected.append(float((value - tilde) / e**2 - rest / e))
+            np.testing.assert_allclose(
+                row[: len(p)], expected, rtol=1e-9, atol=1e-13 / max(order, 1) ** 2
+            )
+
+
+@pytest.mark.parametrize("alpha", [1.0, 1.5, 2.0, 3.0, np.inf])
+def test_derivative_in_the_order_of_one_probability_is_zero(alpha):
+    P = [[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]
+    np.testing.assert_array_equal(entmax_alpha_derivative(P, alpha), np.zeros((2, 3)))
+    even = entmax_alpha_derivative([0.5, 0.5, 0.0], alpha)
+    np.testing.assert_allclose(even, 0.0, atol=1e-16)
+
+
+def test_forms_of_the_derivative_in_the_order():
+    alphas = np.linspace(1, 2.5, 8)
+    P = entmax(scores(), alphas)
+    found = entmax_alpha_derivative(P, alphas)
+    for i, alpha in enumerate(alphas):
+        np.testing.assert_array_equal(entmax_alpha_derivative(P[i], alpha), found[i])
+    np.testing.assert_array_equal(entmax_alpha_derivative(P, alphas, n_jobs=2), found)
+    turned = entmax_alpha_derivative(P.T, alphas, axis=0)
+    np.testing.assert_array_equal(turned.T, found)
+    for dtype in (np.float16, np.float32):
+        low = entmax_alpha_derivative(P.astype(dtype), alphas)
+        assert low.dtype == dtype
+        np.testing.assert_allclose(low, found, atol=50 * np.finfo(dtype).eps)
+    out = P.copy()
+    assert entmax_alpha_derivative(out, alphas, out=out) is out
+    np.testing.assert_array_equal(out, found)
+    for bad in ([[0.5, np.nan]], [[0.0, 0.0]], [[1.5, -0.5]]):
+        with pytest.raises(ValueError, match="P must hold probabilities; row 0"):
+            entmax_alpha_derivative(bad)
+    with pytest.raises(ValueError, match="alpha must be"):
+        entmax_alpha_derivative([[0.5, 0.5]], 0.5)
+    with pytest.raises(ValueError, match="one for each row"):
+        entmax_alpha_derivative([[0.5, 0.5]], [1.0, 2.0])
