@@ -33,7 +33,10 @@ _RULES = {
 _MAX_ITER = 200
 # Orders this close to one are taken for it: their powers would cost more digits.
 _NEAR_ONE = 1e-6
-_ROUNDING = 4e-16
+# The square of such a step of Newton, the error that it leaves, is rounding.
+_ALMOST = 1e-8
+_ROUNDING = 1e-15
+_GUESSES = 20
 
 
 def bregman_decode(
@@ -57,8 +60,9 @@ def bregman_decode(
     with the Bregman divergence of
     :math:`\phi(x) = \sum_i x_i^\alpha / (\alpha (\alpha - 1))`, which for
     :math:`\alpha = 1` is :math:`\sum_i x_i \log x_i` and makes the primal one ordinary
-    top-k sampling with a k for each row. The support holds the largest probabilities;
-    since the cost is convex in its size, that is found by bisection.
+    top-k sampling with a k for each row. The support holds the largest probabilities,
+    and the cost is convex in its size. That is found between bounds: from the
+    Lagrangian for one size follows which entries pay at their price in any other.
 
     Parameters
     ----------
@@ -151,6 +155,7 @@ def bregman_decode(
     limit = min(width, k or width, max_k or width)
     # Without a penalty all entries stay; differences of their costs would only round.
     fixed = k is not None or penalty == 0.0
+    most = _largest_size(float(alpha), kind == "dual", 1.0 if fixed else penalty)
 
     def fill(first, data, indices, indptr):
         return _decode_rows(
@@ -160,6 +165,7 @@ def bregman_decode(
             kind == "dual",
             -1.0 if fixed else float(penalty),
             limit,
+            limit if fixed else min(limit, FIRST, most),
             first,
             data,
             indices,
@@ -171,14 +177,31 @@ def bregman_decode(
     return given.restore(Q, output), sizes if given.many else int(sizes[0])
 
 
+def _largest_size(alpha: float, dual: bool, penalty: float) -> int:
+    """No support is larger: each of its entries is worth its price, and they sum to 1.
+
+    For the dual problem the factor bounds the gain of an entry by its power.
+    """
+    factor = 1.0 / alpha
+    if dual:
+        factor *= max(1.0 / (alpha - 1.0), alpha - 1.0)
+    least = min(penalty / factor, 1.0) ** (1.0 / alpha)
+    return FIRST if least * FIRST < 1.0 else int(1.0 / least) + 1
+
+
 @kernel
-def _decode_rows(P, totals, alpha, dual, penalty, limit, first, data, indices, indptr):
-    """Append decoded rows; a negative penalty keeps as many entries as allowed."""
+def _decode_rows(
+    P, totals, alpha, dual, penalty, limit, begin, first, data, indices, indptr
+):
+    """Append decoded rows; a negative penalty keeps as many entries as allowed.
+
+    Of a row the `begin` largest entries are looked at first.
+    """
     n_rows, width = P.shape
     buffer, where = np.empty(2 * width), np.empty(2 * width, np.int64)
-    q, sums = np.empty(width), np.empty((3, width))
+    powers, q = np.empty(width), np.empty(width)
     for i in range(first, n_rows):
-        m = limit if penalty < 0.0 else min(limit, FIRST)
+        m, size = begin, 1
         while True:
             n = largest(P[i], m, buffer, where)
             kept = 0
@@ -186,17 +209,19 @@ def _decode_rows(P, totals, alpha, dual, penalty, limit, first, data, indices, i
                 buffer[kept] /= totals[i]
                 kept += 1
             x = buffer[:kept]
+            for k in range(kept if alpha < 2.0 and alpha != 1.0 and not dual else 0):
+                powers[k] = _power(x[k], alpha - 1.0)
             if penalty < 0.0:
-                size = kept
+                size, near = kept, np.inf
                 break
-            size = _best_size(x, alpha, dual, penalty, q, sums)
+            size, near = _best_size(x, powers, alpha, dual, penalty, size, q)
             if size < kept or kept < m or m == limit:
                 break
             m = min(4 * m, limit)
         start = indptr[i]
         if start + size > len(data):
             return i
-        _renormalise(x[:size], alpha, dual, q)
+        _renormalise(x[:size], powers, alpha, dual, near, q)
         for k in range(size):
             data[start + k], indices[start + k] = q[k], where[k]
         indptr[i + 1] = start + size
@@ -204,211 +229,272 @@ def _decode_rows(P, totals, alpha, dual, penalty, limit, first, data, indices, i
 
 
 @kernel
-def _best_size(x, alpha, dual, penalty, q, sums):
+def _best_size(x, powers, alpha, dual, penalty, low, q):
     """Smallest size at which one more entry does not pay; all if there is none.
 
-    Differences of a convex sequence increase, so they are bracketed by doubling, then
-    bisected.
+    It is known to be at least `low`.  Returns the multiplier of a near size, too.  What
+    an entry takes off the Lagrangian grows with the multiplier, which falls with the
+    size.  So by the multiplier of k entries, those that pay are all in the best support
+    if they are fewer than k, and none else is if they are more.
     """
     n = len(x)
-    _accumulate(x, alpha, sums)
-    low, high = 0, 1
-    while high < n and not _is_enough(x, high, alpha, dual, penalty, q, sums):
-        low, high = high, 2 * high
-    if high >= n:
-        if n == 1 or not _is_enough(x, n - 1, alpha, dual, penalty, q, sums):
-            return n
-        high = n - 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        if _is_enough(x, middle, alpha, dual, penalty, q, sums):
-            high = middle
-        else:
-            low = middle
-    return high
-
-
-@kernel
-def _is_enough(x, k, alpha, dual, penalty, q, sums):
-    """Whether the cost of k + 1 entries is at least that of k."""
     if alpha == 1.0:
-        return np.log1p(x[k] / sums[0, k - 1]) <= penalty
-    gain = _cost(x, k, alpha, dual, q, sums) - _cost(x, k + 1, alpha, dual, q, sums)
-    return gain <= penalty
-
-
-@kernel
-def _accumulate(x, alpha, sums):
-    """Sums of prefixes that give costs in closed form."""
-    total, lower, upper = 0.0, 0.0, 0.0
-    for k in range(len(x)):
-        total += x[k]
-        if alpha == 1.5:
-            root = np.sqrt(x[k])
-            lower += root
-            upper += x[k] * root
+        total = 0.0
+        for k in range(n - 1):
+            total += x[k]
+            if np.log1p(x[k + 1] / total) <= penalty:
+                return k + 1, np.inf
+        return n, np.inf
+    high = n
+    k, nu = _guess_size(x, powers, alpha, dual, penalty, low)
+    while True:
+        nu = _multiplier(x[:k], powers, alpha, dual, nu)
+        paying = _count_paying(x, powers, alpha, dual, penalty, nu, low, high)
+        width = high - low
+        if paying >= k:
+            low, high = k, paying
         else:
-            upper += x[k] * x[k]
-        sums[0, k], sums[1, k], sums[2, k] = total, lower, upper
+            low, high = paying, k
+        if high - low <= 1:
+            break
+        # Next to the end that is near, or in the middle where that did not help.
+        if 2 * (high - low) > width:
+            k = max(low + 1, int(np.sqrt(low * high)))
+        else:
+            k = high - 1 if paying == high else low + 1
+    if low < high:
+        fewer, nu = _cost(x[:low], powers, alpha, dual, nu, q)
+        more, smaller = _cost(x[:high], powers, alpha, dual, nu, q)
+        if fewer - more > penalty:
+            return high, smaller
+    return low, nu
 
 
 @kernel
-def _cost(x, k, alpha, dual, q, sums):
-    """Divergence of the best k entries, up to what does not depend on k."""
-    rest = 1.0 - sums[0, k - 1]
-    if alpha == 2.0:
-        return 0.5 * (rest * rest / k - sums[2, k - 1])
-    if alpha == 1.5 and not dual and rest > 0.0:
-        roots = sums[1, k - 1]
-        nu = rest / (roots + np.sqrt(roots * roots + k * rest))
-        return (nu * nu * (1.5 * roots + k * nu) - 0.5 * sums[2, k - 1]) / 0.75
-    _renormalise(x[:k], alpha, dual, q)
+def _guess_size(x, powers, alpha, dual, penalty, low):
+    """A size and its multiplier, about: one step of Newton for each secant of sizes."""
+    n = len(x)
+    k = min(max(low, 16), n)
+    nu = _bound(x[:k], alpha, dual)
+    before, worse, drop = 0.0, 0.0, 2.0
+    for _ in range(_GUESSES):
+        nu, error = _step(x[:k], powers, alpha, dual, nu)
+        paying = _count_paying(x, powers, alpha, dual, penalty, nu, low, n)
+        place, excess = np.log(k), np.log(paying / k)
+        if before > 0.0 and place != before:
+            drop = max((worse - excess) / (place - before), 1.0)
+        size = min(max(int(np.exp(place + excess / drop) + 0.5), low), n)
+        if abs(size - k) <= 1 and abs(error) < 0.01:
+            break
+        before, worse, k = place, excess, size
+    return k, nu
+
+
+@kernel
+def _count_paying(x, powers, alpha, dual, penalty, nu, low, high):
+    """Number of entries that take more than the penalty off, in [low, high]."""
+    while low < high:
+        k = (low + high) // 2
+        q = _entry(x[k], powers[k], alpha, dual, nu, np.inf)
+        if dual:
+            lever = _power(q, alpha - 1.0) / (alpha - 1.0)
+            pays = lever * (q / alpha + (q - x[k]) * (alpha - 2.0)) > penalty
+        else:
+            pays = _power(q, alpha) / alpha > penalty
+        if pays:
+            low = k + 1
+        else:
+            high = k
+    return low
+
+
+@kernel
+def _cost(x, powers, alpha, dual, guess, q):
+    """Divergence up to what does not depend on the support, and the multiplier."""
+    nu = _renormalise(x, powers, alpha, dual, guess, q)
     order = alpha - 1.0
     total = 0.0
-    for i in range(k):
+    for i in range(len(x)):
         if dual:
-            total += q[i] ** order * (q[i] / alpha - x[i] / order)
+            total += _power(q[i], order) * (q[i] / alpha - x[i] / order)
         else:
-            total += q[i] * (q[i] ** order / alpha - x[i] ** order) / order
-    return total
+            total += q[i] * (_power(q[i], order) / alpha - _power(x[i], order)) / order
+    return total, nu
 
 
 @kernel
-def _renormalise(x, alpha, dual, q):
+def _renormalise(x, powers, alpha, dual, guess, q):
     """The closest distribution on a support that holds x, decreasing, sum at most 1."""
+    nu = _multiplier(x, powers, alpha, dual, guess)
+    q[0] = _entry(x[0], powers[0], alpha, dual, nu, np.inf)
+    for i in range(1, len(x)):
+        q[i] = _entry(x[i], powers[i], alpha, dual, nu, q[i - 1])
+    return nu
+
+
+@kernel
+def _multiplier(x, powers, alpha, dual, guess):
+    """The nu at which the entries sum to one, in the unit of `_entry`.
+
+    Their sum is convex in it, so that Newton comes down from the right.
+    """
     k = len(x)
     total = 0.0
     for i in range(k):
         total += x[i]
-    rest = 1.0 - total
-    if alpha == 1.0 or rest <= 0.0:
-        for i in range(k):
-            q[i] = x[i] / total
-    elif alpha == 2.0:
-        for i in range(k):
-            q[i] = x[i] + rest / k
-    elif dual:
-        _renormalise_dual(x, alpha, rest, q)
-    elif alpha == 1.5:
+    rest = max(1.0 - total, 0.0)
+    if alpha == 1.0:
+        return 1.0 / total
+    if alpha == 2.0 or rest == 0.0:
+        return rest / k
+    if alpha == 1.5 and not dual:
         # sqrt(q) = sqrt(x) + nu: k nu^2 + 2 nu sum(sqrt(x)) = rest
         roots = 0.0
         for i in range(k):
-            roots += np.sqrt(x[i])
-        nu = rest / (roots + np.sqrt(roots * roots + k * rest))
-        for i in range(k):
-            q[i] = (np.sqrt(x[i]) + nu) ** 2
-    elif alpha > 2.0:
-        _renormalise_norms(x, alpha, q)
-    else:
-        _renormalise_primal(x, alpha, q)
-
-
-@kernel
-def _renormalise_primal(x, alpha, q):
-    """alpha < 2: q^(alpha - 1) = x^(alpha - 1) + nu, nu < 0 for alpha < 1.
-
-    The sum of q is convex in the size of nu, and Newton starts where it exceeds one.
-    """
-    k, order = len(x), alpha - 1.0
-    power = 1.0 / order
-    sign = 1.0 if alpha > 1.0 else -1.0
-    # There the largest entry is one, or all are at least 1 / k.
-    nu = abs(np.expm1(order * np.log(x[0])))
-    if alpha > 1.0:
-        nu = min(nu, k**-order)
-    for _ in range(_MAX_ITER):
-        total, slope = 0.0, 0.0
-        for i in range(k):
-            base = x[i] ** order + sign * nu
-            q[i] = base**power
-            total += q[i]
-            slope += abs(power) * q[i] / base
+            roots += powers[i]
+        return rest / (roots + np.sqrt(roots * roots + k * rest))
+    bound = _bound(x, alpha, dual)
+    nu = guess if 0.0 < guess < bound else bound
+    for iteration in range(_MAX_ITER):
         before = nu
-        nu = max(nu - (total - 1.0) / slope, 0.0)
-        if abs(total - 1.0) <= _ROUNDING or nu == before:
+        nu, error = _step(x, powers, alpha, dual, nu)
+        if abs(nu - before) <= _ALMOST * before or abs(error) <= _ROUNDING:
             break
+        # Only the first step may go up, and none down to zero, but for rounding.
+        if nu == 0.0 or (nu > before and iteration > 0):
+            break
+        nu = min(nu, bound)
+    return nu
 
 
 @kernel
-def _renormalise_norms(x, alpha, q):
-    """alpha > 2: q^(alpha - 1) = x^(alpha - 1) + c^(alpha - 1).
+def _bound(x, alpha, dual):
+    """The least nu of two: with the largest entry one, with all at least 1 / k."""
+    order = alpha - 1.0
+    whole = 1.0 - x[0] if dual else np.abs(np.expm1(order * np.log(x[0])))
+    if alpha < 1.0:
+        return whole
+    if alpha > 2.0:
+        return 1.0 / len(x)
+    return min(whole, len(x) ** -order)
 
-    Each q is a norm of (x, c), hence convex in c; Newton starts at c = 1 / k.
+
+@kernel
+def _step(x, powers, alpha, dual, nu):
+    """A step of Newton for the multiplier, and how far the sum was from one before."""
+    if dual:
+        total, slope = _sum_dual(x, alpha, nu)
+    elif alpha > 2.0:
+        total, slope = _sum_norms(x, alpha, nu)
+    else:
+        total, slope = _sum_powers(powers[: len(x)], alpha, nu)
+    return max(nu - (total - 1.0) / slope, 0.0), total - 1.0
+
+
+@kernel
+def _entry(x, power, alpha, dual, nu, above):
+    """The entry q of the solution for a probability x, where power = x^(alpha - 1).
+
+    It is at most `above`.
+
+    Primal, alpha = 1: q = nu x; alpha < 2: q^(alpha - 1) = x^(alpha - 1) + nu, minus
+    for alpha < 1; alpha > 2: q^(alpha - 1) = x^(alpha - 1) + nu^(alpha - 1).
+    Dual, alpha < 2: q = x + nu q^(2 - alpha); alpha > 2: with nu^(alpha - 1) instead.
     """
-    k, order = len(x), alpha - 1.0
-    c = 1.0 / k
-    for _ in range(_MAX_ITER):
-        total, slope = 0.0, 0.0
-        for i in range(k):
-            larger = max(x[i], c)
-            norm = (x[i] / larger) ** order + (c / larger) ** order
-            q[i] = larger * norm ** (1.0 / order)
-            total += q[i]
-            slope += (c / q[i]) ** (order - 1.0)
-        before = c
-        c = max(c - (total - 1.0) / slope, 0.0)
-        if abs(total - 1.0) <= _ROUNDING or c == before:
-            break
+    if alpha == 1.0:
+        return x * nu
+    if alpha == 2.0:
+        return x + nu
+    if dual:
+        return _dual_entry(x, alpha, nu, above)
+    if alpha > 2.0:
+        return _norm(x, alpha, nu)
+    if alpha == 1.5:
+        return (power + nu) ** 2
+    return _power(power + nu if alpha > 1.0 else power - nu, 1.0 / (alpha - 1.0))
 
 
 @kernel
-def _renormalise_dual(x, alpha, rest, q):
-    """q = x + nu q^(2 - alpha), by Newton on sum(q) = 1 between safe bounds.
-
-    For alpha > 2 the unknown is nu^(1 / (alpha - 1)), which has the scale of q.
-    """
-    k, power = len(x), 2.0 - alpha
-    order = max(alpha - 1.0, 1.0)
-    total = 0.0
-    for i in range(k):
-        total += x[i] ** power
-    low = min(rest / k, rest / total) ** (1.0 / order)
-    high = max(rest / k, rest / total) ** (1.0 / order)
-    v = 0.5 * (low + high)
-    for _ in range(_MAX_ITER):
-        nu = v**order
-        total, slope = 0.0, 0.0
-        for i in range(k):
-            q[i] = _dual_entry(x[i], nu, alpha)
-            total += q[i]
-            lever = q[i] ** power
-            slope += lever / (1.0 - nu * power * lever / q[i])
-        if abs(total - 1.0) <= _ROUNDING:
-            break
-        if total > 1.0:
-            high = v
-        else:
-            low = v
-        before = v
-        v -= (total - 1.0) / (slope * order * v ** (order - 1.0))
-        if not low < v < high:
-            v = 0.5 * (low + high)
-        if v == before:
-            break
+def _sum_powers(powers, alpha, nu):
+    """Sum of the entries of the primal problem for alpha < 2, and its slope in nu."""
+    power = 1.0 / (alpha - 1.0)
+    nu = nu if alpha > 1.0 else -nu
+    total, slope = 0.0, 0.0
+    for i in range(len(powers)):
+        base = powers[i] + nu
+        q = _power(base, power)
+        total += q
+        slope += q / base
+    return total, slope * abs(power)
 
 
 @kernel
-def _dual_entry(x, nu, alpha):
+def _sum_norms(x, alpha, nu):
+    """The same for alpha > 2."""
+    total, slope = 0.0, 0.0
+    for i in range(len(x)):
+        q = _norm(x[i], alpha, nu)
+        total += q
+        slope += _power(nu / q, alpha - 2.0)
+    return total, slope
+
+
+@kernel
+def _norm(x, alpha, nu):
+    order, larger = alpha - 1.0, max(x, nu)
+    norm = 1.0 + _power(min(x, nu) / larger, order)
+    return larger * _power(norm, 1.0 / order)
+
+
+@kernel
+def _sum_dual(x, alpha, nu):
+    """The same for the dual problem; from each entry Newton sets out for the next."""
+    power, order = 2.0 - alpha, alpha - 1.0
+    total, slope = 0.0, 0.0
+    q = np.inf
+    for i in range(len(x)):
+        if i > 0:
+            drop = (x[i - 1] - x[i]) * q
+            q -= drop / (order * q + power * (x[i - 1] if alpha < 2.0 else x[i]))
+        q = _dual_entry(x[i], alpha, nu, q)
+        total += q
+        # Relative to q, nu q^(1 - alpha) is the lift.
+        lift = (q - x[i]) / q
+        slope += q * lift / (1.0 - power * lift)
+    return total, slope / nu * max(order, 1.0)
+
+
+@kernel
+def _dual_entry(x, alpha, nu, above):
     """The q above x with q - nu q^(2 - alpha) = x: a square root, or else Newton.
 
-    That starts to the right.  For alpha > 2 the equation is multiplied by
-    q^(alpha - 2); either form is convex.
+    That starts to the right, from `above` if it is there.  For alpha > 2 the equation
+    has nu^(alpha - 1) and is multiplied by q^(alpha - 2); either form is convex.
     """
+    power, order = 2.0 - alpha, alpha - 1.0
     if alpha == 1.5:
         return (0.5 * (nu + np.sqrt(nu * nu + 4.0 * x))) ** 2
     if alpha == 3.0:
-        return 0.5 * (x + np.sqrt(x * x + 4.0 * nu))
-    power, order = 2.0 - alpha, alpha - 1.0
-    q = max(2.0 * x, (2.0 * nu) ** (1.0 / order))
+        return 0.5 * (x + np.sqrt(x * x + 4.0 * nu * nu))
+    if alpha < 2.0:
+        q = max(2.0 * x, _power(2.0 * nu, 1.0 / order))
+    else:
+        q = max(2.0 * x, 2.0 ** (1.0 / order) * nu)
+    q = min(q, above)
     for _ in range(_MAX_ITER):
-        lever = nu * q**power
-        excess = q - lever - x
-        before = q
         if alpha < 2.0:
-            q -= excess / (1.0 - power * lever / q)
+            lever = nu * _power(q, power)
+            step = (q - lever - x) / (1.0 - power * lever / q)
         else:
-            q -= excess * q / (order * q + power * x)
-        q = max(q, x)
-        if q >= before:
-            return before
+            lever = q * _power(nu / q, order)
+            step = (q - lever - x) * q / (order * q + power * x)
+        q = max(q - step, x)
+        if step <= _ALMOST * q:
+            break
     return q
+
+
+@kernel
+def _power(x, exponent):
+    """x^exponent, which may be off by a few units in the last place, but is fast."""
+    return np.exp(exponent * np.log(x))

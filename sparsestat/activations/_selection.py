@@ -1,7 +1,8 @@
 """The largest entries of long rows, in order, without sorting the rows.
 
-One pass keeps a buffer of what exceeds the smallest of the largest so far; blocks that
-hold nothing of the kind are skipped at the speed of memory.
+One pass keeps a buffer of what exceeds the smallest of the largest so far, or before
+that an entry of a sample; blocks that hold nothing of the kind are skipped at the speed
+of memory.
 """
 
 import numpy as np
@@ -13,7 +14,8 @@ __all__ = ["FIRST", "largest", "prefix_rows"]
 FIRST = 256
 """Entries looked at first: few rows need more."""
 
-_BLOCK = 32
+_BLOCK, _PART = 64, 8
+_SAMPLE = 2048
 
 
 @kernel
@@ -113,25 +115,47 @@ def largest(s, m, buffer, where):
     In decreasing order, of equal ones those with the lower index first.  The buffers
     have room for twice the row.
     """
-    n = 0
-    border = -np.inf
-    room = 2 * m
-    for start in range(0, len(s), _BLOCK):
-        block = s[start : start + _BLOCK]
-        if _count_above(block, border) == 0:
-            continue
-        for i in range(len(block)):
-            buffer[n], where[n] = block[i], start + i
-            n += block[i] > border
-            if n == room:
-                n, border = _prune(buffer, where, n, m)
-    if n > m:
-        n, border = _prune(buffer, where, n, m)
+    border = _guess_border(s, m, buffer)
+    n = _collect(s, m, border, buffer, where)
+    if n < m and border > -np.inf:
+        n = _collect(s, m, -np.inf, buffer, where)
     order = np.argsort(-buffer[:n], kind="mergesort")
     sorted_where = where[:n][order]
     buffer[:n] = buffer[:n][order]
     where[:n] = sorted_where
     return n
+
+
+@kernel
+def _guess_border(s, m, buffer):
+    """An entry of a sample of a long row that m others almost certainly exceed."""
+    rank = 2 * m * _SAMPLE // len(s) + 4
+    if len(s) < 4 * _SAMPLE or rank > _SAMPLE // 8:
+        return -np.inf
+    step = len(s) // _SAMPLE
+    for k in range(_SAMPLE):
+        buffer[k] = s[k * step]
+    return np.partition(buffer[:_SAMPLE], _SAMPLE - rank)[_SAMPLE - rank]
+
+
+@kernel
+def _collect(s, m, border, buffer, where):
+    """Put the m largest of what exceeds the border in front, as they come."""
+    n = 0
+    for start in range(0, len(s), _BLOCK):
+        block = s[start : start + _BLOCK]
+        if _count_above(block, border) == 0:
+            continue
+        for begin in range(0, len(block), _PART):
+            part = block[begin : begin + _PART]
+            if _count_above(part, border) == 0:
+                continue
+            for i in range(len(part)):
+                buffer[n], where[n] = part[i], start + begin + i
+                n += part[i] > border
+                if n == 2 * m:
+                    n, border = _prune(buffer, where, n, m)
+    return _prune(buffer, where, n, m)[0] if n > m else n
 
 
 @kernel

@@ -20,7 +20,7 @@ from sparsestat.activations import (
     top_p,
     typical,
 )
-from sparsestat.activations._selection import FIRST
+from sparsestat.activations._selection import FIRST, largest
 
 p = np.array([0.5, 0.2, 0.15, 0.1, 0.05])
 PRIMAL = [0.5, 0.7, 1.0, 1.2, 1.5, 2.0, 3.0, 5.0]
@@ -225,6 +225,52 @@ def test_adaptive_search_equals_trying_all(kind, alpha):
                 for j in around
             ]
             assert total[1] <= min(total) + 1e-12
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_choice_and_sum_far_from_everyday_numbers(seed):
+    """Orders up to 50, nearly one-hot and even rows, ties, penalties down to 1e-12."""
+    rng = np.random.default_rng(seed)
+    for width in (1, 2, 3, 7, 40):
+        p = rng.dirichlet(np.full(width, 10 ** rng.uniform(-1.5, 2))) + 1e-30
+        p = (np.round(p, 1) + 1e-3 if seed % 4 == 0 else p) / p.sum()
+        p /= p.sum()
+        low, high = [(0.05, 1.0), (1.0005, 2.0), (2.0, 6.0), (6.0, 50.0)][seed % 4]
+        alpha, penalty = rng.uniform(low, high), 10 ** rng.uniform(-12, 0)
+        for kind in ("primal", "dual") if alpha > 1.0 else ("primal",):
+            Q, k = bregman_decode(p, alpha=alpha, kind=kind, penalty=penalty)
+            np.testing.assert_allclose(Q.sum(), 1.0, atol=1e-13)
+            total = [
+                cost(bregman_decode(p, alpha=alpha, kind=kind, k=j)[0], p, alpha, kind)
+                + penalty * j
+                for j in range(1, width + 1)
+            ]
+            least = min(total)
+            assert total[k - 1] <= least + 1e-11 * max(abs(least), 1e-3)
+
+
+@pytest.mark.parametrize("m", [1, 20, 300])
+@pytest.mark.parametrize("case", ["random", "ties", "hidden", "even", "rising"])
+def test_selection_from_long_rows(m, case):
+    """Where a sample of the row tells what to look at, and where it misleads."""
+    n = 40_000
+    s = np.random.default_rng(0).random(n)
+    if case == "ties":
+        s = np.floor(20 * s)
+    elif case == "hidden":
+        # All that is sampled is large, and nothing else.
+        s[:: n // 2048] += 1.0
+        s[: n // 2 : n // 2048] += 1.0
+    elif case == "even":
+        s[:] = 0.25
+    elif case == "rising":
+        s.sort()
+    buffer, where = np.empty(2 * n), np.empty(2 * n, np.int64)
+    s.flags.writeable = False
+    assert largest(s, m, buffer, where) == m
+    expected = np.argsort(-s, kind="stable")[:m]
+    np.testing.assert_array_equal(where[:m], expected)
+    np.testing.assert_array_equal(buffer[:m], s[expected])
 
 
 def test_kullback_leibler_rule():
