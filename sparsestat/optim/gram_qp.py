@@ -19,7 +19,7 @@ from sparsestat.optim.cholesky import delete, solve, solve_transposed
 from sparsestat.optim.vector import axpy, dot
 from sparsestat.utils.dispatch import kernel
 
-__all__ = ["GramQP", "gram_qp", "simplex_gap"]
+__all__ = ["BLOCK", "EXCLUDED", "GramQP", "gram_qp", "simplex_gap", "solve_row"]
 
 # Rows that a thread takes at once; not a matter of n_jobs, so that bits are not either.
 BLOCK = 1 << 14
@@ -27,6 +27,8 @@ BLOCK = 1 << 14
 _FLAT = 1e-13
 # Columns up to which unconstrained minimisers are a good guess.
 _FEW = 16
+# State of a coefficient that has to be zero; others are out (0), in (1), or wait (2).
+EXCLUDED = 3
 # Moves, as a multiple of the number of columns.
 _MOVES = 10
 
@@ -62,8 +64,8 @@ def gram_qp(
 
     Parameters
     ----------
-    gram : ndarray of shape (n_columns, n_columns)
-        G, symmetric and positive semi-definite.
+    gram : ndarray of shape (n_columns, n_columns) or (n_rows, n_columns, n_columns)
+        G, symmetric and positive semi-definite, of all rows or one for each.
     products : ndarray of shape (n_rows, n_columns)
         The rows c, linear penalties subtracted.
     sum_to_one : bool, default=False
@@ -90,15 +92,16 @@ def gram_qp(
     array([[0.95, 0.05, 0.  ]])
     """
     n_rows, p = products.shape
-    scale = np.trace(gram) / p if gram.any() else 1.0
-    G = np.array(gram, dtype=np.float64, order="C") / scale
+    scale = np.trace(gram, axis1=-2, axis2=-1) / p
+    scale = np.where(scale > 0.0, scale, 1.0)[..., None]
+    G = np.array(gram, dtype=np.float64, order="C") / scale[..., None]
     c = np.array(products, dtype=np.float64, order="C") / scale
     if sum_to_one:
         # The sum is known, so this changes the objective by a constant; it makes a
         # face of affinely independent points positive definite.
         G += 1.0
         c += 1.0
-    if start is None and not sum_to_one:
+    if start is None and not sum_to_one and G.ndim == 2:
         start = _unconstrained(G, c)
     guess = np.zeros((1, p)) if start is None else np.asarray(start, dtype=np.float64)
     found = GramQP(
@@ -109,7 +112,11 @@ def gram_qp(
         rows = slice(first, first + BLOCK)
         own = guess if start is None else np.ascontiguousarray(guess[rows])
         outputs = (part[rows] for part in found)
-        _solve_rows(G, c[rows], own, start is not None, sum_to_one, tol, *outputs)
+        if G.ndim == 2:
+            _solve_rows(G, c[rows], own, start is not None, sum_to_one, tol, *outputs)
+        else:
+            each = G[rows], c[rows], own, start is not None, sum_to_one, tol
+            _solve_each(*each, *outputs)
 
     firsts = range(0, n_rows, BLOCK)
     if len(firsts) == 1:
@@ -161,27 +168,51 @@ def _solve_rows(G, C, guess, guessed, simplex, tol, coef, n_moves, solved):
     state = np.empty(p, dtype=np.int8)
     work = np.empty((5, p))
     for row in range(len(C)):
-        c, a, g = C[row], coef[row], work[0]
-        largest = 0.0
+        a = coef[row]
         for k in range(p):
             a[k] = 0.0
-            largest = max(largest, abs(c[k]))
             state[k] = guess[row * guessed, k] > 0.0
-        n = _factorise(G, R, face, state, work[1])
-        n = _start_at(G, c, simplex, R, face, n, state, work, a)
-        if n == 0 and simplex:
-            n = _start_at_vertex(G, c, R, face, state, a)
-        limit, moves = tol * largest, 0
-        for _ in range(3):
-            _gradient(G, c, face, n, a, g)
-            if moves > 0:
-                _refine(G, simplex, R, face, n, work, a, g)
-            n, more = _descend(G, simplex, limit, R, face, left, n, state, work, a, g)
-            moves += more
-            if more == 0:
-                break
-        n_moves[row] = moves
-        solved[row] = more < _MOVES * p
+        n_moves[row], solved[row] = solve_row(
+            G, C[row], simplex, tol, R, face, left, state, work, a
+        )
+
+
+@kernel
+def solve_row(G, c, simplex, tol, R, face, left, state, work, a):
+    """Minimise over one row of coefficients, those whose state is EXCLUDED at zero.
+
+    States of one are a guess of the positive coefficients, and tell those of the
+    solution after; a is zero before. Returns the moves, and whether they were enough.
+    """
+    g = work[0]
+    largest = 0.0
+    for k in range(len(c)):
+        largest = max(largest, abs(c[k]))
+    n = _factorise(G, R, face, state, work[1])
+    n = _start_at(G, c, simplex, R, face, n, state, work, a)
+    if n == 0 and simplex:
+        n = _start_at_vertex(G, c, R, face, state, a)
+    limit, moves, more = tol * largest, 0, 0
+    for _ in range(3):
+        _gradient(G, c, face, n, a, g)
+        if moves > 0:
+            _refine(G, simplex, R, face, n, work, a, g)
+        n, more = _descend(G, simplex, limit, R, face, left, n, state, work, a, g)
+        moves += more
+        if more == 0:
+            break
+    return moves, more < _MOVES * len(c)
+
+
+@kernel
+def _solve_each(G, C, guess, guessed, simplex, tol, coef, n_moves, solved):
+    """Rows with matrices of their own."""
+    for i in range(len(C)):
+        k, own = i + 1, guess[i * guessed : i * guessed + 1]
+        _solve_rows(
+            G[i], C[i:k], own, guessed, simplex, tol, coef[i:k], n_moves[i:k],
+            solved[i:k],
+        )  # fmt: skip
 
 
 @kernel
@@ -229,7 +260,7 @@ def _start_at_vertex(G, c, R, face, state, a):
     best, j = np.inf, 0
     for k in range(len(c)):
         value = 0.5 * G[k, k] - c[k]
-        if value < best:
+        if state[k] != EXCLUDED and value < best:
             best, j = value, k
     a[j] = 1.0
     return _join(G, R, face, 0, state, a, G[j, j], j)

@@ -4,6 +4,7 @@ from sparsestat.unmixing._cube import cube_to_pixels, pixels_to_cube
 from sparsestat.unmixing._fcls import FCLS
 from sparsestat.unmixing._functions import fcls, nnls, sunsal
 from sparsestat.unmixing._least_squares import NNLS, UCLS, SumToOneLS
+from sparsestat.unmixing._mesma import MESMA
 from sparsestat.unmixing._nmf import ConstrainedNMF
 from sparsestat.unmixing._nmf_alike import GraphNMF, LocalWeightNMF
 from sparsestat.unmixing._nmf_endmembers import EDCNMF, MinVolumeNMF
@@ -22,6 +23,7 @@ __all__ = [
     "EDCNMF",
     "FCLS",
     "L1NMF",
+    "MESMA",
     "NFINDR",
     "NNLS",
     "PPI",

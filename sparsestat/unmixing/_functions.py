@@ -14,10 +14,12 @@ from sparsestat.utils.validation import Boolean, Interval, Jobs, check_parameter
 __all__ = [
     "fcls",
     "fcls_gap",
+    "lasso_gap",
     "least_squares_gap",
     "nnls",
     "nnls_gap",
     "solve_fcls",
+    "solve_lasso",
     "solve_nnls",
     "solve_ucls",
     "sunsal",
@@ -258,6 +260,25 @@ def solve_nnls(
     return _abundances(found, X, "nnls")
 
 
+def solve_lasso(
+    X: np.ndarray,
+    E: np.ndarray,
+    linear: float | np.ndarray,
+    n_jobs: int | None = None,
+    start: np.ndarray | None = None,
+) -> np.ndarray:
+    """Abundances of any sign under a penalty of their absolute values.
+
+    They are differences of non-negative ones of the spectra and of their negatives, of
+    which a positive penalty leaves one in each pair.
+    """
+    linear = np.concatenate([linear, linear], axis=-1)
+    if start is not None:
+        start = np.hstack([start, -start])
+    both = solve_nnls(X, np.vstack([E, -E]), linear, n_jobs, start)
+    return both[:, : len(E)] - both[:, len(E) :]
+
+
 def solve_ucls(X: np.ndarray, E: np.ndarray) -> np.ndarray:
     """Abundances without constraints, of least norm."""
     return (X @ np.linalg.pinv(E).astype(X.dtype)).astype(X.dtype)
@@ -318,6 +339,15 @@ def sunsal_gap(
         return 0.5 * (1.0 - scale) ** 2 * norm + (slack * a).sum(axis=1)
 
     return _by_blocks(gap, X, E, abundances, alpha)
+
+
+def lasso_gap(
+    X: np.ndarray, E: np.ndarray, abundances: np.ndarray, alpha: np.ndarray
+) -> np.ndarray:
+    """Duality gap of abundances under a penalty of their absolute values."""
+    signed = np.hstack([np.maximum(abundances, 0.0), np.maximum(-abundances, 0.0)])
+    alpha = np.concatenate([alpha, alpha], axis=-1)
+    return sunsal_gap(X, np.vstack([E, -E]), signed, alpha)
 
 
 def least_squares_gap(

@@ -8,12 +8,22 @@ import numpy as np
 from sparsestat.unmixing._base import AbundanceEstimator
 from sparsestat.unmixing._functions import (
     fcls_gap,
+    lasso_gap,
+    least_squares_gap,
     solve_fcls,
+    solve_lasso,
     solve_nnls,
+    solve_ucls,
     sunsal_gap,
     warn_constant_penalty,
 )
-from sparsestat.utils.validation import Boolean, Interval, Jobs, Rule
+from sparsestat.utils.validation import (
+    Boolean,
+    Interval,
+    Jobs,
+    Rule,
+    check_parameters,
+)
 
 __all__ = ["SUnSAL"]
 
@@ -27,10 +37,16 @@ class SUnSAL(AbundanceEstimator):
     .. math:: \min_a \tfrac12 \|x - E^T a\|^2 + \alpha\, 1^T a
         \quad \text{subject to} \quad a \ge 0
 
+    Each pixel is solved exactly; :meth:`dual_gap` certifies it.
+
     Parameters
     ----------
     alpha : float, default=1e-3
         Strength of the penalty, in units of the spectra squared.
+
+    positive : bool, default=True
+        Whether abundances are non-negative. Without, the penalty is that of their
+        absolute values: the Lasso of each pixel on the library.
 
     sum_to_one : bool, default=False
         Whether abundances sum to one; `alpha` has no effect then, unless `reweight`
@@ -38,7 +54,7 @@ class SUnSAL(AbundanceEstimator):
 
     reweight : int, default=0
         Rounds in which the penalty of each abundance a becomes
-        ``alpha / (a + 1e-3)``, which favours few spectra; zero leaves the problem
+        ``alpha / (|a| + 1e-3)``, which favours few spectra; zero leaves the problem
         convex.
 
     n_jobs : int, default=None
@@ -58,7 +74,7 @@ class SUnSAL(AbundanceEstimator):
     See Also
     --------
     sunsal : The same as a function.
-    sparsestat.linear_model.Lasso : Without the constraint.
+    sparsestat.linear_model.Lasso : One pixel at a time, with an intercept.
 
     References
     ----------
@@ -76,16 +92,49 @@ class SUnSAL(AbundanceEstimator):
 
     _rules: ClassVar[dict[str, Rule]] = {
         "alpha": Interval(0, inf, closed="left"),
+        "positive": Boolean,
         "sum_to_one": Boolean,
         "reweight": Interval(0, inf, closed="left", integer=True),
         "n_jobs": Jobs,
     }
 
-    def __init__(self, alpha=1e-3, *, sum_to_one=False, reweight=0, n_jobs=None):
+    def __init__(
+        self, alpha=1e-3, *, positive=True, sum_to_one=False, reweight=0, n_jobs=None
+    ):
         self.alpha = alpha
+        self.positive = positive
         self.sum_to_one = sum_to_one
         self.reweight = reweight
         self.n_jobs = n_jobs
+
+    def fit(self, X, y=None):
+        """Keep the library.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_components, n_features)
+            Library, a spectrum in each row.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            For spectra that are not finite, parameters outside their range, and a sum
+            of one without non-negative abundances.
+        """
+        check_parameters(self, self._rules)
+        if self.sum_to_one and not self.positive:
+            raise ValueError(
+                "SUnSAL: sum_to_one=True needs positive=True; got positive=False. "
+                "SumToOneLS fixes the sum of abundances of any sign."
+            )
+        return super().fit(X, y)
 
     def _abundances(self, X):
         return self._solution(X)[0]
@@ -95,16 +144,23 @@ class SUnSAL(AbundanceEstimator):
         abundances, linear = self._solution(X)
         if self.sum_to_one:
             return fcls_gap(X, self._exact, abundances, linear)
-        return sunsal_gap(X, self._exact, abundances, linear)
+        if self.positive:
+            return sunsal_gap(X, self._exact, abundances, linear)
+        if self.alpha == 0.0:
+            return least_squares_gap(X, self._exact, abundances)
+        return lasso_gap(X, self._exact, abundances, linear)
 
     def _solution(self, X):
         """Abundances, and the penalties of the last round."""
         if self.sum_to_one and not self.reweight:
             warn_constant_penalty(type(self).__name__, self.alpha)
-        solve = solve_fcls if self.sum_to_one else solve_nnls
         linear = np.full((1, len(self.components_)), float(self.alpha))
+        if self.alpha == 0.0 and not self.positive:
+            return solve_ucls(X, self._exact), linear
+        solve = solve_fcls if self.sum_to_one else solve_nnls
+        solve = solve if self.positive else solve_lasso
         abundances = solve(X, self._exact, linear, self.n_jobs)
         for _ in range(self.reweight):
-            linear = self.alpha / (abundances.astype(np.float64) + _SOFT)
+            linear = self.alpha / (np.abs(abundances.astype(np.float64)) + _SOFT)
             abundances = solve(X, self._exact, linear, self.n_jobs, abundances)
         return abundances, linear

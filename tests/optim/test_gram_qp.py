@@ -132,3 +132,14 @@ def test_rows_are_solved_alone_and_threads_change_no_bit():
     np.testing.assert_array_equal(
         whole.coef[BLOCK + 3], gram_qp(G, C[[BLOCK + 3]], sum_to_one=True).coef[0]
     )
+
+
+@pytest.mark.parametrize("sum_to_one", [False, True])
+def test_matrices_of_their_own(sum_to_one):
+    rng = np.random.default_rng(11)
+    B = rng.standard_normal((20, 6, 9))
+    G, C = B @ B.transpose(0, 2, 1), rng.standard_normal((20, 6))
+    found = gram_qp(G, C, sum_to_one=sum_to_one).coef
+    for i in range(20):
+        alone = gram_qp(G[i], C[i : i + 1], sum_to_one=sum_to_one).coef[0]
+        np.testing.assert_allclose(found[i], alone, atol=1e-10)

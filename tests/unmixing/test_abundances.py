@@ -17,7 +17,16 @@ from sparsestat.unmixing import (
 )
 from sparsestat.unmixing._functions import fcls_gap, nnls_gap, sunsal_gap
 
-ALL = [UCLS(), SumToOneLS(), NNLS(), FCLS(), SUnSAL(0.05), SUnSAL(0.05, reweight=2)]
+ALL = [
+    UCLS(),
+    SumToOneLS(),
+    NNLS(),
+    FCLS(),
+    SUnSAL(0.05),
+    SUnSAL(0.05, reweight=2),
+    SUnSAL(0.05, positive=False),
+    SUnSAL(0.05, positive=False, reweight=2),
+]
 
 
 def scene(seed=0, n_pixels=60, n_components=4, n_bands=30, noise=0.05):
@@ -95,6 +104,19 @@ def test_sparse_unmixing_is_a_positive_lasso():
     found = SUnSAL(alpha=0.2).fit(E).transform(X[:3])
     for x, a in zip(X, found, strict=False):
         np.testing.assert_allclose(lasso.fit(E.T, x).coef_, a, atol=1e-6)
+
+
+def test_sparse_unmixing_of_any_sign_is_a_lasso():
+    E, _, X = scene(n_components=12, n_bands=50)
+    X[:3] -= 3.0 * E[:3]
+    lasso = Lasso(alpha=0.2 / 50, fit_intercept=False, tol=1e-12)
+    found = SUnSAL(alpha=0.2, positive=False).fit(E).transform(X[:3])
+    assert (found < 0.0).any()
+    for x, a in zip(X, found, strict=False):
+        np.testing.assert_allclose(lasso.fit(E.T, x).coef_, a, atol=1e-6)
+    free = SUnSAL(alpha=0.0, positive=False).fit(E)
+    np.testing.assert_array_equal(free.transform(X), UCLS().fit(E).transform(X))
+    assert free.dual_gap(X).max() <= 1e-12
 
 
 def test_the_simplex_does_not_feel_a_common_shift():
@@ -176,5 +198,7 @@ def test_wrong_input():
         sunsal(X, E, -1.0)
     with pytest.raises(ValueError, match="each of the 4 endmembers"):
         FCLS().fit(E).inverse_transform(A[:, :2])
+    with pytest.raises(ValueError, match="sum_to_one=True needs positive=True"):
+        SUnSAL(positive=False, sum_to_one=True).fit(E)
     with pytest.raises(NotFittedError):
         FCLS().transform(X)
