@@ -23,14 +23,20 @@ GREY = "#BBBBBB"
 DARK = "#444444"
 
 
-def new_axes(caller, ax):
-    """Return `ax`, or the axes of a new figure."""
+def pyplot(caller):
+    """Return matplotlib.pyplot, or say how to get it."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise ImportError(
             f"{caller} needs matplotlib; it comes with pip install 'sparsestat[plot]'."
         ) from error
+    return plt
+
+
+def new_axes(caller, ax):
+    """Return `ax`, or the axes of a new figure."""
+    plt = pyplot(caller)
     if ax is None:
         _, ax = plt.subplots(layout="constrained")
     ax.spines[["top", "right"]].set_visible(False)
