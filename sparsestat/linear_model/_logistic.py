@@ -487,7 +487,8 @@ class SparseLogisticRegressionCV(_Classifier, GeneralizedLinearModelCV):
         Values of the criterion, only if `criterion` is given.
     path_coef_ : csc_array of shape (n_features, n_alphas)
         Coefficients on all data along the path; with more than two classes of shape
-        (n_features * n_classes, n_alphas), the classes of a feature next to each other.
+        (n_classes * n_features, n_alphas): column k holds the rows of what `coef_`
+        would be at ``alphas_[k]``, one after another.
     path_intercept_ : ndarray of shape (n_alphas,) or (n_classes, n_alphas)
         Intercepts along the path.
     coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import RegressorMixin
 from sklearn.utils import check_random_state
 
@@ -71,8 +72,20 @@ class PathModel(SparseLinearModel):
         coef = found.coefs[:, [k]].toarray().ravel()
         self._take(run, self.alpha_, coef, found.objectives[k], found.gaps[k], dtype)
 
-    def _path_coef(self, coefs):
-        """`path_coef_` from coefficients of features along a path."""
+    def _path_coef(self, coefs: sparse.csc_array) -> sparse.csc_array:
+        """`path_coef_` from coefficients of features along a path.
+
+        The engine has the tasks or classes of a feature next to each other; columns of
+        `path_coef_` hold the rows of `coef_`, one after another.
+        """
+        n_features = self.n_features_in_
+        if coefs.shape[0] == n_features:
+            return coefs
+        feature, row = np.divmod(coefs.indices, coefs.shape[0] // n_features)
+        rows = row * n_features + feature
+        values = coefs.data.copy()  # sorted in place
+        coefs = sparse.csc_array((values, rows, coefs.indptr), shape=coefs.shape)
+        coefs.sort_indices()
         return coefs
 
     def _attributes_of(self, run: Run, step: Step) -> dict:

@@ -3,7 +3,6 @@
 from typing import ClassVar
 
 import numpy as np
-from scipy import sparse
 
 from sparsestat.linear_model._noise import noise_variance
 from sparsestat.linear_model._path_cv import fitted_path
@@ -45,15 +44,6 @@ class MultiTaskRegressor:
     def _take(self, run, alpha, coef, objective, gap, dtype) -> None:
         super()._take(run, alpha, coef, objective, gap, dtype)
         self.intercept_ = self.intercept_.astype(dtype, copy=False)
-
-    def _path_coef(self, coefs: sparse.csc_array) -> sparse.csc_array:
-        n_features = self.n_features_in_
-        feature, task = np.divmod(coefs.indices, coefs.shape[0] // n_features)
-        rows = task * n_features + feature
-        values = coefs.data.copy()  # sorted in place
-        coefs = sparse.csc_array((values, rows, coefs.indptr), shape=coefs.shape)
-        coefs.sort_indices()
-        return coefs
 
     def _losses(self, X, y, found, fold) -> np.ndarray:
         n_tasks, total = y.shape[1], 0.0

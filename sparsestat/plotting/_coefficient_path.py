@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length
 
 from sparsestat.plotting import _fitted, _style
@@ -190,7 +190,7 @@ class CoefficientPathDisplay:
             raise ValueError(
                 f"{caller}: X and y go together; got only {'X' if y is None else 'y'}."
             )
-        coefs, norm_over = _of_features(model)
+        coefs, norm_over = _fitted.path_by_features(model)
         if feature_names is None:
             feature_names = _fitted.names_of_features(model, before, coefs.shape[0])
         return cls(
@@ -455,21 +455,6 @@ def _without_zeros(curve):
     """Replace zeros by NaN, but for those next to a nonzero, where the curve begins."""
     nonzero = np.pad(curve != 0, 1)
     return np.where(nonzero[1:-1] | nonzero[:-2] | nonzero[2:], curve, np.nan)
-
-
-def _of_features(model):
-    """Return a row for each feature, and what it is a norm over or None."""
-    coefs = model.path_coef_
-    n_features = model.n_features_in_
-    if coefs.shape[0] == n_features:
-        return coefs, None
-    coefs = coefs.toarray() if sparse.issparse(coefs) else np.asarray(coefs)
-    # Rows go feature by feature for classes, and task by task.
-    if is_classifier(model):
-        blocks = coefs.reshape(n_features, -1, coefs.shape[1])
-        return np.linalg.norm(blocks, axis=1), "classes"
-    blocks = coefs.reshape(-1, n_features, coefs.shape[1])
-    return np.linalg.norm(blocks, axis=0), "tasks"
 
 
 def _explained(model, before, X, y):

@@ -8,12 +8,22 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 
 from sparsestat.plotting import _fitted, _style
-from sparsestat.utils.validation import Boolean, check_parameters
+from sparsestat.utils.validation import Boolean, OneOf, check_parameters
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_PARAMETERS = {"show_folds": Boolean}
+_PARAMETERS = {
+    "show_folds": Boolean,
+    "counted": OneOf("coefficients", "features"),
+}
+# What estimators keep for each strength and fold where they do not keep scores.
+_LOSSES = {
+    "mse_path_": "mean squared error",
+    "deviance_path_": "mean deviance",
+    "mae_path_": "mean absolute error",
+    "pinball_path_": "mean check loss",
+}
 
 
 class CrossValidationDisplay:
@@ -37,7 +47,11 @@ class CrossValidationDisplay:
         The chosen strength, marked too where it is neither of the two.
 
     n_nonzero : array-like of int of shape (n_alphas,), default=None
-        Number of nonzero coefficients of the fits on all data.
+        Number of nonzero coefficients, or of features in use, of the fits on all data.
+
+    counted : {"coefficients", "features"}, default="coefficients"
+        What `n_nonzero` counts: features where several tasks or classes have a
+        coefficient for each.
 
     score_name : str, default="mean squared error"
         Name of the score.
@@ -66,7 +80,7 @@ class CrossValidationDisplay:
         Vertical lines: best, one standard error, chosen.
 
     count_ax_ : matplotlib SecondaryAxis or None
-        Number of nonzero coefficients.
+        Number of nonzero coefficients, or of features in use.
 
     alpha_min_ : float
         The strength with the best mean score.
@@ -104,6 +118,7 @@ class CrossValidationDisplay:
         scores: ArrayLike,
         alpha: float | None = None,
         n_nonzero: ArrayLike | None = None,
+        counted: str = "coefficients",
         score_name: str = "mean squared error",
         greater_is_better: bool = False,
     ):
@@ -111,6 +126,7 @@ class CrossValidationDisplay:
         self.scores = scores
         self.alpha = alpha
         self.n_nonzero = n_nonzero
+        self.counted = counted
         self.score_name = score_name
         self.greater_is_better = greater_is_better
 
@@ -130,8 +146,9 @@ class CrossValidationDisplay:
         Parameters
         ----------
         estimator : estimator
-            A fitted estimator with ``alphas_`` and ``mse_path_`` or ``score_path_``,
-            such as :class:`~sparsestat.linear_model.LassoCV`; may be the last step of a
+            A fitted estimator with ``alphas_`` and ``score_path_``, ``mse_path_`` or
+            the losses of another model, such as
+            :class:`~sparsestat.linear_model.LassoCV`; may be the last step of a
             pipeline, or the best of a search.
 
         l1_ratio : float, default=None
@@ -157,7 +174,8 @@ class CrossValidationDisplay:
         model, _ = _fitted.unwrap(estimator)
         caller = f"{cls.__name__}.from_estimator"
         scored = hasattr(model, "score_path_")
-        attribute = "score_path_" if scored else "mse_path_"
+        losses = [name for name in _LOSSES if hasattr(model, name)] or ["mse_path_"]
+        attribute = "score_path_" if scored else losses[0]
         _fitted.check_attributes(caller, model, ("alphas_", attribute), "LassoCV")
         alphas, scores = (
             np.asarray(model.alphas_),
@@ -170,15 +188,18 @@ class CrossValidationDisplay:
                 row = _row(caller, model, l1_ratio)
             is_best = row == best
             alphas, scores = alphas[row], scores[row]
-        n_nonzero = None
+        n_nonzero, counted = None, "coefficients"
         if is_best and hasattr(model, "path_coef_"):
-            n_nonzero = _count(model.path_coef_)
+            coefs, over = _fitted.path_by_features(model)
+            n_nonzero = _count(coefs)
+            counted = "features" if over else counted
         return cls(
             alphas=alphas,
             scores=scores,
             alpha=getattr(model, "alpha_", None) if is_best else None,
             n_nonzero=n_nonzero,
-            score_name=_score_name(model.scoring) if scored else "mean squared error",
+            counted=counted,
+            score_name=_score_name(model.scoring) if scored else _LOSSES[attribute],
             greater_is_better=scored,
         ).plot(
             ax, show_folds=show_folds, line_kw=line_kw, fill_between_kw=fill_between_kw
@@ -213,9 +234,8 @@ class CrossValidationDisplay:
         display : CrossValidationDisplay
             The display itself.
         """
-        check_parameters(
-            {"show_folds": show_folds}, _PARAMETERS, name=f"{type(self).__name__}.plot"
-        )
+        given = {"show_folds": show_folds, "counted": self.counted}
+        check_parameters(given, _PARAMETERS, name=f"{type(self).__name__}.plot")
         alphas, scores = self._checked()
         mean, error = scores.mean(axis=1), _standard_error(scores)
         best, strong = _choose(alphas, mean, error, self.greater_is_better)
@@ -315,6 +335,7 @@ class CrossValidationDisplay:
             self.count_ax_ = _style.count_axis(
                 ax, alphas, self.n_nonzero, _style.alpha_scale(alphas)
             )
+            self.count_ax_.set_xlabel(f"nonzero {self.counted}")
         mean_and_band = (self.fill_between_, self.line_)
         folds = [] if self.fold_lines_ is None else [self.fold_lines_]
         _style.legend(ax, [mean_and_band, *folds, *self.alpha_lines_])
@@ -322,7 +343,8 @@ class CrossValidationDisplay:
     def _describe(self, name, alpha, i):
         text = f"{name}: alpha = {alpha:.3g}"
         if self.n_nonzero is not None:
-            text += f", {self.n_nonzero[i]} nonzero"
+            what = "" if self.counted == "coefficients" else f" {self.counted}"
+            text += f", {self.n_nonzero[i]} nonzero{what}"
         return text
 
 

@@ -1,6 +1,8 @@
 """Reading fitted estimators, alone or at the end of a pipeline or a search."""
 
 import numpy as np
+from scipy import sparse
+from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
@@ -42,6 +44,17 @@ def path_of(estimator):
     """Return the alphas that belong to the columns of ``path_coef_``."""
     alphas = np.asarray(estimator.alphas_)
     return alphas[best_row(estimator)] if alphas.ndim == 2 else alphas
+
+
+def path_by_features(estimator):
+    """Return a row of the path for each feature, and what it is a norm over or None."""
+    coefs, n_features = estimator.path_coef_, estimator.n_features_in_
+    if coefs.shape[0] == n_features:
+        return coefs, None
+    coefs = coefs.toarray() if sparse.issparse(coefs) else np.asarray(coefs)
+    blocks = coefs.reshape(-1, n_features, coefs.shape[1])
+    over = "classes" if is_classifier(estimator) else "tasks"
+    return np.linalg.norm(blocks, axis=0), over
 
 
 def best_row(estimator):

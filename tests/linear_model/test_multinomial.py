@@ -163,6 +163,12 @@ def test_multinomial_cross_validation():
     )
     assert model.deviance_path_[1, 0] == pytest.approx(expected, rel=1e-4)
     assert model.path_coef_.shape == (32, 2)
+    k = int(np.flatnonzero(model.alphas_ == model.alpha_)[0])
+    column = model.path_coef_[:, [k]].toarray()
+    np.testing.assert_array_equal(column.reshape(model.coef_.shape), model.coef_)
+    np.testing.assert_allclose(
+        model.path_intercept_[:, k], model.intercept_, rtol=1e-10
+    )
     scored = SparseLogisticRegressionCV(alphas=5, scoring="accuracy").fit(X, y)
     assert scored.score_path_.shape == (5, 5)
     assert scored.score_path_.max() > 0.4

@@ -129,3 +129,42 @@ def test_features_of_a_group_share_a_colour(name):
     shown = {line.get_label(): line.get_color() for line in display.lines_}
     assert set(shown) == {"x0", "x3", "x6", "x1", "x4"}
     assert shown["x0"] == shown["x3"] == shown["x6"] != shown["x1"] == shown["x4"]
+
+
+def test_cross_validation_of_several_tasks_counts_features():
+    X, Y = multi_task_data()
+    model = linear_model.MultiTaskLassoCV(**SETTINGS).fit(X, Y)
+    display = CrossValidationDisplay.from_estimator(model)
+    used = [
+        np.count_nonzero(column.reshape(3, 12).any(axis=0))
+        for column in model.path_coef_.toarray().T
+    ]
+    np.testing.assert_array_equal(display.n_nonzero, used)
+    assert display.count_ax_.get_xlabel() == "nonzero features"
+    assert "2 nonzero features" in display.alpha_lines_[-1].get_label()
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("SparseLogisticRegressionCV", "mean deviance"),
+        ("SparseHuberRegressorCV", "mean absolute error"),
+        ("SparseQuantileRegressorCV", "mean check loss"),
+    ],
+)
+def test_losses_other_than_squares(name, label):
+    y = DATA.target
+    if "Logistic" in name:
+        y = np.digitize(y, np.quantile(y, [0.3, 0.6]))
+    model = getattr(linear_model, name)(alphas=5, cv=3).fit(DATA.data, y)
+    display = CrossValidationDisplay.from_estimator(model)
+    assert display.ax_.get_ylabel() == label
+    assert display.alpha_min_ == model.alpha_
+    used = model.coef_.reshape(-1, 30).any(axis=0).sum()
+    assert display.n_nonzero[list(model.alphas_).index(model.alpha_)] == used
+    path = CoefficientPathDisplay.from_estimator(model)
+    chosen = list(model.alphas_).index(model.alpha_)
+    coef = np.linalg.norm(model.coef_.reshape(-1, 30), axis=0)
+    found = path.coefs[:, [chosen]]
+    found = found.toarray() if hasattr(found, "toarray") else found
+    np.testing.assert_allclose(np.abs(found).ravel(), coef, rtol=1e-6)
