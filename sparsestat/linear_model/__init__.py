@@ -1,5 +1,6 @@
 """Sparse linear models, certified by duality gaps or stationarity."""
 
+from sparsestat.linear_model._active_tasks import ActiveMultiTaskRegressor
 from sparsestat.linear_model._adaptive import AdaptiveLasso, AdaptiveLassoCV
 from sparsestat.linear_model._best_subset import (
     BestSubsetRegressor,
@@ -64,6 +65,7 @@ from sparsestat.linear_model._square_root import SqrtLasso
 from sparsestat.linear_model._tsallis import TsallisMixedModel
 
 __all__ = [
+    "ActiveMultiTaskRegressor",
     "AdaptiveLasso",
     "AdaptiveLassoCV",
     "BestSubsetRegressor",
