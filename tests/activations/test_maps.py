@@ -13,7 +13,7 @@ from sparsestat.optim.proximal import project_simplex
 from tests.activations import naive
 
 ALPHAS = [1.0, 1.05, 1.25, 1.5, 1.75, 2.0, 2.7, 6.0]
-SCALES = [1e-3, 0.1, 1.0, 10.0, 1e3]
+SCALES = [1e-3, 1e-2, 0.1, 1.0, 10.0, 1e2, 1e3]
 Z = np.array([1.2, 0.9, 0.1, -0.3, -2.0])
 GOLDEN = {
     1.0: (0.427793, 0.316917, 0.142400, 0.095453, 0.017438),
@@ -41,7 +41,7 @@ def test_golden_values(alpha):
 
 @pytest.mark.parametrize("alpha", ALPHAS)
 @pytest.mark.parametrize("scale", SCALES)
-@pytest.mark.parametrize("size", [2, 17, 300])
+@pytest.mark.parametrize("size", [2, 17, LONGEST, LONGEST + 1, 300])
 def test_equals_bisection(alpha, scale, size):
     Z = normal((3, size), scale)
     Z[1] = np.round(Z[1] / scale) * scale  # ties
@@ -200,6 +200,30 @@ def test_precisions(alpha, width, dtype, tol):
     assert P.dtype == dtype
     expected = [naive.entmax(z, alpha, n_halvings=70) for z in Z]
     np.testing.assert_allclose(P, expected, rtol=0, atol=tol)
+
+
+@pytest.mark.parametrize("alpha", [1.0, 1.25, 1.5, 2.0, 3.0])
+@pytest.mark.parametrize("width", [LONGEST - 1, LONGEST, LONGEST + 1])
+@pytest.mark.parametrize("scale", [0.01, 1.0, 100.0])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_masks_in_any_precision(alpha, width, scale, dtype):
+    """Masked entries are as if they were not there."""
+    Z = normal((4, width), scale, dtype=dtype)
+    Z[0, ::2] = -np.inf
+    Z[1, 1:] = -np.inf
+    Z[2, : width // 2] = -np.inf
+    P = entmax(Z, alpha)
+    assert not P[np.isneginf(Z)].any()
+    assert P[1, 0] == 1.0
+    eps = max(np.finfo(dtype).eps, 1e-15)
+    for z, p in zip(Z, P, strict=True):
+        on = np.isfinite(z)
+        rest = entmax(z[on], alpha)
+        np.testing.assert_allclose(p[on], rest, rtol=4 * eps, atol=4 * eps)
+        expected = naive.entmax(z.astype(np.float64), alpha, n_halvings=70)
+        np.testing.assert_allclose(p, expected, rtol=0, atol=4 * eps)
+    csr = entmax(Z, alpha, output="csr").toarray()
+    np.testing.assert_allclose(csr, P, rtol=4 * eps, atol=4 * eps)
 
 
 def test_integers_and_lists_become_doubles():

@@ -1,10 +1,11 @@
 """Linear models under Fenchel-Young losses, slowly and from definitions."""
 
 import numpy as np
+import pytest
 
 from tests.activations import naive
 
-__all__ = ["duality_gap", "objective", "omega"]
+__all__ = ["conic_optimum", "duality_gap", "objective", "omega"]
 
 
 def omega(P, order):
@@ -77,3 +78,27 @@ def duality_gap(
         weight=weight,
     )
     return primal - max(duals)
+
+
+def conic_optimum(X, Q, *, alpha, l1_ratio, order, weight=None):
+    """Optimal value and coefficients by a conic solver.
+
+    The conjugate of the regulariser is min_t t + sum((r (z - t))_+^(order / r)) / order
+    + 1 / (order r) with r = order - 1.
+    """
+    cp = pytest.importorskip("cvxpy")
+    n, n_classes = Q.shape
+    s = shares_of(n, weight)[:, None]
+    W, b = cp.Variable((X.shape[1], n_classes)), cp.Variable((1, n_classes))
+    Z = X @ W + np.ones((n, 1)) @ b
+    if order == 1.0:
+        conjugates = cp.log_sum_exp(Z, axis=1, keepdims=True)
+    else:
+        t, r = cp.Variable((n, 1)), order - 1
+        powers = cp.power(cp.pos(r * (Z - t @ np.ones((1, n_classes)))), order / r)
+        conjugates = t + cp.sum(powers, axis=1, keepdims=True) / order + 1 / (order * r)
+    linear = cp.sum(cp.multiply(Q, Z), axis=1, keepdims=True)
+    loss = cp.sum(cp.multiply(s, conjugates - linear)) + s[:, 0] @ omega(Q, order)
+    penalty = l1_ratio * cp.norm1(W) + (1 - l1_ratio) / 2 * cp.sum_squares(W)
+    problem = cp.Problem(cp.Minimize(loss + alpha * penalty))
+    return problem.solve(solver="CLARABEL"), W.value.T

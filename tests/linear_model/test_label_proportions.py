@@ -9,7 +9,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from sparsestat.activations import sparsemax
 from sparsestat.datasets import make_label_proportions
 from sparsestat.linear_model import LabelProportionRegressor, SparsemaxClassifier
-from tests.linear_model.fenchel_young import duality_gap, objective
+from tests.linear_model.fenchel_young import conic_optimum, duality_gap, objective
 
 
 def data(n=80, n_classes=4):
@@ -32,6 +32,21 @@ def test_certificate_holds_without_the_solver(order, l1_ratio):
     assert model.objective_ == pytest.approx(value, abs=1e-12)
     assert gap <= model.dual_gap_tol_ + 1e-12
     assert model.coef_.any()
+
+
+@pytest.mark.parametrize("order", [1.0, 1.4, 1.5, 2.0])
+@pytest.mark.parametrize("l1_ratio", [0.0, 0.5, 1.0])
+def test_same_optimum_as_a_conic_solver(order, l1_ratio):
+    X, y = data(n=30)
+    weight = np.linspace(1, 3, 30)
+    how = {"alpha": 1e-3, "l1_ratio": l1_ratio}
+    best, coef = conic_optimum(X, y, **how, order=order, weight=weight)
+    model = LabelProportionRegressor(**how, entmax_alpha=order, tol=1e-10)
+    model.fit(X, y, sample_weight=weight)
+    assert model.objective_ == pytest.approx(best, abs=1e-7)
+    assert np.abs(model.coef_).max() > 0.1
+    if l1_ratio < 1:
+        np.testing.assert_allclose(model.coef_, coef, atol=2e-4)
 
 
 def test_labels_and_sets_are_distributions():
