@@ -80,8 +80,9 @@ found = {
 # %%
 # The longer the documents, the more exact zeros help: with 2000 words the divergence of
 # sparsemax is half that of softmax with 50 topics, and three fifths with 10. With 200
-# words noise hides which topics are absent: the models are within a tenth, and with 10
-# topics in mixed shares, level.
+# words noise hides which topics are absent, and the models are within a tenth. With 10
+# topics in mixed shares softmax is then ahead by a twentieth of the squared error, and
+# not by chance (in 31 of 38 draws); by the divergence the two are level.
 
 figure, axes = plt.subplots(2, 4, figsize=(12, 5.6), sharex=True, layout="constrained")
 for column, panel in zip(axes.T, panels, strict=True):
