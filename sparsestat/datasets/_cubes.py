@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils import Bunch
 
-from sparsestat.utils.cubes import as_cube, band_axis, check_wavelengths
+from sparsestat.utils.cubes import as_cube, check_wavelengths, image_dimensions
 from sparsestat.utils.validation import Boolean, check_parameters
 
 __all__ = ["read_cube"]
@@ -218,7 +218,7 @@ def _from_netcdf(path) -> Bunch:
 
 def _from_xarray(array, path) -> Bunch:
     arrays = {"cube": np.asarray(as_cube(array, "source"))}
-    bands = band_axis(array, "source")
+    bands = image_dimensions(array, "source")[2]
     for name in ("wavelength", "wavelengths", "wl", bands):
         # Bands that are merely counted have no wavelengths.
         coordinate = array.coords.get(name)

@@ -15,6 +15,7 @@ from sparsestat.unmixing._smacc import SMACC
 from sparsestat.unmixing._spa import SPA
 from sparsestat.unmixing._subspace import HySime, estimate_noise, hfc, hysime
 from sparsestat.unmixing._sunsal import SUnSAL
+from sparsestat.unmixing._unmix import unmix
 from sparsestat.unmixing._vca import VCA
 from sparsestat.unmixing._volume import AVMAX, NFINDR
 
@@ -50,4 +51,5 @@ __all__ = [
     "nnls",
     "pixels_to_cube",
     "sunsal",
+    "unmix",
 ]

@@ -10,6 +10,7 @@ from sklearn.base import (
 )
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from sparsestat.unmixing._blocks import blocks_of, is_dask, transform_chunks
 from sparsestat.utils.validation import Rule, check_parameters
 
 __all__ = ["AbundanceEstimator", "Unmixer"]
@@ -21,22 +22,29 @@ class Unmixer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Base of all that turn pixels into abundances of `components_`."""
 
     _rules: ClassVar[dict[str, Rule]] = {}
+    # Whether each pixel has its abundances whatever the others are.
+    _by_pixel = True
 
     def transform(self, X):
         """Abundances of the endmembers in each pixel.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Pixels, a spectrum in each row.
+        X : array-like or dask array of shape (n_samples, n_features)
+            Pixels, a spectrum in each row. Memory maps are read in blocks; dask
+            arrays are not computed, and need chunks of rows.
 
         Returns
         -------
-        abundances : ndarray of shape (n_samples, n_components)
+        abundances : ndarray or dask array of shape (n_samples, n_components)
             In the precision of `X`.
         """
-        X = self._pixels(X)
-        return self._abundances(X)
+        if is_dask(X):
+            return transform_chunks(self, X)
+        parts = []
+        for block in blocks_of(X) if self._by_pixel else [X]:
+            parts.append(self._abundances(self._pixels(block)))
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def inverse_transform(self, X):
         """Pixels from abundances: ``X @ components_``.

@@ -130,6 +130,10 @@ class FCLS(AbundanceEstimator):
             return np.ones(X.shape if self.weights == "pixel" else X.shape[1])
         return self._correntropy(X).weights
 
+    @property
+    def _by_pixel(self):
+        return self.loss == "frobenius" or self.weights == "pixel"
+
     def _abundances(self, X):
         if self.loss == "frobenius":
             return solve_fcls(X, self._exact, n_jobs=self.n_jobs)

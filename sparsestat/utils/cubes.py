@@ -2,7 +2,7 @@
 
 import numpy as np
 
-__all__ = ["as_cube", "band_axis", "check_wavelengths"]
+__all__ = ["as_cube", "check_wavelengths", "image_dimensions"]
 
 _BANDS = ("band", "bands", "wavelength", "wavelengths", "wl", "spectral", "channel")
 _ROWS = ("y", "row", "rows", "line", "lines", "lat", "latitude", "northing")
@@ -41,7 +41,7 @@ def as_cube(cube: object, name: str = "cube") -> np.ndarray:
     (1, 2, 2)
     """
     if hasattr(cube, "dims") and hasattr(cube, "coords"):
-        return cube.transpose(*_dimensions(cube, name)).data
+        return cube.transpose(*image_dimensions(cube, name)).data
     if not (hasattr(cube, "map_blocks") or isinstance(cube, np.memmap)):
         cube = np.asarray(cube)
     if cube.ndim != 3:
@@ -52,8 +52,8 @@ def as_cube(cube: object, name: str = "cube") -> np.ndarray:
     return cube
 
 
-def band_axis(array: object, name: str = "cube") -> str:
-    """Name of the dimension along which a DataArray has its bands.
+def image_dimensions(array: object, name: str = "cube") -> tuple[str, str, str]:
+    """Names of the dimensions of rows, columns and bands of a DataArray.
 
     Parameters
     ----------
@@ -64,15 +64,29 @@ def band_axis(array: object, name: str = "cube") -> str:
 
     Returns
     -------
-    dimension : str
-        One of its dimensions.
+    dimensions : (str, str, str)
+        Its dimensions.
 
     Raises
     ------
     ValueError
         If there are not three axes, or the dimensions have unknown names.
     """
-    return _dimensions(array, name)[2]
+    if array.ndim != 3:
+        raise ValueError(
+            f"{name} must have three dimensions, two of the image and one of bands; "
+            f"got {tuple(array.dims)}."
+        )
+    found = tuple(
+        next((d for d in array.dims if str(d).lower() in known), None)
+        for known in (_ROWS, _COLS, _BANDS)
+    )
+    if None in found:
+        raise ValueError(
+            f"{name} must have dimensions with names such as y, x and band; got "
+            f"{tuple(array.dims)}."
+        )
+    return found
 
 
 def check_wavelengths(
@@ -126,22 +140,3 @@ shape (2, 9, 9): move axis 0 to the end.
         f"wavelengths must have an entry for each of the {cube_shape[-1]} bands of "
         f"{name}; got {len(values)}."
     )
-
-
-def _dimensions(array, name: str) -> tuple[str, str, str]:
-    """Dimensions of rows, columns and bands."""
-    if array.ndim != 3:
-        raise ValueError(
-            f"{name} must have three dimensions, two of the image and one of bands; "
-            f"got {tuple(array.dims)}."
-        )
-    found = tuple(
-        next((d for d in array.dims if str(d).lower() in known), None)
-        for known in (_ROWS, _COLS, _BANDS)
-    )
-    if None in found:
-        raise ValueError(
-            f"{name} must have dimensions with names such as y, x and band; got "
-            f"{tuple(array.dims)}."
-        )
-    return found
