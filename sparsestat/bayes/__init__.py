@@ -1,5 +1,6 @@
 """Sparse Bayesian learning: priors whose variances the data set to zero."""
 
+from sparsestat.bayes._block_regression import BlockSparseBayesianRegression
 from sparsestat.bayes._kronecker import KroneckerSparseBayesian
 from sparsestat.bayes._kronecker_omp import kron_omp
 from sparsestat.bayes._kronecker_posterior import KroneckerPosterior, kron_posterior
@@ -7,6 +8,7 @@ from sparsestat.bayes._multi_task import MultiTaskSparseBayesianRegression
 from sparsestat.bayes._regression import SparseBayesianRegression
 
 __all__ = [
+    "BlockSparseBayesianRegression",
     "KroneckerPosterior",
     "KroneckerSparseBayesian",
     "MultiTaskSparseBayesianRegression",

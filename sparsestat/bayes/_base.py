@@ -9,22 +9,35 @@ from scipy import sparse
 from scipy.sparse.linalg import LinearOperator
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sparsestat.bayes._columns import Columns
 from sparsestat.bayes._gamp import GampSettings, fit_gamp
 from sparsestat.bayes._kronecker_data import numbers
 from sparsestat.bayes._posterior import Problem, learn, moments, violation
+from sparsestat.bayes._structured import Settings
 from sparsestat.utils.validation import (
     Boolean,
     Interval,
     OneOf,
+    RandomState,
     Rule,
     Verbosity,
+    check_parameters,
     check_sample_weight,
 )
 
-__all__ = ["TAIL", "SparseBayesian"]
+__all__ = [
+    "TAIL",
+    "Data",
+    "Found",
+    "SparseBayesian",
+    "Summary",
+    "flat_start",
+    "normal",
+    "root",
+]
 
 # Rules of the parameters that these regressions have.
 TAIL: dict[str, Rule] = {
@@ -40,6 +53,10 @@ TAIL: dict[str, Rule] = {
     "tol_step": Interval(0, inf, closed="left"),
     "allow_complex": Boolean,
     "verbose": Verbosity,
+}
+_SAMPLING: dict[str, Rule] = {
+    "n_samples": Interval(1, inf, closed="left", integer=True),
+    "random_state": RandomState,
 }
 # First guess of the noise, and the grid of cross-validation, as shares of the power.
 _FIRST_NOISE, _GRID, _FOLDS = 0.1, np.geomspace(1e-5, 0.5, 8), 4
@@ -91,6 +108,8 @@ class Found(NamedTuple):
         Fixed-point residual of messages.
     correlation : float
         Of subsequent targets.
+    structure : object or None
+        Of the prior, where it is not independent.
     """
 
     g: np.ndarray
@@ -101,6 +120,28 @@ class Found(NamedTuple):
     history: dict[str, list]
     residual: float | None = None
     correlation: float = 0.0
+    structure: Any = None
+
+
+class Summary(NamedTuple):
+    """Posterior and evidence of unit-power data.
+
+    Parameters
+    ----------
+    cost : float
+        log det C plus y^H C^-1 y, averaged over the targets.
+    covariance : ndarray
+        Of the coefficients whose prior variance is positive.
+    std : ndarray
+        Standard deviations of all coefficients.
+    stationarity : float
+        Largest violated condition of a local minimum of the cost.
+    """
+
+    cost: float
+    covariance: np.ndarray
+    std: np.ndarray
+    stationarity: float
 
 
 class SparseBayesian(RegressorMixin, BaseEstimator):
@@ -216,18 +257,19 @@ class SparseBayesian(RegressorMixin, BaseEstimator):
                 A = held.take(kept).dense()
                 variance = noise + self._spread(part, found, A)
                 rest = np.abs(target - A @ found.mean[kept]) ** 2
-                logs = np.log(variance)[:, None] + rest / variance[:, None]
+                logs = np.log(variance) + rest / variance
                 density[i] -= weight[out] @ logs.sum(axis=1)
         return float(_GRID[density.argmax()])
 
     def _spread(self, data: Data, found: Found, A) -> np.ndarray:
-        """Variances of noiseless predictions at rows A of the kept columns."""
+        """Variances of noiseless predictions at rows A, of each target or of all."""
         kept = np.flatnonzero(found.g)
         if not len(kept):
-            return np.zeros(len(A))
+            return np.zeros((len(A), 1))
         inner = Problem(data.columns.take(kept).dense(), data.Y, data.n_rows)
         covariance = moments(inner, found.g[kept], found.noise).covariance()
-        return np.maximum(((A @ covariance) * A.conj()).sum(axis=1).real, 0.0)
+        variance = ((A @ covariance) * A.conj()).sum(axis=1).real
+        return np.maximum(variance, 0.0)[:, None]
 
     def _discrepant_noise(self, data: Data) -> float:
         """The value at which the residual has the norm that was expected."""
@@ -263,9 +305,7 @@ class SparseBayesian(RegressorMixin, BaseEstimator):
                 fit.history, fit.residual, fit.correlation,
             )  # fmt: skip
         problem = Problem(columns.dense(), Y, data.n_rows)
-        energy = np.sum(np.abs(problem.A) ** 2, axis=0)
-        total = energy.sum()
-        start = np.where(energy > 0.0, data.n_rows / total if total > 0.0 else 0.0, 0.0)
+        start = flat_start(columns, data.n_rows)
         learnt = learn(
             problem, start, noise, solver=self.solver, fixed_noise=is_fixed,
             noise_floor=self.noise_floor, prune_tol=self.prune_tol,
@@ -278,6 +318,12 @@ class SparseBayesian(RegressorMixin, BaseEstimator):
             mean[kept] = moments(part, learnt.g[kept], learnt.noise).mean
         return Found(learnt.g, mean, None, learnt.noise, learnt.n_iter, learnt.history)
 
+    def _settings(self, is_fixed: bool) -> Settings:
+        return Settings(
+            self.solver, is_fixed, self.noise_floor, self.prune_tol, self.max_iter,
+            self.tol, self.tol_step,
+        )  # fmt: skip
+
     def _take(self, data: Data, found: Found) -> None:
         scale, dtype = data.scale, self._dtype
         real = np.zeros((), dtype).real.dtype
@@ -289,41 +335,39 @@ class SparseBayesian(RegressorMixin, BaseEstimator):
             )
         else:
             intercept = np.zeros_like(intercept)
-        kept = np.flatnonzero(found.g)
         self.prior_variance_ = scale**2 * found.g
         self.active_ = found.g > 0.0
         self.noise_variance_ = float(scale**2 * found.noise)
+        self._scale = scale
         self.history_, self.n_iter_ = found.history, found.n_iter
         vars(self).pop("fixed_point_residual_", None)
         if found.residual is not None:
             self.fixed_point_residual_ = float(found.residual)
-        std = np.zeros(len(found.g))
         if self._is_operator(data):
-            std[kept] = scale * np.sqrt(found.variance.mean(axis=1)[kept])
+            std = scale * np.sqrt(found.variance.mean(axis=1)) * self.active_
             self.covariance_ = None
             self.stationarity_ = self.log_evidence_ = None
         else:
-            n = data.n_rows * (2.0 * np.log(scale))
-            constant = np.log(np.pi if coef.dtype.kind == "c" else 2.0 * np.pi)
-            cost = data.n_rows * np.log(found.noise) + np.vdot(data.Y, data.Y).real / (
-                found.noise * data.Y.shape[1]
-            )
-            covariance = np.zeros((0, 0))
-            if len(kept):
-                problem = Problem(data.columns.take(kept).dense(), data.Y, data.n_rows)
-                now = moments(problem, found.g[kept], found.noise)
-                cost, covariance = now.cost, now.covariance()
-                std[kept] = np.sqrt(found.g[kept] * (1.0 - now.determined)) * scale
-            self.covariance_ = (scale**2 * covariance).astype(dtype)
-            cost = cost + n + data.n_rows * constant
-            half = 1.0 if coef.dtype.kind == "c" else 0.5
-            self.log_evidence_ = float(-half * cost)
-            self.stationarity_ = violation(
-                data.columns, data.Y, found.g, found.noise
-            ).worst
+            summary = self._summary(data, found)
+            std = scale * summary.std
+            self.covariance_ = (scale**2 * summary.covariance).astype(dtype)
+            is_complex = coef.dtype.kind == "c"
+            constant = np.log(np.pi if is_complex else 2.0 * np.pi)
+            cost = summary.cost + data.n_rows * (2.0 * np.log(scale) + constant)
+            self.log_evidence_ = float(-cost if is_complex else -0.5 * cost)
+            self.stationarity_ = summary.stationarity
         self._shape_results(coef, intercept, std.astype(real), found)
 
-    def predict(self, X, return_std=False):
+    def _summary(self, data: Data, found: Found) -> Summary:
+        """Evidence and posterior of independent coefficients."""
+        kept, std = np.flatnonzero(found.g), np.zeros(len(found.g))
+        problem = Problem(data.columns.take(kept).dense(), data.Y, data.n_rows)
+        now = moments(problem, found.g[kept], found.noise)
+        std[kept] = np.sqrt(found.g[kept] * (1.0 - now.determined))
+        worst = violation(data.columns, data.Y, found.g, found.noise).worst
+        return Summary(now.cost, now.covariance(), std, worst)
+
+    def predict(self, X, return_std=False, return_cov=False):
         """Predict.
 
         Parameters
@@ -333,15 +377,30 @@ class SparseBayesian(RegressorMixin, BaseEstimator):
         return_std : bool, default=False
             Whether to return the standard deviations of new targets too, noise
             included.
+        return_cov : bool, default=False
+            Whether to return the covariances of new targets too, noise included; not
+            along with `return_std`.
 
         Returns
         -------
         y : ndarray of the shape of the targets
             Predictions.
-        std : ndarray of shape (n_samples,)
+        std : ndarray of the shape of y
             Standard deviations; only if `return_std`.
+        cov : ndarray of shape (n_samples, n_samples) or (n_samples, n_samples, \
+                n_targets)
+            Covariances of the rows of each target; only if `return_cov`.
+
+        Raises
+        ------
+        ValueError
+            If both are asked for, or one after a fit of a LinearOperator.
         """
         check_is_fitted(self)
+        if return_std and return_cov:
+            raise ValueError(
+                "return_cov must be False where return_std is True; got True for both."
+            )
         if not isinstance(X, LinearOperator) and not (
             self.allow_complex and np.iscomplexobj(X)
         ):
@@ -350,13 +409,78 @@ class SparseBayesian(RegressorMixin, BaseEstimator):
                 dtype=[np.float64, np.float32], reset=False,
             )  # fmt: skip
         y = X @ self.coef_.T + self.intercept_
-        if not return_std:
+        if not return_std and not return_cov:
             return y
-        if self.covariance_ is None:
-            raise ValueError("return_std must be False after fits of a LinearOperator.")
+        self._check_covariance("return_std" if return_std else "return_cov")
         A = Columns(X, self._mean).take(np.flatnonzero(self.active_)).dense()
-        variance = ((A @ self.covariance_) * A.conj()).sum(axis=1).real
-        return y, np.sqrt(np.maximum(variance, 0.0) + self.noise_variance_)
+        left = A @ self.covariance_
+        if return_std:
+            variance = np.maximum((left * A.conj()).sum(axis=-1).real, 0.0)
+            return y, self._by_target(np.sqrt(variance + self.noise_variance_), y)
+        cov = left @ A.conj().T
+        at = np.arange(len(A))
+        cov[..., at, at] += self.noise_variance_
+        return y, self._by_target(cov, y)
+
+    def _by_target(self, values: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Targets last, where there are several; they may share the values."""
+        if y.ndim == 1:
+            return values
+        if self.covariance_.ndim == 3:
+            return np.ascontiguousarray(np.moveaxis(values, 0, -1))
+        return np.repeat(values[..., None], y.shape[1], axis=-1)
+
+    def _check_covariance(self, asked: str) -> None:
+        if self.covariance_ is None:
+            raise ValueError(
+                f"{asked} needs a covariance, which fits of a LinearOperator lack."
+            )
+
+    def sample_posterior(self, n_samples=1, random_state=None):
+        """Draw coefficients from their posterior.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of draws.
+        random_state : int, RandomState instance or None, default=None
+            Seed.
+
+        Returns
+        -------
+        coef : ndarray of shape (n_samples, n_features) or (n_samples, n_targets, \
+                n_features)
+            Draws of `coef_`. Coefficients whose prior variance is zero are zero.
+
+        Raises
+        ------
+        ValueError
+            After a fit of a LinearOperator.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sparsestat.bayes import SparseBayesianRegression
+        >>> X = np.random.default_rng(0).standard_normal((40, 3))
+        >>> model = SparseBayesianRegression().fit(X, X[:, 0])
+        >>> model.sample_posterior(5, random_state=0).shape
+        (5, 3)
+        """
+        check_is_fitted(self)
+        check_parameters(
+            {"n_samples": n_samples, "random_state": random_state}, _SAMPLING,
+            name="sample_posterior",
+        )  # fmt: skip
+        self._check_covariance("sample_posterior")
+        rng = check_random_state(random_state)
+        coef = np.broadcast_to(self.coef_, (n_samples, *self.coef_.shape)).copy()
+        coef[..., self.active_] += self._deviations(rng, n_samples).astype(coef.dtype)
+        return coef
+
+    def _deviations(self, rng, n_samples: int) -> np.ndarray:
+        """Draws of the active coefficients about their mean."""
+        shape = (n_samples, *self.coef_.shape[:-1], len(self.covariance_))
+        return normal(rng, shape, self.covariance_) @ root(self.covariance_).T
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -397,6 +521,27 @@ class SparseBayesian(RegressorMixin, BaseEstimator):
         warnings.warn(
             f"{type(self).__name__} {message}", ConvergenceWarning, stacklevel=5
         )
+
+
+def flat_start(columns: Columns, n_rows: float) -> np.ndarray:
+    """Equal prior variances that explain data of unit power."""
+    energy = columns.energies()
+    total = energy.sum()
+    return np.where(energy > 0.0, n_rows / total if total > 0.0 else 0.0, 0.0)
+
+
+def normal(rng, shape, like) -> np.ndarray:
+    """Standard normals, circular ones where `like` is complex."""
+    if not np.iscomplexobj(like):
+        return rng.standard_normal(shape)
+    pair = rng.standard_normal((2, *shape))
+    return (pair[0] + 1j * pair[1]) / np.sqrt(2.0)
+
+
+def root(covariance: np.ndarray) -> np.ndarray:
+    """A square root F with F F^H the covariance."""
+    values, vectors = np.linalg.eigh(covariance)
+    return vectors * np.sqrt(np.maximum(values, 0.0))[..., None, :]
 
 
 def _row_mean(X, share) -> np.ndarray:

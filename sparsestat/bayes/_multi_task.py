@@ -1,15 +1,28 @@
 """Sparse Bayesian regression of several targets that share their support.
 
-After Wipf and Rao (2007); targets in time by messages, after Al-Shoukairi, Schniter and
-Rao (2018), arXiv:1703.03044.
+After Wipf and Rao (2007); targets in time after Zhang and Rao (2011), by messages after
+Al-Shoukairi, Schniter and Rao (2018), arXiv:1703.03044.
 """
 
 from typing import ClassVar
 
 import numpy as np
-from scipy.linalg import toeplitz
 
-from sparsestat.bayes._base import TAIL, SparseBayesian
+from sparsestat.bayes._base import (
+    TAIL,
+    Data,
+    Found,
+    SparseBayesian,
+    Summary,
+    flat_start,
+    normal,
+    root,
+)
+from sparsestat.bayes._columns import Columns
+from sparsestat.bayes._correlation import ar1_matrix
+from sparsestat.bayes._posterior import Learnt
+from sparsestat.bayes._structured import learn_structured
+from sparsestat.bayes._temporal import Temporal
 from sparsestat.utils.validation import OneOf, Rule, check_parameters
 
 __all__ = ["MultiTaskSparseBayesianRegression"]
@@ -24,14 +37,20 @@ class MultiTaskSparseBayesianRegression(SparseBayesian):
         (w_{1 j}, \dots, w_{L j}) \sim N(0, g_j B), \quad e_{it} \sim N(0, \sigma^2)
 
     over the variances :math:`g_j \ge 0`, most of which become zero: a feature serves
-    all targets or none. B is the identity, or the correlation
-    :math:`B_{st} = \beta^{|s - t|}` of targets that follow each other in time.
+    all targets or none. B is the identity, the correlation
+    :math:`B_{st} = \beta^{|s - t|}` of targets that follow each other in time, or free.
 
     Parameters
     ----------
-    temporal : {"none", "ar1"}, default="none"
-        Whether coefficients of subsequent targets correlate, with a correlation that is
-        estimated along. "ar1" needs ``solver="gamp"``.
+    temporal : {"none", "ar1", "full"}, default="none"
+        How coefficients of different targets correlate; the correlation is estimated
+        along. The noise is white whatever it is.
+
+        - "none": not.
+        - "ar1": as the values of a first-order autoregressive process, the targets in
+          the order of time.
+        - "full": in any way, by a matrix whose diagonal is 1 on average, drawn to the
+          identity by a prior that weighs as one row. Not with ``solver="gamp"``.
     solver : {"mm", "em", "mackay", "gamp"}, default="mm"
         - "mm": majorisation of log det. The cost never rises.
         - "em": expectation maximisation. The cost never rises, but variances fall
@@ -49,7 +68,8 @@ class MultiTaskSparseBayesianRegression(SparseBayesian):
     noise_floor : float, default=1e-4
         Least variance that "em" may find, as a share of that of Y.
     prune_tol : float, default=1e-8
-        Variances below this share of the largest are set to zero.
+        Variances below this share of the largest are set to zero, unless it pays to
+        raise them again in the end.
     fit_intercept : bool, default=True
         Whether there are intercepts b, under a flat prior.
     damping : "auto" or float, default="auto"
@@ -72,26 +92,28 @@ class MultiTaskSparseBayesianRegression(SparseBayesian):
         Posterior mean.
     intercept_ : ndarray of shape (n_targets,)
         Intercepts.
-    coef_std_ : ndarray of shape (n_features,)
-        Posterior standard deviations of a target, were it independent of the others.
+    coef_std_ : ndarray of shape (n_targets, n_features)
+        Posterior standard deviations.
     prior_variance_ : ndarray of shape (n_features,)
         Prior variances.
     active_ : ndarray of shape (n_features,)
         Mask of those that are not zero.
     temporal_cov_ : ndarray of shape (n_targets, n_targets)
         The matrix B.
-    covariance_ : ndarray of shape (n_active, n_active) or None
-        Posterior covariance of the active coefficients of a target, were it
-        independent of the others; None for linear operators.
+    covariance_ : ndarray of shape (n_active, n_active) or (n_targets, n_active, \
+            n_active), or None
+        Posterior covariance of the active coefficients of a target, the same for all
+        with ``temporal="none"``; None for linear operators.
     noise_variance_ : float
         Variance of the noise.
     log_evidence_ : float or None
-        Logarithm of the density of a target, on average and under independence of
-        targets; None for linear operators.
+        Logarithm of the density of all targets, divided by their number; None for
+        linear operators.
     stationarity_ : float or None
-        Largest violated condition of a local maximum of this evidence; None for linear
-        operators. With ``temporal="ar1"`` another evidence is maximised, of which
-        `fixed_point_residual_` tells.
+        Largest violated condition of a local maximum of the evidence: slopes with
+        respect to the logarithms of the variances and to the correlation, for each
+        coefficient; for variances that are zero, by how much it would pay relatively to
+        raise them. None for linear operators.
     fixed_point_residual_ : float
         Relative change that one more update would make; only if the solver is "gamp".
     history_ : dict of str to list
@@ -122,8 +144,9 @@ class MultiTaskSparseBayesianRegression(SparseBayesian):
 
     References
     ----------
-    Wipf and Rao (2007), doi:10.1109/TSP.2007.894265; Al-Shoukairi, Schniter and Rao
-    (2018), arXiv:1703.03044.
+    Wipf and Rao (2007), doi:10.1109/TSP.2007.894265; Zhang and Rao (2011),
+    doi:10.1109/JSTSP.2011.2159773, whose T-MSBL drops B from the posterior, while here
+    the evidence is exact; Al-Shoukairi, Schniter and Rao (2018), arXiv:1703.03044.
 
     Examples
     --------
@@ -132,14 +155,15 @@ class MultiTaskSparseBayesianRegression(SparseBayesian):
     >>> from sparsestat.datasets import make_mmv
     >>> data = make_mmv(40, 80, n_nonzero_coefs=4, random_state=3)
     >>> model = MultiTaskSparseBayesianRegression(
-    ...     "ar1", solver="gamp", noise_variance=data.noise_variance
+    ...     "ar1", noise_variance=data.noise_variance
     ... ).fit(data.data, data.target)
-    >>> np.array_equal(np.flatnonzero(model.active_), data.support)
+    >>> largest = np.argsort(np.linalg.norm(model.coef_, axis=0))[-4:]
+    >>> np.array_equal(np.sort(largest), data.support)
     True
     """
 
     _rules: ClassVar[dict[str, Rule]] = {
-        "temporal": OneOf("none", "ar1"),
+        "temporal": OneOf("none", "ar1", "full"),
         "solver": OneOf("mm", "em", "mackay", "gamp"),
         **TAIL,
     }
@@ -194,9 +218,10 @@ class MultiTaskSparseBayesianRegression(SparseBayesian):
             The fitted estimator.
         """
         check_parameters(self, self._rules)
-        if self.temporal == "ar1" and self.solver != "gamp":
+        if self.temporal == "full" and self.solver == "gamp":
             raise ValueError(
-                f"solver must be 'gamp' with temporal='ar1'; got {self.solver!r}."
+                "solver must be 'mm', 'em' or 'mackay' with temporal='full'; got "
+                "'gamp'."
             )
         X, Y, self._dtype = self._validated(X, y, multi_output=True)
         return self._fit(X, Y, sample_weight)
@@ -210,8 +235,78 @@ class MultiTaskSparseBayesianRegression(SparseBayesian):
     def _correlation(self):
         return "auto" if self.temporal == "ar1" else None
 
+    def _learn(self, data: Data, noise: float, is_fixed: bool) -> Found:
+        if self.temporal == "none" or self.solver == "gamp":
+            return super()._learn(data, noise, is_fixed)
+        columns = Columns(data.columns.dense())
+        structure = Temporal(columns, data.Y, data.n_rows, self.temporal)
+        start = flat_start(columns, data.n_rows)
+        learnt = learn_structured(structure, start, noise, self._settings(is_fixed))
+        return self._found(structure, learnt)
+
+    def _found(self, structure: Temporal, learnt: Learnt) -> Found:
+        """Means in time, of all features."""
+        g, kept = learnt.g, np.flatnonzero(learnt.g)
+        structure.restrict(kept)
+        rotated = structure.moments(g[kept], learnt.noise).mean
+        mean = np.zeros((len(g), structure.T), dtype=rotated.dtype)
+        mean[kept] = rotated @ structure.axes.T
+        return Found(
+            g, mean, None, learnt.noise, learnt.n_iter, learnt.history,
+            structure=structure,
+        )  # fmt: skip
+
+    def _summary(self, data: Data, found: Found) -> Summary:
+        if self.temporal == "none":
+            return super()._summary(data, found)
+        structure = found.structure
+        if structure is None:  # of messages
+            structure = Temporal(
+                data.columns, data.Y, data.n_rows, "ar1", found.correlation
+            )
+        g, kept = found.g, np.flatnonzero(found.g)
+        structure.restrict(kept)
+        look = structure.look(g[kept], found.noise)
+        along = structure.covariances(g[kept], found.noise)
+        self._axes, self._along = structure.axes, data.scale**2 * along
+        covariance = in_time(structure.axes, along)
+        std = np.zeros((structure.T, len(g)))
+        variances = np.einsum("tjj->tj", covariance).real
+        std[:, kept] = np.sqrt(np.maximum(variances, 0.0))
+        slope = np.abs(look.share - look.power).max(initial=look.slope)
+        excess = structure.raising(g, found.noise).excess
+        return Summary(structure.now.cost, covariance, std, float(max(slope, excess)))
+
+    def _spread(self, data: Data, found: Found, A) -> np.ndarray:
+        if found.structure is None:
+            return super()._spread(data, found, A)
+        kept = np.flatnonzero(found.g)
+        found.structure.restrict(kept)
+        along = found.structure.covariances(found.g[kept], found.noise)
+        covariance = in_time(found.structure.axes, along)
+        variance = ((A @ covariance) * A.conj()).sum(axis=-1).real
+        return np.maximum(variance, 0.0).T
+
+    def _deviations(self, rng, n_samples: int) -> np.ndarray:
+        if self.covariance_.ndim == 2:
+            return super()._deviations(rng, n_samples)
+        roots = root(self._along)
+        draws = normal(rng, (n_samples, *self._along.shape[:2]), self._along)
+        along = np.einsum("tij,stj->sti", roots, draws)
+        return np.einsum("ut,stj->suj", self._axes, along)
+
     def _shape_results(self, coef, intercept, std, found) -> None:
-        self.coef_, self.coef_std_ = np.ascontiguousarray(coef), std
-        self.intercept_ = intercept
-        powers = np.float64(found.correlation) ** np.arange(len(coef))
-        self.temporal_cov_ = toeplitz(powers)
+        self.coef_, self.intercept_ = np.ascontiguousarray(coef), intercept
+        self.coef_std_ = np.broadcast_to(std, coef.shape).copy()
+        if found.structure is not None:
+            B = found.structure.B
+            scale = B.diagonal().real.mean()
+            self.temporal_cov_ = B / scale
+            self.prior_variance_ = scale * self.prior_variance_
+        else:
+            self.temporal_cov_ = ar1_matrix(found.correlation, len(coef))
+
+
+def in_time(axes: np.ndarray, along: np.ndarray) -> np.ndarray:
+    """Covariances of each target from those along the axes of time."""
+    return np.einsum("ut,tij->uij", np.abs(axes) ** 2, along)

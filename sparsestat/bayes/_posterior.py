@@ -12,7 +12,20 @@ from scipy.linalg import cho_solve, solve_triangular
 
 from sparsestat.bayes._columns import Columns
 
-__all__ = ["Learnt", "Moments", "Problem", "Violation", "learn", "moments", "violation"]
+__all__ = [
+    "Learnt",
+    "Moments",
+    "Problem",
+    "Violation",
+    "energy",
+    "learn",
+    "moments",
+    "noise_step",
+    "ratio",
+    "slopes",
+    "squares",
+    "violation",
+]
 
 # Least noise variance, relative to the power of the data.
 TINY_NOISE = 1e-14
@@ -49,12 +62,15 @@ class Moments(NamedTuple):
         log det C plus y^H C^-1 y, averaged over the targets.
     covariance : callable
         ``covariance()`` is that of the coefficients.
+    halves : callable
+        ``halves()`` are L and R with G^(1/2) A^H C^-1 A G^(1/2) = L^H R.
     """
 
     mean: np.ndarray
     determined: np.ndarray
     cost: float
     covariance: Callable[[], np.ndarray]
+    halves: Callable[[], tuple[np.ndarray, np.ndarray]]
 
 
 def moments(problem: Problem, g: np.ndarray, noise: float, gram=None) -> Moments:
@@ -83,14 +99,18 @@ def moments(problem: Problem, g: np.ndarray, noise: float, gram=None) -> Moments
         z = cho_solve((lower, True), root[:, None] * products, check_finite=False)
         mean = root[:, None] * z
         inverse = solve_triangular(lower, np.eye(k), lower=True, check_finite=False)
-        shares = (inverse.conj() * (inverse @ scaled)).sum(axis=0).real
+        right = inverse @ scaled
+        shares = (inverse.conj() * right).sum(axis=0).real
         rest = Y - A @ mean
-        quadratic = _energy(rest) / noise + _energy(z)
+        quadratic = energy(rest) / noise + energy(z)
         n_left = n_rows - k
 
         def covariance():
             half = np.sqrt(noise) * inverse * root
             return half.conj().T @ half
+
+        def halves():
+            return inverse, right
     else:
         C = (A * g) @ A.conj().T
         C[np.diag_indices(m)] += noise
@@ -98,13 +118,16 @@ def moments(problem: Problem, g: np.ndarray, noise: float, gram=None) -> Moments
         W = solve_triangular(lower, A, lower=True, check_finite=False)
         v = solve_triangular(lower, Y, lower=True, check_finite=False)
         mean = g[:, None] * (W.conj().T @ v)
-        shares = g * _squares(W).sum(axis=0)
-        quadratic = _energy(v)
+        shares = g * squares(W).sum(axis=0)
+        quadratic = energy(v)
         n_left = n_rows - m
 
         def covariance():
             scaled = W * g
             return np.diag(g) - scaled.conj().T @ scaled
+
+        def halves():
+            return W * root, W * root
 
     cost = 2.0 * np.log(lower.diagonal().real).sum() + n_left * np.log(noise)
     return Moments(
@@ -112,6 +135,7 @@ def moments(problem: Problem, g: np.ndarray, noise: float, gram=None) -> Moments
         np.clip(shares, 0.0, 1.0),
         float(cost + quadratic / Y.shape[1]),
         covariance,
+        halves,
     )
 
 
@@ -138,9 +162,9 @@ class Learnt(NamedTuple):
 
 # Prior variances from posterior power, shares and what they were.
 STEPS: dict[str, Callable] = {
-    "mm": lambda power, r, g: np.sqrt(power * _ratio(g, r)),
+    "mm": lambda power, r, g: np.sqrt(power * ratio(g, r)),
     "em": lambda power, r, g: power + g * (1.0 - r),
-    "mackay": lambda power, r, g: _ratio(power, r),
+    "mackay": lambda power, r, g: ratio(power, r),
 }
 
 
@@ -164,7 +188,7 @@ def learn(
     g, kept, Y = g.copy(), np.flatnonzero(g), problem.Y
     history = {"cost": [], "noise": [], "n_active": []}
     part, gram = problem._replace(A=problem.A[:, kept]), None
-    revived: set[int] = set()
+    revived = np.zeros(len(g), dtype=bool)
     for _ in range(max_iter):
         if not len(kept):
             break
@@ -174,22 +198,22 @@ def learn(
         history["cost"].append(now.cost)
         history["noise"].append(noise)
         history["n_active"].append(len(kept))
-        power = _squares(now.mean).mean(axis=1)
+        power = squares(now.mean).mean(axis=1)
         updated = STEPS[solver](power, now.determined, g[kept])
-        worst = np.abs(now.determined - _ratio(power, g[kept])).max()
+        worst = np.abs(now.determined - ratio(power, g[kept])).max()
         change = _change(g[kept], updated)
         if not fixed_noise:
-            rest = _energy(Y - part.A @ now.mean) / Y.shape[1]
-            new = _noise_step(solver, rest, noise, now.determined.sum(), problem.n_rows)
+            rest = energy(Y - part.A @ now.mean) / Y.shape[1]
+            new = noise_step(solver, rest, noise, now.determined.sum(), problem.n_rows)
             new = max(new, noise_floor, TINY_NOISE)
             moved = abs(new - noise) / noise
             worst, change = max(worst, moved), max(change, moved)
         if worst <= tol:
             found = violation(Columns(problem.A), Y, g, noise)
-            if found.excess <= tol or found.index in revived:
+            if found.excess <= tol:
                 break
-            # What was pruned too early comes back at the value that is best for it.
-            revived.add(found.index)
+            # What was pruned too early comes back for good, at its best value.
+            revived[found.index] = True
             g[found.index] = found.optimum
             kept = np.flatnonzero(g)
             part, gram = problem._replace(A=problem.A[:, kept]), None
@@ -197,7 +221,7 @@ def learn(
         g[kept] = updated
         if not fixed_noise:
             noise = new
-        g[g < prune_tol * g.max()] = 0.0
+        g[(g < prune_tol * g.max()) & ~revived] = 0.0
         if not g[kept].all():
             kept = np.flatnonzero(g)
             part, gram = problem._replace(A=problem.A[:, kept]), None
@@ -240,27 +264,47 @@ def violation(
     kept, zero = np.flatnonzero(g), g == 0.0
     A = columns.take(kept).dense()
     now = moments(Problem(A, Y, len(Y)), g[kept], noise)
-    power = _squares(now.mean).mean(axis=1)
-    slope = np.abs(now.determined - _ratio(power, g[kept])).max(initial=0.0)
+    power = squares(now.mean).mean(axis=1)
+    slope = np.abs(now.determined - ratio(power, g[kept])).max(initial=0.0)
     if not zero.any():
         return Violation(float(slope), 0.0, None, 0.0)
+    up, down = _slopes_of_all(columns, Y, A, now, noise)
+    gains = np.where(zero, ratio(up, down), 0.0)
+    index = int(gains.argmax())
+    if gains[index] <= 1.0:
+        return Violation(float(slope), 0.0, None, 0.0)
+    optimum = (gains[index] - 1.0) / down[index]
+    return Violation(float(slope), float(gains[index] - 1.0), index, float(optimum))
+
+
+def slopes(
+    columns: Columns, Y: np.ndarray, g: np.ndarray, noise: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """|a^H C^-1 y|^2, averaged over the targets, and a^H C^-1 a for all columns."""
+    kept = np.flatnonzero(g)
+    A = columns.take(kept).dense()
+    now = moments(Problem(A, Y, len(Y)), g[kept], noise)
+    up, down = _slopes_of_all(columns, Y, A, now, noise)
+    # Without cancellation where variances are positive.
+    up[kept] = squares(now.mean / g[kept, None]).mean(axis=1)
+    down[kept] = now.determined / g[kept]
+    return up, down
+
+
+def _slopes_of_all(columns, Y, A, now, noise):
+    """The same from the posterior of the columns A."""
     solved = (Y - A @ now.mean) / noise
-    up = _squares(columns.adjoint(solved)).mean(axis=1)
+    up = squares(columns.adjoint(solved)).mean(axis=1)
     down = columns.energies() / noise
-    if len(kept):
+    if A.shape[1]:
         # C^-1 = (I - A S A^H / noise) / noise with the posterior covariance S.
         cross = columns.adjoint(A)
         spread = ((cross @ now.covariance()) * cross.conj()).sum(axis=1).real
         down = np.maximum(down - spread / noise**2, 0.0)
-    ratio = np.where(zero, _ratio(up, down), 0.0)
-    index = int(ratio.argmax())
-    if ratio[index] <= 1.0:
-        return Violation(float(slope), 0.0, None, 0.0)
-    optimum = (ratio[index] - 1.0) / down[index]
-    return Violation(float(slope), float(ratio[index] - 1.0), index, float(optimum))
+    return up, down
 
 
-def _noise_step(solver, rest, noise, determined, n_rows) -> float:
+def noise_step(solver, rest, noise, determined, n_rows) -> float:
     """Noise variance from squared residuals and the number of determined ones.
 
     Majorisation has the fixed points of expectation maximisation and longer steps.
@@ -271,7 +315,7 @@ def _noise_step(solver, rest, noise, determined, n_rows) -> float:
     return float(np.sqrt(noise * rest / left))
 
 
-def _ratio(above, below):
+def ratio(above, below):
     return np.divide(above, below, out=np.zeros_like(above), where=below > 0.0)
 
 
@@ -280,11 +324,11 @@ def _change(before, after) -> float:
     return float(np.linalg.norm(after - before) / size) if size > 0.0 else 0.0
 
 
-def _squares(tensor: np.ndarray) -> np.ndarray:
+def squares(tensor: np.ndarray) -> np.ndarray:
     if np.iscomplexobj(tensor):
         return tensor.real**2 + tensor.imag**2
     return tensor**2
 
 
-def _energy(tensor: np.ndarray) -> float:
+def energy(tensor: np.ndarray) -> float:
     return float(np.vdot(tensor, tensor).real)

@@ -4,12 +4,23 @@ After Tipping (2001) and Wipf and Nagarajan (2008); by messages after Al-Shoukai
 Schniter and Rao (2018), arXiv:1703.03044.
 """
 
+from math import inf
 from typing import ClassVar
 
 import numpy as np
 
-from sparsestat.bayes._base import TAIL, SparseBayesian
-from sparsestat.utils.validation import OneOf, Rule, check_parameters
+from sparsestat.bayes._base import (
+    TAIL,
+    Data,
+    Found,
+    SparseBayesian,
+    Summary,
+    flat_start,
+)
+from sparsestat.bayes._columns import Columns
+from sparsestat.bayes._coupling import Coupled
+from sparsestat.bayes._structured import learn_structured
+from sparsestat.utils.validation import Interval, OneOf, Rule, check_parameters
 
 __all__ = ["SparseBayesianRegression"]
 
@@ -46,9 +57,14 @@ class SparseBayesianRegression(SparseBayesian):
     noise_floor : float, default=1e-4
         Least variance that "em" may find, as a share of that of y.
     prune_tol : float, default=1e-8
-        Variances below this share of the largest are set to zero for good.
+        Variances below this share of the largest are set to zero, unless it pays to
+        raise them again in the end.
     fit_intercept : bool, default=True
         Whether there is an intercept b, under a flat prior.
+    coupling : float, default=0.0
+        Share of a variance that lends itself to each of the two neighbours, which suits
+        coefficients that come in patterns of unknown extent: the prior variances are
+        :math:`g_j + \beta (g_{j-1} + g_{j+1})`. For "mm", "em" and "mackay".
     damping : "auto" or float, default="auto"
         For "gamp", share of each new message, in (0, 1]; "auto" is what converges, and
         rotates dense matrices to orthogonal rows where independent entries are far.
@@ -110,6 +126,7 @@ class SparseBayesianRegression(SparseBayesian):
 
     See Also
     --------
+    BlockSparseBayesianRegression : Features in known blocks.
     KroneckerSparseBayesian : The matrix is a Kronecker product.
     MultiTaskSparseBayesianRegression : Several targets of one support.
     sklearn.linear_model.ARDRegression : Without a certificate.
@@ -119,7 +136,8 @@ class SparseBayesianRegression(SparseBayesian):
     Tipping (2001), Sparse Bayesian learning and the relevance vector machine; Wipf and
     Rao (2004), doi:10.1109/TSP.2004.831016; Wipf and Nagarajan (2008), A new view of
     automatic relevance determination; Al-Shoukairi, Schniter and Rao (2018),
-    arXiv:1703.03044; Luo, Guo, Xi, Huang and Li (2021), arXiv:2101.09954, for the
+    arXiv:1703.03044; Fang, Shen, Li and Li (2015), arXiv:1311.2150, for the coupling,
+    there of precisions; Luo, Guo, Xi, Huang and Li (2021), arXiv:2101.09954, for the
     rotation.
 
     Examples
@@ -136,6 +154,7 @@ class SparseBayesianRegression(SparseBayesian):
 
     _rules: ClassVar[dict[str, Rule]] = {
         "solver": OneOf("mm", "em", "mackay", "gamp"),
+        "coupling": Interval(0, inf, closed="left"),
         **TAIL,
     }
 
@@ -148,6 +167,7 @@ class SparseBayesianRegression(SparseBayesian):
         noise_floor=1e-4,
         prune_tol=1e-8,
         fit_intercept=True,
+        coupling=0.0,
         damping="auto",
         max_iter=1000,
         tol=1e-3,
@@ -161,6 +181,7 @@ class SparseBayesianRegression(SparseBayesian):
         self.noise_floor = noise_floor
         self.prune_tol = prune_tol
         self.fit_intercept = fit_intercept
+        self.coupling = coupling
         self.damping = damping
         self.max_iter = max_iter
         self.tol = tol
@@ -187,8 +208,41 @@ class SparseBayesianRegression(SparseBayesian):
             The fitted estimator.
         """
         check_parameters(self, self._rules)
+        if self.coupling and self.solver not in ("mm", "em", "mackay"):
+            raise ValueError(
+                f"solver must be 'mm', 'em' or 'mackay' with coupling={self.coupling}; "
+                f"got {self.solver!r}."
+            )
         X, Y, self._dtype = self._validated(X, y, multi_output=False)
         return self._fit(X, Y, sample_weight)
+
+    def _learn(self, data: Data, noise: float, is_fixed: bool) -> Found:
+        if not self.coupling:
+            return super()._learn(data, noise, is_fixed)
+        columns = Columns(data.columns.dense())
+        structure = Coupled(columns, data.Y, data.n_rows, self.coupling)
+        start = flat_start(columns, data.n_rows) / (1.0 + 2.0 * self.coupling)
+        learnt = learn_structured(structure, start, noise, self._settings(is_fixed))
+        structure.g, kept = learnt.g, np.flatnonzero(learnt.g)
+        structure.restrict(kept)
+        structure.look(learnt.g[kept], learnt.noise)
+        means = structure.now.mean
+        mean = np.zeros((len(start), means.shape[1]), dtype=means.dtype)
+        mean[structure.features] = means
+        return Found(
+            structure.prior(learnt.g[kept]), mean, None, learnt.noise, learnt.n_iter,
+            learnt.history, structure=structure,
+        )  # fmt: skip
+
+    def _summary(self, data: Data, found: Found) -> Summary:
+        summary = super()._summary(data, found)
+        if found.structure is None:
+            return summary
+        g, kept = found.structure.g, np.flatnonzero(found.structure.g)
+        look = found.structure.look(g[kept], found.noise)
+        slope = np.abs(look.share - look.power).max(initial=0.0)
+        excess = found.structure.raising(g, found.noise).excess
+        return summary._replace(stationarity=float(max(slope, excess)))
 
     def _shape_results(self, coef, intercept, std, found) -> None:
         self.coef_, self.coef_std_ = coef[0], std

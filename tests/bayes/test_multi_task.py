@@ -80,9 +80,3 @@ def test_time_pays():
     none, ar1 = np.mean(errors, axis=0)
     assert ar1 < 0.5 * none
     assert np.mean(correlations) == pytest.approx(0.87, abs=0.08)
-
-
-def test_time_needs_messages():
-    data = make_mmv(10, 20, n_nonzero_coefs=2, random_state=0)
-    with pytest.raises(ValueError, match="solver must be 'gamp' with temporal='ar1'"):
-        MultiTaskSparseBayesianRegression("ar1").fit(data.data, data.target)

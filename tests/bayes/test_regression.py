@@ -287,3 +287,48 @@ def test_wrong_targets_are_named():
         model().fit(1j * X, np.column_stack([y, y]))
     with pytest.raises(ValueError, match="one row for each of 20 rows of X; got 19"):
         model().fit(1j * X, y[1:])
+
+
+def test_predictive_covariances():
+    X, y, _, _ = draw(50, 12, 3, snr_db=15)
+    fit = SparseBayesianRegression(noise_variance=0.5).fit(X, y)
+    mean, std = fit.predict(X[:6], return_std=True)
+    again, cov = fit.predict(X[:6], return_cov=True)
+    np.testing.assert_array_equal(again, mean)
+    np.testing.assert_allclose(np.sqrt(cov.diagonal()), std)
+    A, g = X - X.mean(axis=0), fit.prior_variance_
+    C = covariance(A, g, 0.5)
+    posterior = np.diag(g) - (A * g).T @ np.linalg.solve(C, A * g)
+    expected = A[:6] @ posterior @ A[:6].T + 0.5 * np.eye(6)
+    np.testing.assert_allclose(cov, expected, atol=1e-9)
+    with pytest.raises(ValueError, match="return_cov must be False where return_std"):
+        fit.predict(X, return_std=True, return_cov=True)
+
+
+@pytest.mark.parametrize("is_complex", [False, True])
+def test_draws_have_the_moments_of_the_posterior(is_complex):
+    X, y, _, noise = draw(30, 8, 4, snr_db=5, is_complex=is_complex)
+    fit = model(noise_variance=noise).fit(X, y)
+    draws = fit.sample_posterior(20000, random_state=0)
+    assert draws.shape == (20000, 8) and draws.dtype == fit.coef_.dtype
+    np.testing.assert_array_equal(draws, fit.sample_posterior(20000, random_state=0))
+    size = np.abs(fit.covariance_).max()
+    rest = (draws - fit.coef_)[:, fit.active_]
+    np.testing.assert_allclose(rest.mean(axis=0), 0, atol=0.04 * np.sqrt(size))
+    found = rest.T @ rest.conj() / 20000
+    np.testing.assert_allclose(found, fit.covariance_, atol=0.05 * size)
+    assert not draws[:, ~fit.active_].any()
+    with pytest.raises(ValueError, match="n_samples must be"):
+        fit.sample_posterior(0)
+
+
+def test_operators_have_no_covariance():
+    X, y, _, noise = draw(30, 8, 2)
+    fit = model("gamp", noise_variance=noise).fit(aslinearoperator(X), y)
+    for call in (
+        lambda: fit.sample_posterior(2),
+        lambda: fit.predict(X, return_std=True),
+        lambda: fit.predict(X, return_cov=True),
+    ):
+        with pytest.raises(ValueError, match="needs a covariance"):
+            call()
