@@ -1,0 +1,21 @@
+"""Hyperspectral unmixing: abundances, endmembers, factorisation, beside the peers.
+
+==== =========================================================================
+A    fully constrained abundances of Jasper Ridge
+B    non-negative abundances of Jasper Ridge
+C    fully constrained abundances of 10^6 pixels, 200 bands, 10 endmembers
+D    sparse abundances of 1000 pixels in a library of 240 spectra
+E    extractors of four endmembers on Jasper Ridge
+F    constrained factorisations of Jasper Ridge, 100 iterations
+G    certificates of every pixel of Samson and Jasper Ridge
+==== =========================================================================
+
+All methods of a case run in one process, in turn, on the same arrays. Scenes are those
+of `sparsestat.datasets.load_hyperspectral`.
+"""
+
+from benchmarks.unmixing import _abundances, _endmembers
+
+TITLE = "Hyperspectral unmixing"
+
+CASES = [*_abundances.CASES, *_endmembers.CASES, *_abundances.CERTIFICATES]
