@@ -1,5 +1,6 @@
 """Hyperspectral unmixing: endmembers and their abundances, exact and certified."""
 
+from sparsestat.unmixing._clsunsal import CLSUnSAL
 from sparsestat.unmixing._cube import cube_to_pixels, pixels_to_cube
 from sparsestat.unmixing._fcls import FCLS
 from sparsestat.unmixing._functions import fcls, nnls, sunsal
@@ -15,6 +16,7 @@ from sparsestat.unmixing._smacc import SMACC
 from sparsestat.unmixing._spa import SPA
 from sparsestat.unmixing._subspace import HySime, estimate_noise, hfc, hysime
 from sparsestat.unmixing._sunsal import SUnSAL
+from sparsestat.unmixing._sunsal_tv import SUnSALTV
 from sparsestat.unmixing._unmix import unmix
 from sparsestat.unmixing._vca import VCA
 from sparsestat.unmixing._volume import AVMAX, NFINDR
@@ -32,6 +34,7 @@ __all__ = [
     "SPA",
     "UCLS",
     "VCA",
+    "CLSUnSAL",
     "ConstrainedNMF",
     "CorrentropyNMF",
     "DgSNMF",
@@ -42,6 +45,7 @@ __all__ = [
     "MinVolumeNMF",
     "RRLbS",
     "SUnSAL",
+    "SUnSALTV",
     "SumToOneLS",
     "cube_to_pixels",
     "estimate_noise",

@@ -1,5 +1,6 @@
 """What the transformers from pixels to abundances share."""
 
+import warnings
 from typing import ClassVar
 
 import numpy as np
@@ -8,12 +9,13 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from sparsestat.unmixing._blocks import blocks_of, is_dask, transform_chunks
 from sparsestat.utils.validation import Rule, check_parameters
 
-__all__ = ["AbundanceEstimator", "Unmixer"]
+__all__ = ["AbundanceEstimator", "JointAbundanceEstimator", "Unmixer"]
 
 _FLOATS = [np.float64, np.float32]
 
@@ -157,3 +159,51 @@ class AbundanceEstimator(Unmixer):
         check_parameters(self, self._rules)
         self.components_ = validate_data(self, X, dtype=_FLOATS, copy=True)
         return self
+
+
+class JointAbundanceEstimator(AbundanceEstimator):
+    """Base of the transformers that solve the pixels of a scene together."""
+
+    def dual_gap(self, X):
+        """How far the abundances of a scene may be from optimal.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            All pixels of the scene.
+
+        Returns
+        -------
+        gap : float
+            Bound of the objective above its minimum, in units of `X` squared.
+        """
+        return self._solution(self._pixels(X))[1]
+
+    def _solution(self, X: np.ndarray) -> tuple[np.ndarray, float]:
+        """Abundances of checked pixels, and their gap."""
+        raise TypeError(f"{type(self).__name__} has no abundances.")
+
+    def _abundances(self, X):
+        return self._solution(X)[0].astype(X.dtype, copy=False)
+
+    def _tol(self, X: np.ndarray) -> float:
+        return self.tol if X.dtype == np.float64 else max(self.tol, 1e-5)
+
+    def _check_gap(self, X, norm2: float, gap: float, effort: str) -> None:
+        """Warn of a gap that was asked to be smaller."""
+        asked = 0.5 * self._tol(X) * norm2
+        if gap > asked:
+            warnings.warn(
+                f"{type(self).__name__}: the duality gap is {gap:.2e} after {effort}, "
+                f"where tol={self._tol(X):g} asks for {asked:.2e}; raise "
+                "transform_max_iter or tol.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        # Abundances of a pixel depend on those of the others, which scikit-learn has
+        # no other word for.
+        tags.non_deterministic = True
+        return tags

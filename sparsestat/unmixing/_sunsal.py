@@ -74,6 +74,8 @@ class SUnSAL(AbundanceEstimator):
     See Also
     --------
     sunsal : The same as a function.
+    CLSUnSAL : Few spectra for all pixels together.
+    SUnSALTV : With abundances that hardly differ between neighbours.
     sparsestat.linear_model.Lasso : One pixel at a time, with an intercept.
 
     References
