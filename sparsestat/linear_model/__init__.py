@@ -7,6 +7,9 @@ from sparsestat.linear_model._best_subset import (
     MultiTaskBestSubset,
     best_subset_path,
 )
+from sparsestat.linear_model._best_subset_classifier import BestSubsetClassifier
+from sparsestat.linear_model._best_subset_cox import BestSubsetCox
+from sparsestat.linear_model._best_subset_glm import BestSubsetGLM
 from sparsestat.linear_model._cox import SparseCoxRegressor
 from sparsestat.linear_model._cox_cv import SparseCoxRegressorCV, cox_path
 from sparsestat.linear_model._cv import ElasticNetCV, LassoCV
@@ -68,6 +71,9 @@ __all__ = [
     "ActiveMultiTaskRegressor",
     "AdaptiveLasso",
     "AdaptiveLassoCV",
+    "BestSubsetClassifier",
+    "BestSubsetCox",
+    "BestSubsetGLM",
     "BestSubsetRegressor",
     "DebiasedLasso",
     "DistributedBestSubsetClassifier",

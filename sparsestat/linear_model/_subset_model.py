@@ -16,6 +16,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
+from sparsestat.linear_model._subset_sizes import (
+    checked_features,
+    checked_sizes,
+    checked_units,
+)
 from sparsestat.optim.design import make_design
 from sparsestat.optim.moments import downdated_gram
 from sparsestat.optim.subset import (
@@ -25,7 +30,7 @@ from sparsestat.optim.subset import (
     subset_path,
 )
 from sparsestat.utils.criteria import SUBSET_CRITERIA
-from sparsestat.utils.feature_groups import FEATURE_GROUPS, check_feature_groups
+from sparsestat.utils.feature_groups import FEATURE_GROUPS
 from sparsestat.utils.validation import (
     ArrayLike,
     Boolean,
@@ -282,42 +287,17 @@ class SubsetModel(BaseEstimator):
 
     def _options(self, n_features: int, total: float) -> dict:
         """Checked options of `subset_path` for so many features and samples."""
-        labels, n_units, name = None, n_features, type(self).__name__
-        if self.feature_groups is not None:
-            names = getattr(self, "feature_names_in_", None)
-            groups = check_feature_groups(self.feature_groups, n_features, names)
-            labels, n_units = groups.labels.copy(), len(groups.names)
-            free = np.flatnonzero(labels < 0)  # features without a group are alone
-            labels[free] = n_units + np.arange(len(free))
-            n_units += len(free)
-            if self.solver == "exact" or self.n_best > 1:
-                raise ValueError(
-                    f"{name}: solver='exact' and n_best > 1 are for single features; "
-                    f"got feature_groups with solver={self.solver!r} and "
-                    f"n_best={self.n_best}. solver='auto' takes groups."
-                )
-        locked = _features(self.always_select, "always_select", n_features)
-        start = _features(self.init_support, "init_support", n_features)
-        n_locked = len(locked if labels is None else np.unique(labels[locked]))
-        most = max(min(n_units, int(np.ceil(total)) - 1), 0)
-        sizes = self.n_nonzero_coefs
-        if sizes is not None:
-            sizes = np.unique(np.atleast_1d(sizes))
-            for size in (sizes[0], sizes[-1]):
-                if not n_locked <= size <= max(most, n_locked):
-                    raise ValueError(
-                        f"{name}: n_nonzero_coefs must be in [{n_locked}, "
-                        f"{max(most, n_locked)}], from the number of features in "
-                        "always_select to that of all, or of samples less one; got "
-                        f"{int(size)}."
-                    )
-        top = self.max_nonzero_coefs
-        if top is not None and (top < n_locked or (sizes is None and top > most)):
+        labels, n_units = checked_units(self, n_features)
+        if labels is not None and (self.solver == "exact" or self.n_best > 1):
             raise ValueError(
-                f"{name}: max_nonzero_coefs must be in [{n_locked}, {most}], from the "
-                "number of features in always_select to that of all, or of samples "
-                f"less one; got {top}."
+                f"{type(self).__name__}: solver='exact' and n_best > 1 are for single "
+                f"features; got feature_groups with solver={self.solver!r} and "
+                f"n_best={self.n_best}. solver='auto' takes groups."
             )
+        locked = checked_features(self.always_select, "always_select", n_features)
+        start = checked_features(self.init_support, "init_support", n_features)
+        n_locked = len(locked if labels is None else np.unique(labels[locked]))
+        sizes, top = checked_sizes(self, n_locked, n_units, total)
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         return {
             "sizes": sizes,
@@ -528,23 +508,3 @@ def _criterion_bounds(path: SubsetPath, n_values: float) -> np.ndarray:
     share = np.log(least[known] / path.rss[known])
     bounds[known] = path.criterion[known] + n_values * share
     return bounds
-
-
-def _features(values, name: str, n_features: int) -> np.ndarray:
-    """Indices of features, increasing."""
-    if values is None:
-        return np.array([], np.int64)
-    array = np.asarray(values)
-    if array.size == 0:
-        return np.array([], np.int64)
-    if array.ndim != 1 or array.dtype.kind not in "iu":
-        raise ValueError(
-            f"{name} must be a 1-D array of indices of features; got {array.dtype} of "
-            f"shape {array.shape}."
-        )
-    if array.min() < 0 or array.max() >= n_features:
-        worst = array.min() if array.min() < 0 else array.max()
-        raise ValueError(
-            f"{name} must hold indices in [0, {n_features}); got {int(worst)}."
-        )
-    return np.unique(array).astype(np.int64)

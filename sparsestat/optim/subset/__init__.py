@@ -1,6 +1,14 @@
-"""Best subsets of features, from second moments of the data alone."""
+"""Best subsets of features, from second moments alone or from likelihoods."""
 
+from sparsestat.optim.subset._newton import LikelihoodProblem, Point
 from sparsestat.optim.subset.exact import SubsetResult, exact_subset
+from sparsestat.optim.subset.general import LikelihoodPath, likelihood_path
+from sparsestat.optim.subset.likelihood import (
+    HazardLikelihood,
+    Likelihood,
+    SampleLikelihood,
+    SoftmaxLikelihood,
+)
 from sparsestat.optim.subset.path import SubsetPath, subset_path
 from sparsestat.optim.subset.problem import (
     GramSource,
@@ -12,11 +20,19 @@ from sparsestat.optim.subset.problem import (
 
 __all__ = [
     "GramSource",
+    "HazardLikelihood",
+    "Likelihood",
+    "LikelihoodPath",
+    "LikelihoodProblem",
     "MatrixSource",
+    "Point",
+    "SampleLikelihood",
+    "SoftmaxLikelihood",
     "SubsetPath",
     "SubsetProblem",
     "SubsetResult",
     "exact_subset",
+    "likelihood_path",
     "make_problem",
     "problem_of_design",
     "subset_path",

@@ -1,0 +1,74 @@
+"""Sizes, groups and features that searches for subsets are asked for, checked."""
+
+import numpy as np
+
+from sparsestat.utils.feature_groups import check_feature_groups
+
+__all__ = ["checked_features", "checked_sizes", "checked_units"]
+
+
+def checked_units(model, n_features: int) -> tuple[np.ndarray | None, int]:
+    """Labels of `feature_groups` and how many there are; features alone are groups."""
+    if model.feature_groups is None:
+        return None, n_features
+    names = getattr(model, "feature_names_in_", None)
+    groups = check_feature_groups(model.feature_groups, n_features, names)
+    labels, n_units = groups.labels.copy(), len(groups.names)
+    free = np.flatnonzero(labels < 0)  # features without a group are alone
+    labels[free] = n_units + np.arange(len(free))
+    return labels, n_units + len(free)
+
+
+def checked_sizes(
+    model, n_locked: int, n_units: int, total: float
+) -> tuple[np.ndarray | None, int | None]:
+    """`n_nonzero_coefs` as an array and `max_nonzero_coefs`, both within their limits.
+
+    Parameters
+    ----------
+    model : estimator
+    n_locked, n_units : int
+        Units that are in every subset, and all.
+    total : float
+        Number of samples, or the sum of their weights.
+    """
+    name = type(model).__name__
+    most = max(min(n_units, int(np.ceil(total)) - 1), 0)
+    sizes, top = model.n_nonzero_coefs, model.max_nonzero_coefs
+    if sizes is not None:
+        sizes = np.unique(np.atleast_1d(sizes))
+        for size in (sizes[0], sizes[-1]):
+            if not n_locked <= size <= max(most, n_locked):
+                raise ValueError(
+                    f"{name}: n_nonzero_coefs must be in [{n_locked}, "
+                    f"{max(most, n_locked)}], from the number of features in "
+                    "always_select to that of all, or of samples less one; got "
+                    f"{int(size)}."
+                )
+    if top is not None and (top < n_locked or (sizes is None and top > most)):
+        raise ValueError(
+            f"{name}: max_nonzero_coefs must be in [{n_locked}, {most}], from the "
+            "number of features in always_select to that of all, or of samples "
+            f"less one; got {top}."
+        )
+    return sizes, top
+
+
+def checked_features(values, name: str, n_features: int) -> np.ndarray:
+    """Indices of features, increasing."""
+    if values is None:
+        return np.array([], np.int64)
+    array = np.asarray(values)
+    if array.size == 0:
+        return np.array([], np.int64)
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise ValueError(
+            f"{name} must be a 1-D array of indices of features; got {array.dtype} of "
+            f"shape {array.shape}."
+        )
+    if array.min() < 0 or array.max() >= n_features:
+        worst = array.min() if array.min() < 0 else array.max()
+        raise ValueError(
+            f"{name} must hold indices in [0, {n_features}); got {int(worst)}."
+        )
+    return np.unique(array).astype(np.int64)

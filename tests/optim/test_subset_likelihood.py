@@ -1,0 +1,196 @@
+"""Likelihoods and searches for subsets against differences, refits and enumeration."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from scipy.optimize import approx_fprime
+
+from sparsestat.optim.datafits import Gamma, Logistic, Poisson, Quadratic
+from sparsestat.optim.design import make_design, with_norms
+from sparsestat.optim.subset import (
+    HazardLikelihood,
+    LikelihoodProblem,
+    SampleLikelihood,
+    SoftmaxLikelihood,
+    likelihood_path,
+)
+from sparsestat.optim.subset._exchanges import Exchanges
+from sparsestat.optim.subset._newton import maximise
+from sparsestat.optim.subset.path import make_units
+
+KINDS = ["gaussian", "logistic", "poisson", "gamma", "softmax", "breslow", "efron"]
+NOTHING = np.array([], np.int64)
+
+
+def correlated(rng, n, p, rho):
+    X = rng.standard_normal((n, p))
+    for j in range(1, p):
+        X[:, j] = rho * X[:, j - 1] + np.sqrt(1 - rho**2) * X[:, j]
+    return X
+
+
+def likelihood_of(kind, rng, z, weight, offset=None):
+    """Targets drawn from linear predictions z, and their likelihood."""
+    n = len(z)
+    if kind == "softmax":
+        scores = np.column_stack([z, -z, 0 * z]) + rng.gumbel(size=(n, 3))
+        off = None if offset is None else np.column_stack([offset, 0 * z, -offset])
+        return SoftmaxLikelihood(scores.argmax(axis=1), 3, off, weight)
+    if kind in ("breslow", "efron"):
+        time = np.ceil(4 * rng.exponential(np.exp(-z)))
+        return HazardLikelihood(time, rng.random(n) < 0.8, kind, offset, weight)
+    mean = np.exp(np.clip(0.6 * z, -3, 3))
+    datafit, y = {
+        "gaussian": (Quadratic(), z + rng.standard_normal(n)),
+        "logistic": (Logistic(), np.where(rng.logistic(size=n) < z, 1.0, -1.0)),
+        "poisson": (Poisson(), rng.poisson(mean).astype(float)),
+        "gamma": (Gamma(), mean * rng.gamma(2.0, 0.5, size=n)),
+    }[kind]
+    return SampleLikelihood(datafit, y, offset, True, weight)
+
+
+def problem_of(kind, seed=0, n=90, p=7, rho=0.8, *, ridge=0.0, labels=None):
+    rng = np.random.default_rng(seed)
+    X = correlated(rng, n, p, rho)
+    coef = np.zeros(p)
+    coef[rng.choice(p, 3, replace=False)] = rng.choice([-1.0, 1.0], 3)
+    weight = rng.integers(1, 3, n).astype(float)
+    share = weight / weight.sum()
+    design = make_design(X, sample_weight=share, standardize=True)
+    likelihood = likelihood_of(kind, rng, X @ coef, weight)
+    units = None if labels is None else make_units(np.asarray(labels))
+    has_intercept = kind not in ("breslow", "efron")
+    return LikelihoodProblem(
+        with_norms(design, share), likelihood, np.full(p, ridge), units,
+        has_intercept, 1e-9,
+    )  # fmt: skip
+
+
+def fit(problem, units):
+    null = problem.null
+    return maximise(
+        problem, np.array(units, np.int64), (NOTHING, null.coef, null.intercept)
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_derivatives_are_those_of_differences(kind):
+    rng = np.random.default_rng(3)
+    n = 12
+    weight = rng.integers(0, 3, n).astype(float)
+    weight[:6] = 1.0
+    offset = rng.standard_normal(n)
+    found = likelihood_of(kind, rng, rng.standard_normal(n), weight, offset)
+    shape = len(found.rows), found.n_columns
+    z = 0.5 * rng.standard_normal(shape)
+    u, curvature = found.derivatives(z)
+    slope = approx_fprime(z.ravel(), lambda v: found.value(v.reshape(shape)), 1e-7)
+    np.testing.assert_allclose(-u.ravel(), slope, atol=1e-6)
+    block = rng.standard_normal((2, shape[0]))
+    bent = found.bend(curvature, block)
+    for a in range(shape[1]):
+        for v in range(2):
+            step = np.zeros(shape)
+            step[:, a] = 1e-6 * block[v]
+            change = found.derivatives(z - step)[0] - found.derivatives(z + step)[0]
+            np.testing.assert_allclose(bent[v, a].T, change / 2e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_enumeration(kind):
+    problem = problem_of(kind, seed=1)
+    sizes = np.arange(5)
+    best = [
+        min(fit(problem, A).objective for A in combinations(range(7), size))
+        for size in sizes
+    ]
+    for solver in ("swap", "exact"):
+        path = likelihood_path(problem_of(kind, seed=1), sizes, solver=solver)
+        found = [point.objective for point in path.points]
+        np.testing.assert_allclose(found, best, rtol=1e-9)
+        assert all(point.gradient <= problem.tol for point in path.points)
+        assert (path.lower_bounds <= np.array(best) * (1 + 1e-9)).all()
+    assert path.optimal.all()
+
+
+@pytest.mark.parametrize("max_nodes", [0, 1, 4, 12])
+@pytest.mark.parametrize("kind", ["logistic", "poisson"])
+def test_stopped_search_bounds_the_optimum(kind, max_nodes):
+    sizes = [3]
+    full = likelihood_path(problem_of(kind, seed=2, p=9), sizes, solver="exact")
+    assert full.optimal[0]
+    path = likelihood_path(
+        problem_of(kind, seed=2, p=9), sizes, solver="exact", max_nodes=max_nodes
+    )
+    best = full.points[0].objective
+    assert path.lower_bounds[0] <= best * (1 + 1e-12)
+    assert path.n_nodes <= max_nodes + 9
+    assert path.points[0].objective >= best * (1 - 1e-12)
+
+
+@pytest.mark.parametrize(
+    "labels, ridge", [(None, 0.0), (None, 0.1), ([0, 1, 0, 2, 1, 3, 2], 0.02)]
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_exchanges_are_those_of_the_quadratic_model(kind, labels, ridge):
+    """Promised changes against the quadratic model solved with each set of units."""
+    problem = problem_of(kind, seed=4, ridge=ridge, labels=labels)
+    active = [1, 2]
+    point = fit(problem, active)
+    table = Exchanges(problem, point)
+    p, m = len(problem.usable), problem.m
+    first = int(problem.fit_intercept)
+    B = problem.matrix(np.arange(p))
+    u, curvature = problem.likelihood.derivatives(point.z)
+    G = problem.likelihood.bend(curvature, B).transpose(0, 1, 2, 3)
+    H = np.einsum("iabn,jn->iajb", G, B).reshape(m * len(B), m * len(B))
+    H += np.diag(np.repeat(problem.penalty(np.arange(p)), m))
+    theta = np.zeros((len(B), m))
+    theta[first + point.features] = point.coef
+    if first:
+        theta[0] = point.intercept
+    gradient = (B @ u - problem.penalty(np.arange(p))[:, None] * theta).ravel()
+    linear = H @ theta.ravel() + gradient
+
+    def least(units):
+        rows = np.concatenate([np.arange(first), first + problem.features(units)])
+        at = (rows.astype(int)[:, None] * m + np.arange(m)).ravel()
+        if len(at) == 0:
+            return 0.0
+        c = linear[at]
+        return -0.5 * c @ np.linalg.lstsq(H[np.ix_(at, at)], c, rcond=1e-12)[0]
+
+    now = least(np.array(active))
+    for k, j in enumerate(table.outside):
+        gain = now - least(np.array([*active, j]))
+        assert table.gains[k] == pytest.approx(gain, rel=1e-6, abs=1e-11)
+    for i, unit in enumerate(active):
+        rest = np.array([a for a in active if a != unit])
+        assert table.costs[i] == pytest.approx(least(rest) - now, rel=1e-6, abs=1e-11)
+        without = table.gains_without(i)
+        for k, j in enumerate(table.outside):
+            gain = least(rest) - least(np.append(rest, j))
+            assert without[k] == pytest.approx(gain, rel=1e-6, abs=1e-11)
+
+
+def test_sizes_never_get_worse():
+    for seed in range(5):
+        problem = problem_of("logistic", seed=seed, p=12, rho=0.95)
+        path = likelihood_path(problem, np.arange(9), solver="swap")
+        objective = [point.objective for point in path.points]
+        assert (np.diff(objective) <= 1e-12).all()
+        single = likelihood_path(
+            problem_of("logistic", seed=seed, p=12, rho=0.95), [4], solver="swap"
+        )
+        assert objective[4] <= single.points[0].objective * (1 + 1e-9)
+
+
+def test_restarts_and_starts():
+    problem = problem_of("poisson", seed=7, p=10, rho=0.95)
+    best = likelihood_path(problem, [3], solver="exact").points[0]
+    again = likelihood_path(
+        problem_of("poisson", seed=7, p=10, rho=0.95), [3], solver="splicing",
+        n_restarts=3, start=[best.units],
+    )  # fmt: skip
+    assert again.points[0].units.tolist() == best.units.tolist()
