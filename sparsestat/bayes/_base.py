@@ -13,9 +13,17 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sparsestat.bayes._columns import Columns
+from sparsestat.bayes._fast import learn_fast
+from sparsestat.bayes._fast_workspace import Workspace
 from sparsestat.bayes._gamp import GampSettings, fit_gamp
 from sparsestat.bayes._kronecker_data import numbers
-from sparsestat.bayes._posterior import Problem, learn, moments, violation
+from sparsestat.bayes._posterior import (
+    TINY_NOISE,
+    Problem,
+    learn,
+    moments,
+    violation,
+)
 from sparsestat.bayes._structured import Settings
 from sparsestat.utils.validation import (
     Boolean,
@@ -58,8 +66,12 @@ _SAMPLING: dict[str, Rule] = {
     "n_samples": Interval(1, inf, closed="left", integer=True),
     "random_state": RandomState,
 }
+# Solvers that take products with X only, so that it may be sparse.
+_PRODUCTS = ("gamp", "fast")
 # First guess of the noise, and the grid of cross-validation, as shares of the power.
 _FIRST_NOISE, _GRID, _FOLDS = 0.1, np.geomspace(1e-5, 0.5, 8), 4
+# Violation up to which fits to folds are taken.
+_FOLD_TOL = 0.3
 # Bisections of the logarithm of the noise until its discrepancy is met.
 _BISECTIONS = 30
 
@@ -81,6 +93,9 @@ class Data(NamedTuple):
         Root mean square of the targets.
     offset : ndarray of shape (n_targets,)
         Means of the targets.
+    kept : dict
+        What "fast" keeps from one fit of these data for the next, and its tolerance
+        where that is another.
     """
 
     columns: Columns
@@ -89,6 +104,7 @@ class Data(NamedTuple):
     weight: np.ndarray
     scale: float
     offset: np.ndarray
+    kept: dict[str, Any]
 
 
 class Found(NamedTuple):
@@ -110,6 +126,8 @@ class Found(NamedTuple):
         Of subsequent targets.
     structure : object or None
         Of the prior, where it is not independent.
+    violation : float or None
+        Largest violated condition of a local minimum, where it is known.
     """
 
     g: np.ndarray
@@ -121,6 +139,7 @@ class Found(NamedTuple):
     residual: float | None = None
     correlation: float = 0.0
     structure: Any = None
+    violation: float | None = None
 
 
 class Summary(NamedTuple):
@@ -163,7 +182,7 @@ class SparseBayesian(RegressorMixin, BaseEstimator):
 
     def _validated(self, X, y, *, multi_output: bool):
         """Matrix, targets as columns and the type of results."""
-        storages = ("csc", "csr") if self.solver == "gamp" else False
+        storages = ("csc", "csr") if self.solver in _PRODUCTS else False
         if isinstance(X, LinearOperator) and self.solver == "gamp":
             vars(self).pop("feature_names_in_", None)
             self.n_features_in_ = X.shape[1]
@@ -210,7 +229,7 @@ class SparseBayesian(RegressorMixin, BaseEstimator):
         scale = float(np.sqrt(power)) or 1.0
         self._mean, self._offset = mean, offset
         rows = np.ones(len(Y)) if weight is None else weight
-        return Data(Columns(X, mean, root), Y / scale, n_rows, rows, scale, offset)
+        return Data(Columns(X, mean, root), Y / scale, n_rows, rows, scale, offset, {})
 
     def _noise(self, data: Data) -> tuple[float, bool]:
         """Noise variance of unit-power data, and whether it stays."""
@@ -230,7 +249,7 @@ class SparseBayesian(RegressorMixin, BaseEstimator):
             return self._validated_noise(data), True
         if policy == "discrepancy":
             return self._discrepant_noise(data), True
-        return float(policy) / data.scale**2, True
+        return max(float(policy) / data.scale**2, TINY_NOISE), True
 
     @staticmethod
     def _is_operator(data: Data) -> bool:
@@ -240,7 +259,7 @@ class SparseBayesian(RegressorMixin, BaseEstimator):
         """The value under which held-out rows have the highest density."""
         weight = data.weight
         folds = _folds(data.columns.X, data.Y, weight)
-        density = np.zeros(len(_GRID))
+        parts = []
         for fold in range(_FOLDS):
             out, inside = folds == fold, (folds != fold) & (folds >= 0)
             if not out.any() or not inside.any():
@@ -248,18 +267,27 @@ class SparseBayesian(RegressorMixin, BaseEstimator):
             part = data._replace(
                 columns=_rows(data.columns, inside), Y=data.Y[inside],
                 n_rows=float(weight[inside].sum()),
+                kept={"tol": max(self.tol, _FOLD_TOL)},
             )  # fmt: skip
             held = _rows(data.columns._replace(root=None), out)
             target = data.Y[out] / np.sqrt(weight[out])[:, None]
-            for i, noise in enumerate(_GRID):
-                found = self._learn(part, noise, True)
-                kept = np.flatnonzero(found.g)
-                A = held.take(kept).dense()
-                variance = noise + self._spread(part, found, A)
-                rest = np.abs(target - A @ found.mean[kept]) ** 2
-                logs = np.log(variance) + rest / variance
-                density[i] -= weight[out] @ logs.sum(axis=1)
+            parts.append((part, held, target, weight[out]))
+        density = np.full(len(_GRID), -inf)
+        # Much noise is fast to fit, and a start for less.
+        for i in reversed(range(len(_GRID))):
+            density[i] = sum(self._density(_GRID[i], *part) for part in parts)
+            if i + 2 < len(_GRID) and density[i] < density[i + 1] < density[i + 2]:
+                break
         return float(_GRID[density.argmax()])
+
+    def _density(self, noise: float, part: Data, held: Columns, target, weight):
+        """Logarithm of the density of held-out rows, but for constants."""
+        found = self._learn(part, noise, True)
+        A = held.take(np.flatnonzero(found.g)).dense()
+        variance = noise + self._spread(part, found, A)
+        rest = np.abs(target - A @ found.mean[found.g > 0.0]) ** 2
+        logs = np.log(variance) + rest / variance
+        return -weight @ logs.sum(axis=1)
 
     def _spread(self, data: Data, found: Found, A) -> np.ndarray:
         """Variances of noiseless predictions at rows A, of each target or of all."""
@@ -289,6 +317,18 @@ class SparseBayesian(RegressorMixin, BaseEstimator):
 
     def _learn(self, data: Data, noise: float, is_fixed: bool) -> Found:
         columns, Y = data.columns, data.Y
+        if self.solver == "fast":
+            if "work" not in data.kept:
+                data.kept["work"] = Workspace(columns, Y, data.n_rows)
+            fit = learn_fast(
+                data.kept["work"], noise, fixed_noise=is_fixed,
+                noise_floor=self.noise_floor, max_iter=self.max_iter,
+                tol=data.kept.get("tol", self.tol),
+            )  # fmt: skip
+            return Found(
+                fit.g, fit.mean, None, fit.noise, fit.n_iter, fit.history,
+                violation=fit.worst,
+            )  # fmt: skip
         if self.solver == "gamp":
             settings = GampSettings(
                 damping=self.damping,
@@ -364,7 +404,9 @@ class SparseBayesian(RegressorMixin, BaseEstimator):
         problem = Problem(data.columns.take(kept).dense(), data.Y, data.n_rows)
         now = moments(problem, found.g[kept], found.noise)
         std[kept] = np.sqrt(found.g[kept] * (1.0 - now.determined))
-        worst = violation(data.columns, data.Y, found.g, found.noise).worst
+        worst = found.violation
+        if worst is None:
+            worst = violation(data.columns, data.Y, found.g, found.noise).worst
         return Summary(now.cost, now.covariance(), std, worst)
 
     def predict(self, X, return_std=False, return_cov=False):
@@ -484,7 +526,7 @@ class SparseBayesian(RegressorMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = self.solver == "gamp"
+        tags.input_tags.sparse = self.solver in _PRODUCTS
         return tags
 
     def _report(self, found: Found, is_fixed: bool, n_rows: float) -> None:

@@ -9,6 +9,8 @@ __all__ = ["Columns", "rotate_rows", "spectral_norm"]
 
 # Power iterations for the spectral norm, and probes for norms of operators.
 _POWER_ITERATIONS, _PROBES = 20, 30
+# Rows or columns that are converted at a time.
+_BLOCK = 256
 # Share of the largest eigenvalue below which a direction is none.
 _RANK = 1e-14
 
@@ -32,7 +34,7 @@ class Columns(NamedTuple):
 
     def product(self, x: np.ndarray) -> np.ndarray:
         """Matrix times columns x."""
-        out = self.X @ x
+        out = _times(self.X, x)
         if self.mean is not None:
             out = out - self.mean @ x
         return out if self.root is None else self.root[:, None] * out
@@ -44,7 +46,7 @@ class Columns(NamedTuple):
         if isinstance(self.X, LinearOperator):
             out = self.X.H @ s
         else:
-            out = (self.X.T @ s.conj()).conj()
+            out = _times(self.X.T, s.conj()).conj()
         if self.mean is not None:
             out = out - np.outer(self.mean.conj(), s.sum(axis=0))
         return out
@@ -143,13 +145,27 @@ def spectral_norm(columns: Columns, kept: np.ndarray) -> float:
     return float(norm)
 
 
+def _times(X, x: np.ndarray) -> np.ndarray:
+    """Product, without a copy of a whole X of another precision."""
+    if not isinstance(X, np.ndarray) or X.dtype == x.dtype:
+        return X @ x
+    if X.flags.f_contiguous:  # of few rows or columns at a time, as they are stored
+        out = np.zeros((X.shape[0], x.shape[1]), np.result_type(X, x))
+        for start in range(0, X.shape[1], _BLOCK):
+            part = slice(start, start + _BLOCK)
+            out += X[:, part] @ x[part]
+        return out
+    parts = range(0, X.shape[0], _BLOCK)
+    return np.concatenate([X[i : i + _BLOCK] @ x for i in parts])
+
+
 def _weighted_squares(X, weight) -> np.ndarray:
     """Weighted sums of squares of the columns, a few rows at a time."""
     energy = np.zeros(X.shape[1])
-    for start in range(0, X.shape[0], 256):
-        part = X[start : start + 256]
+    for start in range(0, X.shape[0], _BLOCK):
+        part = X[start : start + _BLOCK]
         squares = part.real.astype(np.float64) ** 2
         if np.iscomplexobj(part):
             squares += part.imag.astype(np.float64) ** 2
-        energy += weight[start : start + 256] @ squares
+        energy += weight[start : start + _BLOCK] @ squares
     return energy

@@ -95,7 +95,7 @@ def moments(problem: Problem, g: np.ndarray, noise: float, gram=None) -> Moments
         scaled = root[:, None] * gram * root
         B = scaled.copy()
         B[np.diag_indices(k)] += noise
-        lower = np.linalg.cholesky(B)
+        lower = _cholesky(B)
         z = cho_solve((lower, True), root[:, None] * products, check_finite=False)
         mean = root[:, None] * z
         inverse = solve_triangular(lower, np.eye(k), lower=True, check_finite=False)
@@ -114,7 +114,7 @@ def moments(problem: Problem, g: np.ndarray, noise: float, gram=None) -> Moments
     else:
         C = (A * g) @ A.conj().T
         C[np.diag_indices(m)] += noise
-        lower = np.linalg.cholesky(C)
+        lower = _cholesky(C)
         W = solve_triangular(lower, A, lower=True, check_finite=False)
         v = solve_triangular(lower, Y, lower=True, check_finite=False)
         mean = g[:, None] * (W.conj().T @ v)
@@ -137,6 +137,17 @@ def moments(problem: Problem, g: np.ndarray, noise: float, gram=None) -> Moments
         covariance,
         halves,
     )
+
+
+def _cholesky(C: np.ndarray) -> np.ndarray:
+    """Factor; of a matrix with a larger diagonal if rounding has made it indefinite."""
+    for share in (0.0, 1e-15, 1e-13, 1e-11):
+        C[np.diag_indices(len(C))] += share * np.abs(C.diagonal()).max(initial=0.0)
+        try:
+            return np.linalg.cholesky(C)
+        except np.linalg.LinAlgError:
+            continue
+    return np.linalg.cholesky(C)
 
 
 class Learnt(NamedTuple):

@@ -1,7 +1,7 @@
 """Sparse Bayesian regression: automatic relevance determination with a certificate.
 
-After Tipping (2001) and Wipf and Nagarajan (2008); by messages after Al-Shoukairi,
-Schniter and Rao (2018), arXiv:1703.03044.
+After Tipping (2001), Tipping and Faul (2003) and Wipf and Nagarajan (2008); by messages
+after Al-Shoukairi, Schniter and Rao (2018), arXiv:1703.03044.
 """
 
 from math import inf
@@ -39,26 +39,31 @@ class SparseBayesianRegression(SparseBayesian):
 
     Parameters
     ----------
-    solver : {"mm", "em", "mackay", "gamp"}, default="mm"
+    solver : {"mm", "em", "mackay", "fast", "gamp"}, default="mm"
         - "mm": majorisation of log det. The cost never rises.
         - "em": expectation maximisation. The cost never rises, but variances fall
           slowly to zero.
         - "mackay": MacKay's fixed point; fast, and usually monotone.
+        - "fast": features are added, changed and removed one at a time by what this
+          gains exactly, and settled together by Newton's method. The cost never rises.
+          Only features that come into question cost more than a look, sparse matrices
+          are taken as they are; best where few features of many matter.
         - "gamp": expectation maximisation with messages in place of matrix inverses.
           It takes products with X only, sparse matrices and linear operators too. Its
           means are exact for its variances, the variances approximate.
     noise_variance : {"auto", "em", "cv", "discrepancy"} or float, default="auto"
-        Variance of the noise, or how it is found: along with the prior ("em"), by the
-        density of rows that were held out ("cv"), or such that the residual has the
-        norm `noise_level`. With fewer rows than features "em" may explain all noise;
-        "auto" is "em" where rows are twice as many, else "cv".
+        Variance of the noise (at least 1e-14 of the power of y), or how it is found:
+        along with the prior ("em"), by the density of rows that were held out ("cv"),
+        or such that the residual has the norm `noise_level`. With fewer rows than
+        features "em" may explain all noise; "auto" is "em" where rows are twice as
+        many, else "cv".
     noise_level : float, default=None
         Expected norm of the noise, for "discrepancy".
     noise_floor : float, default=1e-4
         Least variance that "em" may find, as a share of that of y.
     prune_tol : float, default=1e-8
         Variances below this share of the largest are set to zero, unless it pays to
-        raise them again in the end.
+        raise them again in the end; "fast" has exact zeros without.
     fit_intercept : bool, default=True
         Whether there is an intercept b, under a flat prior.
     coupling : float, default=0.0
@@ -69,7 +74,7 @@ class SparseBayesianRegression(SparseBayesian):
         For "gamp", share of each new message, in (0, 1]; "auto" is what converges, and
         rotates dense matrices to orthogonal rows where independent entries are far.
     max_iter : int, default=1000
-        Iterations at most.
+        Iterations at most; of "fast", looks at all features.
     tol : float, default=1e-3
         Bound of `stationarity_`; for "gamp" of `fixed_point_residual_`.
     tol_step : float, default=1e-8
@@ -133,12 +138,12 @@ class SparseBayesianRegression(SparseBayesian):
 
     References
     ----------
-    Tipping (2001), Sparse Bayesian learning and the relevance vector machine; Wipf and
-    Rao (2004), doi:10.1109/TSP.2004.831016; Wipf and Nagarajan (2008), A new view of
-    automatic relevance determination; Al-Shoukairi, Schniter and Rao (2018),
-    arXiv:1703.03044; Fang, Shen, Li and Li (2015), arXiv:1311.2150, for the coupling,
-    there of precisions; Luo, Guo, Xi, Huang and Li (2021), arXiv:2101.09954, for the
-    rotation.
+    Tipping (2001), Sparse Bayesian learning and the relevance vector machine; Tipping
+    and Faul (2003), Fast marginal likelihood maximisation; Wipf and Rao (2004),
+    doi:10.1109/TSP.2004.831016; Wipf and Nagarajan (2008), A new view of automatic
+    relevance determination; Al-Shoukairi, Schniter and Rao (2018), arXiv:1703.03044;
+    Fang, Shen, Li and Li (2015), arXiv:1311.2150, for the coupling, there of
+    precisions; Luo, Guo, Xi, Huang and Li (2021), arXiv:2101.09954, for the rotation.
 
     Examples
     --------
@@ -153,7 +158,7 @@ class SparseBayesianRegression(SparseBayesian):
     """
 
     _rules: ClassVar[dict[str, Rule]] = {
-        "solver": OneOf("mm", "em", "mackay", "gamp"),
+        "solver": OneOf("mm", "em", "mackay", "fast", "gamp"),
         "coupling": Interval(0, inf, closed="left"),
         **TAIL,
     }
@@ -195,7 +200,7 @@ class SparseBayesianRegression(SparseBayesian):
         Parameters
         ----------
         X : {array-like, sparse matrix, LinearOperator} of shape (n_samples, n_features)
-            Data; sparse matrices and linear operators for "gamp" only.
+            Data; sparse matrices for "fast" and "gamp", linear operators for "gamp".
         y : array-like of shape (n_samples,)
             Target.
         sample_weight : array-like of shape (n_samples,), default=None
