@@ -95,6 +95,10 @@ class SparseLinearModel(FitProgress):
     _rules: ClassVar[dict[str, Rule]] = {}
     # What tells how good a fit is, in a sentence.
     _measure: ClassVar[str] = "the duality gap"
+    # What alpha = 0 means, in a sentence.
+    _free_fit: ClassVar[str] = (
+        "least squares without a penalty; the solution of least norm is returned"
+    )
     # Whether y has a column for each of several tasks.
     _multi_output: ClassVar[bool] = False
 
@@ -132,8 +136,7 @@ class SparseLinearModel(FitProgress):
         alpha = self._strength(penalty, X, sample_weight)
         if alpha == 0.0:
             warnings.warn(
-                f"{type(self).__name__}: alpha=0 is least squares without a penalty; "
-                "the solution of least norm is returned.",
+                f"{type(self).__name__}: alpha=0 is {self._free_fit}.",
                 UserWarning,
                 stacklevel=4,
             )

@@ -36,7 +36,7 @@ class CoxMixin(PenaltyChoice, HazardPredictions):
 
     def _take(self, run, alpha, coef, objective, gap, dtype) -> None:
         super()._take(run, alpha, coef, objective, gap, dtype)
-        run.loss.evaluate(run.fitted(self.coef_)[run.loss.rows])
+        run.loss.evaluate(run.fitted(self._last_coef())[run.loss.rows])
         self.event_times_ = run.loss.sets.times
         self.baseline_hazard_ = run.loss.baseline_hazard()
 
@@ -58,7 +58,7 @@ class SparseCoxRegressor(CoxMixin, NewtonRegressor):
     Parameters
     ----------
     alpha : float, default=0.1
-        Strength of the penalty, > 0.
+        Strength of the penalty, >= 0.
     ties : {"breslow", "efron"}, default="breslow"
         How tied events enter. With "efron" weights enter as in R's ``coxph``.
     l1_ratio : float, default=1.0
@@ -78,6 +78,9 @@ class SparseCoxRegressor(CoxMixin, NewtonRegressor):
     group_weights : "sqrt" or array-like of shape (n_groups,), default="sqrt"
         Weights of the groups: 0 is unpenalised, inf excluded; "sqrt" are the square
         roots of the sizes.
+    overlap : {"error", "latent"}, default="error"
+        What index arrays that share features mean: an error, or that each group has
+        coefficients of its own, whose sums are those of the features.
     penalty_weights : array-like of shape (n_features,), default=None
         The v_j >= 0: 0 leaves a coefficient unpenalised, inf excludes it; None is all
         ones. They are not rescaled.
@@ -120,6 +123,8 @@ class SparseCoxRegressor(CoxMixin, NewtonRegressor):
         only if the penalty is concave.
     feature_groups_ : list of n_groups ndarrays of int
         Features of each group, only if the penalty is on groups.
+    latent_coef_ : ndarray of shape (n_members,)
+        Coefficients of the groups, one after another, only if they overlap.
     objective_ : float
         Objective at `coef_`.
     n_iter_ : int
@@ -169,7 +174,7 @@ class SparseCoxRegressor(CoxMixin, NewtonRegressor):
     """
 
     _rules: ClassVar[dict[str, Rule]] = {
-        "alpha": Interval(0, inf, closed="neither"),
+        "alpha": Interval(0, inf, closed="left"),
         "ties": OneOf("breslow", "efron"),
         "l1_ratio": Interval(0, 1),
         **PENALTIES,
@@ -188,6 +193,7 @@ class SparseCoxRegressor(CoxMixin, NewtonRegressor):
         gamma=None,
         feature_groups=1,
         group_weights="sqrt",
+        overlap="error",
         penalty_weights=None,
         positive=False,
         standardize=False,
@@ -203,6 +209,7 @@ class SparseCoxRegressor(CoxMixin, NewtonRegressor):
         self.gamma = gamma
         self.feature_groups = feature_groups
         self.group_weights = group_weights
+        self.overlap = overlap
         self.penalty_weights = penalty_weights
         self.positive = positive
         self.standardize = standardize

@@ -62,6 +62,9 @@ class SparseCoxRegressorCV(CoxMixin, NewtonCV):
     group_weights : "sqrt" or array-like of shape (n_groups,), default="sqrt"
         Weights of the groups: 0 is unpenalised, inf excluded; "sqrt" are the square
         roots of the sizes.
+    overlap : {"error", "latent"}, default="error"
+        What index arrays that share features mean: an error, or that each group has
+        coefficients of its own, whose sums are those of the features.
     penalty_weights : array-like of shape (n_features,), default=None
         Weights of the penalty: 0 is unpenalised, inf excluded.
     positive : bool, default=False
@@ -116,6 +119,8 @@ class SparseCoxRegressorCV(CoxMixin, NewtonCV):
         only if the penalty is concave.
     feature_groups_ : list of n_groups ndarrays of int
         Features of each group, only if the penalty is on groups.
+    latent_coef_ : ndarray of shape (n_members,)
+        Coefficients of the groups, one after another, only if they overlap.
     objective_ : float
         Objective at `coef_`.
     n_iter_ : int
@@ -178,6 +183,7 @@ class SparseCoxRegressorCV(CoxMixin, NewtonCV):
         gamma=None,
         feature_groups=1,
         group_weights="sqrt",
+        overlap="error",
         penalty_weights=None,
         positive=False,
         standardize=False,
@@ -198,6 +204,7 @@ class SparseCoxRegressorCV(CoxMixin, NewtonCV):
         self.gamma = gamma
         self.feature_groups = feature_groups
         self.group_weights = group_weights
+        self.overlap = overlap
         self.penalty_weights = penalty_weights
         self.positive = positive
         self.standardize = standardize
@@ -274,6 +281,7 @@ def cox_path(
     gamma: float | None = None,
     feature_groups: Any = 1,
     group_weights: Any = "sqrt",
+    overlap: str = "error",
     eps: float | None = 0.05,
     alphas=50,
     sample_weight=None,
@@ -307,6 +315,9 @@ def cox_path(
         Groups of the features; see `GroupLasso`.
     group_weights : "sqrt" or array-like of shape (n_groups,), default="sqrt"
         Weights of the groups.
+    overlap : {"error", "latent"}, default="error"
+        What index arrays that share features mean: an error, or that each group has
+        coefficients of its own, whose sums are those of the features.
     eps : float, default=0.05
         Length of the default grid, smallest over largest strength; None is 1e-4 if
         n_samples > n_features, else 1e-3.
@@ -363,6 +374,7 @@ def cox_path(
         gamma=gamma,
         feature_groups=feature_groups,
         group_weights=group_weights,
+        overlap=overlap,
         eps=eps,
         alphas=alphas,
         penalty_weights=penalty_weights,
@@ -383,4 +395,5 @@ def cox_path(
         found.gap_tol,
         measure=measure_of(run.penalty),
     )
-    return found.alphas, found.coefs.toarray().astype(X.dtype), found.gaps
+    coefs = run.on_features(found.coefs).toarray().astype(X.dtype)
+    return found.alphas, coefs, found.gaps

@@ -62,7 +62,7 @@ class SparseGammaRegressor(_GammaMixin, GeneralizedLinearRegressor):
     Parameters
     ----------
     alpha : float, default=0.1
-        Strength of the penalty, > 0.
+        Strength of the penalty, >= 0.
     l1_ratio : float, default=1.0
         Share of the l1 penalty; 1 is the Lasso, 0 ridge regression.
     penalty : str or NamedTuple, default="elasticnet"
@@ -80,6 +80,9 @@ class SparseGammaRegressor(_GammaMixin, GeneralizedLinearRegressor):
     group_weights : "sqrt" or array-like of shape (n_groups,), default="sqrt"
         Weights of the groups: 0 is unpenalised, inf excluded; "sqrt" are the square
         roots of the sizes.
+    overlap : {"error", "latent"}, default="error"
+        What index arrays that share features mean: an error, or that each group has
+        coefficients of its own, whose sums are those of the features.
     penalty_weights : array-like of shape (n_features,), default=None
         The v_j >= 0: 0 leaves a coefficient unpenalised, inf excludes it; None is all
         ones. They are not rescaled.
@@ -119,6 +122,8 @@ class SparseGammaRegressor(_GammaMixin, GeneralizedLinearRegressor):
         only if the penalty is concave.
     feature_groups_ : list of n_groups ndarrays of int
         Features of each group, only if the penalty is on groups.
+    latent_coef_ : ndarray of shape (n_members,)
+        Coefficients of the groups, one after another, only if they overlap.
     objective_ : float
         Objective at `coef_`.
     n_iter_ : int
@@ -160,7 +165,7 @@ class SparseGammaRegressor(_GammaMixin, GeneralizedLinearRegressor):
     """
 
     _rules: ClassVar[dict[str, Rule]] = {
-        "alpha": Interval(0, inf, closed="neither"),
+        "alpha": Interval(0, inf, closed="left"),
         "l1_ratio": Interval(0, 1),
         **PENALTIES,
         "fit_intercept": Boolean,
@@ -178,6 +183,7 @@ class SparseGammaRegressor(_GammaMixin, GeneralizedLinearRegressor):
         gamma=None,
         feature_groups=1,
         group_weights="sqrt",
+        overlap="error",
         penalty_weights=None,
         positive=False,
         fit_intercept=True,
@@ -193,6 +199,7 @@ class SparseGammaRegressor(_GammaMixin, GeneralizedLinearRegressor):
         self.gamma = gamma
         self.feature_groups = feature_groups
         self.group_weights = group_weights
+        self.overlap = overlap
         self.penalty_weights = penalty_weights
         self.positive = positive
         self.fit_intercept = fit_intercept
@@ -246,6 +253,9 @@ class SparseGammaRegressorCV(_GammaMixin, GeneralizedLinearRegressorCV):
     group_weights : "sqrt" or array-like of shape (n_groups,), default="sqrt"
         Weights of the groups: 0 is unpenalised, inf excluded; "sqrt" are the square
         roots of the sizes.
+    overlap : {"error", "latent"}, default="error"
+        What index arrays that share features mean: an error, or that each group has
+        coefficients of its own, whose sums are those of the features.
     penalty_weights : array-like of shape (n_features,), default=None
         Weights of the penalty: 0 is unpenalised, inf excluded.
     positive : bool, default=False
@@ -298,6 +308,8 @@ class SparseGammaRegressorCV(_GammaMixin, GeneralizedLinearRegressorCV):
         only if the penalty is concave.
     feature_groups_ : list of n_groups ndarrays of int
         Features of each group, only if the penalty is on groups.
+    latent_coef_ : ndarray of shape (n_members,)
+        Coefficients of the groups, one after another, only if they overlap.
     objective_ : float
         Objective at `coef_`.
     n_iter_ : int
@@ -355,6 +367,7 @@ class SparseGammaRegressorCV(_GammaMixin, GeneralizedLinearRegressorCV):
         gamma=None,
         feature_groups=1,
         group_weights="sqrt",
+        overlap="error",
         penalty_weights=None,
         positive=False,
         fit_intercept=True,
@@ -375,6 +388,7 @@ class SparseGammaRegressorCV(_GammaMixin, GeneralizedLinearRegressorCV):
         self.gamma = gamma
         self.feature_groups = feature_groups
         self.group_weights = group_weights
+        self.overlap = overlap
         self.penalty_weights = penalty_weights
         self.positive = positive
         self.fit_intercept = fit_intercept

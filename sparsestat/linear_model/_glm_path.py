@@ -38,6 +38,7 @@ def glm_path(
     gamma: float | None = None,
     feature_groups: Any = 1,
     group_weights: Any = "sqrt",
+    overlap: str = "error",
     eps: float | None = 0.01,
     alphas=50,
     offset=None,
@@ -73,6 +74,9 @@ def glm_path(
         Groups of the features; see `GroupLasso`.
     group_weights : "sqrt" or array-like of shape (n_groups,), default="sqrt"
         Weights of the groups.
+    overlap : {"error", "latent"}, default="error"
+        What index arrays that share features mean: an error, or that each group has
+        coefficients of its own, whose sums are those of the features.
     eps : float, default=0.01
         Length of the default grid, smallest over largest strength; None is 1e-4 if
         n_samples > n_features, else 1e-3.
@@ -150,6 +154,7 @@ def glm_path(
         gamma=gamma,
         feature_groups=feature_groups,
         group_weights=group_weights,
+        overlap=overlap,
         eps=eps,
         alphas=alphas,
         penalty_weights=penalty_weights,
@@ -163,13 +168,14 @@ def glm_path(
     (chosen,) = model._penalties(X.shape[1])
     run = model._run(X, y, sample_weight, chosen, grid_size(alphas))
     found = run.follow(alphas, eps)
-    coefs, gaps = found.coefs.toarray().astype(X.dtype, copy=False), found.gaps
+    latent, gaps = found.coefs.astype(X.dtype).toarray(), found.gaps
+    coefs = run.on_features(found.coefs).astype(X.dtype).toarray()
     concave = kind(run.penalty) == "general"
     if X.dtype != np.float64 and concave:
-        pairs = zip(found.alphas, coefs.T, strict=True)
+        pairs = zip(found.alphas, latent.T, strict=True)
         gaps = np.array([run.stationarity_of(alpha, coef) for alpha, coef in pairs])
     elif X.dtype != np.float64:
-        pairs = zip(found.alphas, coefs.T, strict=True)
+        pairs = zip(found.alphas, latent.T, strict=True)
         rounded = [run.objective_of(alpha, coef) for alpha, coef in pairs]
         gaps = gaps + np.array(rounded) - found.objectives
     if found.intercepts.ndim == 2:

@@ -41,7 +41,7 @@ PENALTIES: dict[str, Rule] = {
     "penalty": OneOf(*_NAMES)
     | Satisfies(_is_penalty, "an object of `optim.penalties` on features or groups"),
     "gamma": Interval(0, inf, closed="neither") | None,
-    **{name: GROUPS[name] for name in ("feature_groups", "group_weights")},
+    **GROUPS,
     "penalty_weights": ArrayLike | None,
     "positive": Boolean,
 }
@@ -103,17 +103,30 @@ class PenaltyChoice:
 
     def _groups(self, n_features: int):
         names = getattr(self, "feature_names_in_", None)
-        return check_feature_groups(self.feature_groups, n_features, names)
+        return check_feature_groups(
+            self.feature_groups, n_features, names, self.overlap
+        )
+
+    def _last_coef(self) -> np.ndarray | None:
+        return getattr(self, "latent_coef_", super()._last_coef())
 
     @property
     def _measure(self) -> str:
         return _VIOLATION if hasattr(self, "stationarity_") else _GAP
 
     def _take(self, run, alpha, coef, objective, gap, dtype) -> None:
-        vars(self).pop("feature_groups_", None)
-        super()._take(run, alpha, coef, objective, gap, dtype)
+        for name in ("feature_groups_", "latent_coef_"):
+            vars(self).pop(name, None)
         if self.penalty in _GROUPS:
-            self.feature_groups_ = self._groups(self.n_features_in_).sets()
+            groups = self._groups(self.n_features_in_)
+            self.feature_groups_ = groups.sets()
+            if groups.overlap:
+                self.latent_coef_ = self._latent(run.rounded(coef, dtype))
+        super()._take(run, alpha, coef, objective, gap, dtype)
+
+    def _latent(self, coef: np.ndarray) -> np.ndarray:
+        """`latent_coef_` from the coefficients of the engine."""
+        return coef
 
     def _certify(self, run, alpha, gap, dtype) -> None:
         for name in ("dual_gap_", "stationarity_"):

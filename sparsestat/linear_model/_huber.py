@@ -6,9 +6,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from sparsestat.linear_model._glm_penalty import PENALTIES, PenaltyChoice
 from sparsestat.linear_model._newton import (
     CHOICE,
-    PENALTY,
     SOLVING,
     NewtonCV,
     NewtonRegressor,
@@ -51,7 +51,7 @@ class _HuberMixin:
 
     def _take(self, run, alpha, coef, objective, gap, dtype) -> None:
         super()._take(run, alpha, coef, objective, gap, dtype)
-        run.objective_of(alpha, self.coef_.astype(np.float64))
+        run.objective_of(alpha, self._last_coef().astype(np.float64))
         self.scale_ = float(run.loss.scale)
         if self.scale == "mad":
             self.scale_ = run.loss.threshold / self.epsilon
@@ -74,7 +74,7 @@ def _loss(kind, relative, y, epsilon, fit_intercept, weight):
     return kind(y, weight, epsilon, fit_intercept)
 
 
-class SparseHuberRegressor(_HuberMixin, NewtonRegressor):
+class SparseHuberRegressor(_HuberMixin, PenaltyChoice, NewtonRegressor):
     r"""Huber's robust regression with an l1 or elastic-net penalty, certified.
 
     With ``scale="concomitant"`` minimises over w, b and the scale
@@ -94,7 +94,7 @@ class SparseHuberRegressor(_HuberMixin, NewtonRegressor):
     Parameters
     ----------
     alpha : float, default=0.1
-        Strength of the penalty, > 0. With a concomitant scale it has no unit: it does
+        Strength of the penalty, >= 0. With a concomitant scale it has no unit: it does
         not change when y is scaled.
     epsilon : float, default=1.35
         Where residuals become outliers: in units of the scale, or in those of y with
@@ -104,6 +104,24 @@ class SparseHuberRegressor(_HuberMixin, NewtonRegressor):
         absolute deviation of y times 1.4826; or 1.
     l1_ratio : float, default=1.0
         Share of the l1 penalty; 1 is the Lasso, 0 ridge regression.
+    penalty : str or NamedTuple, default="elasticnet"
+        "elasticnet", the formula above, is the l1 norm with the default `l1_ratio`;
+        "mcp" and "scad" shrink large coefficients less, or not at all; "group" and
+        "sparse_group" are those of `GroupLasso` and `SparseGroupLasso`. Or an
+        object of `sparsestat.optim.penalties`, whose alpha does not count.
+    gamma : float, default=None
+        Reciprocal of the concavity of "mcp", > 0, or the ratio at which the price of
+        "scad" ends, > 2; None is 3 or 3.7.
+    feature_groups : int, array-like, list of array-likes or callable, default=1
+        Groups for "group" and "sparse_group": their size, a label for each feature,
+        index arrays, or a callable from names of features to labels; -1, NaN or None
+        leaves a feature unpenalised. See `GroupLasso`.
+    group_weights : "sqrt" or array-like of shape (n_groups,), default="sqrt"
+        Weights of the groups: 0 is unpenalised, inf excluded; "sqrt" are the square
+        roots of the sizes.
+    overlap : {"error", "latent"}, default="error"
+        What index arrays that share features mean: an error, or that each group has
+        coefficients of its own, whose sums are those of the features.
     penalty_weights : array-like of shape (n_features,), default=None
         The v_j >= 0: 0 leaves a coefficient unpenalised, inf excludes it; None is all
         ones. They are not rescaled.
@@ -137,6 +155,16 @@ class SparseHuberRegressor(_HuberMixin, NewtonRegressor):
         the optimum.
     dual_gap_tol_ : float
         Bound that was asked for: `tol` times the loss of the null model.
+    stationarity_ : float
+        Largest distance of a derivative of the loss from those of the penalty, in place
+        of `dual_gap_`; only if the penalty is concave.
+    stationarity_tol_ : float
+        Bound that was asked for, `tol` times the largest derivative at the null model;
+        only if the penalty is concave.
+    feature_groups_ : list of n_groups ndarrays of int
+        Features of each group, only if the penalty is on groups.
+    latent_coef_ : ndarray of shape (n_members,)
+        Coefficients of the groups, one after another, only if they overlap.
     objective_ : float
         Objective at `coef_`.
     n_iter_ : int
@@ -180,11 +208,11 @@ class SparseHuberRegressor(_HuberMixin, NewtonRegressor):
     """
 
     _rules: ClassVar[dict[str, Rule]] = {
-        "alpha": Interval(0, inf, closed="neither"),
+        "alpha": Interval(0, inf, closed="left"),
         "epsilon": Interval(0, inf, closed="neither"),
         "scale": OneOf("concomitant", "mad", None),
         "l1_ratio": Interval(0, 1),
-        **PENALTY,
+        **PENALTIES,
         "fit_intercept": Boolean,
         **SOLVING,
         "warm_start": Boolean,
@@ -198,6 +226,11 @@ class SparseHuberRegressor(_HuberMixin, NewtonRegressor):
         epsilon=1.35,
         scale="concomitant",
         l1_ratio=1.0,
+        penalty="elasticnet",
+        gamma=None,
+        feature_groups=1,
+        group_weights="sqrt",
+        overlap="error",
         penalty_weights=None,
         positive=False,
         fit_intercept=True,
@@ -211,6 +244,11 @@ class SparseHuberRegressor(_HuberMixin, NewtonRegressor):
         self.epsilon = epsilon
         self.scale = scale
         self.l1_ratio = l1_ratio
+        self.penalty = penalty
+        self.gamma = gamma
+        self.feature_groups = feature_groups
+        self.group_weights = group_weights
+        self.overlap = overlap
         self.penalty_weights = penalty_weights
         self.positive = positive
         self.fit_intercept = fit_intercept
@@ -221,7 +259,7 @@ class SparseHuberRegressor(_HuberMixin, NewtonRegressor):
         self.verbose = verbose
 
 
-class SparseHuberRegressorCV(_HuberMixin, NewtonCV):
+class SparseHuberRegressorCV(_HuberMixin, PenaltyChoice, NewtonCV):
     """Sparse robust regression with the strength chosen by cross-validation.
 
     The objective is that of :class:`SparseHuberRegressor`. Held-out samples are scored
@@ -252,6 +290,24 @@ class SparseHuberRegressorCV(_HuberMixin, NewtonCV):
         Information criterion in place of cross-validation, and of `cv`, `scoring` and
         `alpha_rule`: of the density whose logarithm is Huber's loss, so with a
         concomitant scale only, among models of at most n / 2 degrees of freedom.
+    penalty : str or NamedTuple, default="elasticnet"
+        "elasticnet", the formula above, is the l1 norm with the default `l1_ratio`;
+        "mcp" and "scad" shrink large coefficients less, or not at all; "group" and
+        "sparse_group" are those of `GroupLasso` and `SparseGroupLasso`. Or an
+        object of `sparsestat.optim.penalties`, whose alpha does not count.
+    gamma : float, default=None
+        Reciprocal of the concavity of "mcp", > 0, or the ratio at which the price of
+        "scad" ends, > 2; None is 3 or 3.7.
+    feature_groups : int, array-like, list of array-likes or callable, default=1
+        Groups for "group" and "sparse_group": their size, a label for each feature,
+        index arrays, or a callable from names of features to labels; -1, NaN or None
+        leaves a feature unpenalised. See `GroupLasso`.
+    group_weights : "sqrt" or array-like of shape (n_groups,), default="sqrt"
+        Weights of the groups: 0 is unpenalised, inf excluded; "sqrt" are the square
+        roots of the sizes.
+    overlap : {"error", "latent"}, default="error"
+        What index arrays that share features mean: an error, or that each group has
+        coefficients of its own, whose sums are those of the features.
     penalty_weights : array-like of shape (n_features,), default=None
         Weights of the penalty: 0 is unpenalised, inf excluded.
     positive : bool, default=False
@@ -297,6 +353,16 @@ class SparseHuberRegressorCV(_HuberMixin, NewtonCV):
         Duality gap at `coef_`.
     dual_gap_tol_ : float
         Bound that was asked for.
+    stationarity_ : float
+        Largest distance of a derivative of the loss from those of the penalty, in place
+        of `dual_gap_`; only if the penalty is concave.
+    stationarity_tol_ : float
+        Bound that was asked for, `tol` times the largest derivative at the null model;
+        only if the penalty is concave.
+    feature_groups_ : list of n_groups ndarrays of int
+        Features of each group, only if the penalty is on groups.
+    latent_coef_ : ndarray of shape (n_members,)
+        Coefficients of the groups, one after another, only if they overlap.
     objective_ : float
         Objective at `coef_`.
     n_iter_ : int
@@ -336,7 +402,7 @@ class SparseHuberRegressorCV(_HuberMixin, NewtonCV):
         "scale": OneOf("concomitant", "mad", None),
         "l1_ratio": Interval(0, 1) | Each(Interval(0, 1)),
         **CHOICE,
-        **PENALTY,
+        **PENALTIES,
         "fit_intercept": Boolean,
         **SOLVING,
         "n_jobs": Jobs,
@@ -355,6 +421,11 @@ class SparseHuberRegressorCV(_HuberMixin, NewtonCV):
         scoring=None,
         alpha_rule="min",
         criterion=None,
+        penalty="elasticnet",
+        gamma=None,
+        feature_groups=1,
+        group_weights="sqrt",
+        overlap="error",
         penalty_weights=None,
         positive=False,
         fit_intercept=True,
@@ -373,6 +444,11 @@ class SparseHuberRegressorCV(_HuberMixin, NewtonCV):
         self.scoring = scoring
         self.alpha_rule = alpha_rule
         self.criterion = criterion
+        self.penalty = penalty
+        self.gamma = gamma
+        self.feature_groups = feature_groups
+        self.group_weights = group_weights
+        self.overlap = overlap
         self.penalty_weights = penalty_weights
         self.positive = positive
         self.fit_intercept = fit_intercept

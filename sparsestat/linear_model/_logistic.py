@@ -72,10 +72,14 @@ class _Classifier(ClassPredictions):
         return 2.0 * np.average(losses, axis=1, weights=weight)
 
     def _coef(self, run, coef):
-        return coef.reshape(self.n_features_in_, -1).T
+        return run.on_features(coef).reshape(self.n_features_in_, -1).T
+
+    def _latent(self, coef):
+        n_rows = 1 if len(self.classes_) == 2 else len(self.classes_)
+        return coef.reshape(-1, n_rows).T
 
     def _last_coef(self):
-        coef = getattr(self, "coef_", None)
+        coef = getattr(self, "latent_coef_", getattr(self, "coef_", None))
         return None if coef is None else coef.T.ravel()
 
     def _take(self, run, alpha, coef, objective, gap, dtype) -> None:
@@ -100,7 +104,7 @@ class SparseLogisticRegression(_Classifier, GeneralizedLinearModel):
     Parameters
     ----------
     alpha : float, default=0.1
-        Strength of the penalty, > 0; scikit-learn's C is 1 / (n_samples * alpha).
+        Strength of the penalty, >= 0; scikit-learn's C is 1 / (n_samples * alpha).
     l1_ratio : float, default=1.0
         Share of the l1 penalty; 1 is the Lasso, 0 ridge regression.
     penalty : str or NamedTuple, default="elasticnet"
@@ -119,6 +123,9 @@ class SparseLogisticRegression(_Classifier, GeneralizedLinearModel):
     group_weights : "sqrt" or array-like of shape (n_groups,), default="sqrt"
         Weights of the groups: 0 is unpenalised, inf excluded; "sqrt" are the square
         roots of the sizes.
+    overlap : {"error", "latent"}, default="error"
+        What index arrays that share features mean: an error, or that each group has
+        coefficients of its own, whose sums are those of the features.
     penalty_weights : array-like of shape (n_features,), default=None
         The v_j >= 0: 0 leaves a coefficient unpenalised, inf excludes it; None is all
         ones. They are not rescaled.
@@ -162,6 +169,8 @@ class SparseLogisticRegression(_Classifier, GeneralizedLinearModel):
         only if the penalty is concave.
     feature_groups_ : list of n_groups ndarrays of int
         Features of each group, only if the penalty is on groups.
+    latent_coef_ : ndarray of shape (n_members,) or (n_classes, n_members)
+        Coefficients of the groups, one after another, only if they overlap.
     objective_ : float
         Objective at `coef_`.
     n_iter_ : int
@@ -204,7 +213,7 @@ class SparseLogisticRegression(_Classifier, GeneralizedLinearModel):
     """
 
     _rules: ClassVar[dict[str, Rule]] = {
-        "alpha": Interval(0, inf, closed="neither"),
+        "alpha": Interval(0, inf, closed="left"),
         "l1_ratio": Interval(0, 1),
         **PENALTIES,
         "class_weight": CLASS_WEIGHT,
@@ -223,6 +232,7 @@ class SparseLogisticRegression(_Classifier, GeneralizedLinearModel):
         gamma=None,
         feature_groups=1,
         group_weights="sqrt",
+        overlap="error",
         penalty_weights=None,
         positive=False,
         class_weight=None,
@@ -239,6 +249,7 @@ class SparseLogisticRegression(_Classifier, GeneralizedLinearModel):
         self.gamma = gamma
         self.feature_groups = feature_groups
         self.group_weights = group_weights
+        self.overlap = overlap
         self.penalty_weights = penalty_weights
         self.positive = positive
         self.class_weight = class_weight
@@ -293,6 +304,9 @@ class SparseLogisticRegressionCV(_Classifier, GeneralizedLinearModelCV):
     group_weights : "sqrt" or array-like of shape (n_groups,), default="sqrt"
         Weights of the groups: 0 is unpenalised, inf excluded; "sqrt" are the square
         roots of the sizes.
+    overlap : {"error", "latent"}, default="error"
+        What index arrays that share features mean: an error, or that each group has
+        coefficients of its own, whose sums are those of the features.
     penalty_weights : array-like of shape (n_features,), default=None
         Weights of the penalty: 0 is unpenalised, inf excluded.
     positive : bool, default=False
@@ -351,6 +365,8 @@ class SparseLogisticRegressionCV(_Classifier, GeneralizedLinearModelCV):
         only if the penalty is concave.
     feature_groups_ : list of n_groups ndarrays of int
         Features of each group, only if the penalty is on groups.
+    latent_coef_ : ndarray of shape (n_members,) or (n_classes, n_members)
+        Coefficients of the groups, one after another, only if they overlap.
     objective_ : float
         Objective at `coef_`.
     n_iter_ : int
@@ -408,6 +424,7 @@ class SparseLogisticRegressionCV(_Classifier, GeneralizedLinearModelCV):
         gamma=None,
         feature_groups=1,
         group_weights="sqrt",
+        overlap="error",
         penalty_weights=None,
         positive=False,
         class_weight=None,
@@ -429,6 +446,7 @@ class SparseLogisticRegressionCV(_Classifier, GeneralizedLinearModelCV):
         self.gamma = gamma
         self.feature_groups = feature_groups
         self.group_weights = group_weights
+        self.overlap = overlap
         self.penalty_weights = penalty_weights
         self.positive = positive
         self.class_weight = class_weight

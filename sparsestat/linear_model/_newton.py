@@ -9,7 +9,12 @@ from sklearn.base import RegressorMixin
 from sparsestat.linear_model._base import SparseLinearModel, solver_tol
 from sparsestat.linear_model._path_cv import ModelCV
 from sparsestat.optim.newton_run import NewtonRun
-from sparsestat.optim.penalties import ElasticNet
+from sparsestat.optim.penalties import (
+    ElasticNet,
+    is_block,
+    prepare,
+    price_of_features,
+)
 from sparsestat.utils.criteria import CRITERIA, price_of_parameters
 from sparsestat.utils.validation import (
     ArrayLike,
@@ -58,9 +63,18 @@ class NewtonModel(SparseLinearModel):
     """Base of the estimators at one strength."""
 
     _run_class = NewtonRun
+    _free_fit = (
+        "a fit without a penalty; where the best one is not unique or not finite, the "
+        "one returned has a loss as near to the least as tol asks for"
+    )
 
     def _penalty(self, penalty_weights):
         return ElasticNet(1.0, float(self.l1_ratio), penalty_weights, self.positive)
+
+    def _solve(self, X, y, sample_weight, penalty, start):
+        if penalty.alpha == 0.0:
+            penalty = _without_price(penalty, X.shape[1])
+        return super()._solve(X, y, sample_weight, penalty, start)
 
     def _make_loss(self, y) -> Any:
         """A function from weights that sum to one to the loss."""
@@ -101,7 +115,7 @@ class NewtonModelCV(NewtonModel, ModelCV):
 
     def _criterion_along(self, run: NewtonRun, found, n: float, n_features: int):
         """Values of the criterion along a path, of samples whose weights sum to n."""
-        n_outputs = len(run.problem.excluded) // n_features
+        n_outputs = getattr(run.loss, "n_classes", 1)
         n_intercepts = self._n_intercepts(n_outputs)
         dof = run.degrees_of_freedom(found) + n_intercepts
         price = price_of_parameters(
@@ -132,6 +146,18 @@ class NewtonRegressor(RegressorMixin, NewtonModel):
 
 class NewtonCV(RegressorMixin, NewtonModelCV):
     """Base of the cross-validated regressors."""
+
+
+def _without_price(penalty: NamedTuple, n_features: int) -> ElasticNet:
+    """No penalty, on what a penalty does not exclude and with the signs it asks for."""
+    given = prepare(penalty, n_features)
+    if is_block(given):
+        finite = np.isfinite(price_of_features(given))
+        kept = np.bincount(given.features, finite, n_features) > 0.0
+    else:
+        kept = np.isfinite(given.weights)
+    weights = np.where(kept, 0.0, inf)
+    return ElasticNet(1.0, 1.0, weights, bool(getattr(given, "positive", False)))
 
 
 def without_saturated(values: np.ndarray, dof: np.ndarray, n: float) -> np.ndarray:

@@ -54,7 +54,7 @@ class SparseQuantileRegressor(_QuantileMixin, NewtonRegressor):
     Parameters
     ----------
     alpha : float, default=0.1
-        Strength of the penalty, > 0. It has no unit: it does not change when y is
+        Strength of the penalty, >= 0. It has no unit: it does not change when y is
         scaled.
     quantile : float, default=0.5
         Which quantile to predict, in (0, 1).
@@ -132,7 +132,7 @@ class SparseQuantileRegressor(_QuantileMixin, NewtonRegressor):
     """
 
     _rules: ClassVar[dict[str, Rule]] = {
-        "alpha": Interval(0, inf, closed="neither"),
+        "alpha": Interval(0, inf, closed="left"),
         "quantile": Interval(0, 1, closed="neither"),
         "l1_ratio": Interval(0, 1),
         **PENALTY,

@@ -17,6 +17,7 @@ from sparsestat.optim.design import (
     predict,
 )
 from sparsestat.optim.moments import gram_block
+from sparsestat.optim.tasks import Tasks
 
 __all__ = ["Duplicates", "make_duplicates", "on_features", "rounded"]
 
@@ -57,12 +58,16 @@ def on_features(design: Any, coefs: Any) -> Any:
     ----------
     design : Design
     coefs : ndarray of shape (n_coefs,) or csc_array of shape (n_coefs, n_alphas)
+        Of several tasks those of a feature are next to each other.
 
     Returns
     -------
     coefs : of the same kind
         With n_features in place of n_coefs; as it is unless columns are repeated.
     """
+    if isinstance(design, Tasks) and isinstance(design.base, Duplicates):
+        each = sparse.eye_array(design.n_tasks)
+        return sparse.csc_array(sparse.kron(_sums(design.base), each)) @ coefs
     if not isinstance(design, Duplicates):
         return coefs
     return sparse.csc_array(_sums(design)) @ coefs

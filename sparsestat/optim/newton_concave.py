@@ -53,8 +53,8 @@ class ConcaveNewtonPath(NewtonPath):
         self._concave, self._careful = concave, False
         super().__init__(design, smooth, penalty, sample_weight)
 
-    def null(self, penalty: NamedTuple) -> tuple[float, float]:
-        found = super().null(penalty)
+    def null(self, penalty: NamedTuple, target: float) -> tuple[float, float]:
+        found = super().null(penalty, target)
         others = ~self.problem.excluded
         others[self.problem.unpenalised] = False
         slopes = np.abs(self._correlations.values[others])

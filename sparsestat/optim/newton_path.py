@@ -48,6 +48,8 @@ _RANK = 1e-12
 # Ways towards the null model's dual point, back into the domain.
 _SHARES = 10.0 ** np.arange(-14, 0)
 _FIRST_CAPACITY = 64
+# Newton runs at most where nothing is penalised.
+_FREE_ROUNDS = 20
 # Share of its threshold at which a feature of the set enters the quadratic model.
 _NEAR = 0.99
 _MOST_ALPHA = 1e3
@@ -173,9 +175,20 @@ class NewtonPath:
     def n_passes(self) -> float:
         return self._correlations.n_passes
 
-    def null(self, penalty: NamedTuple) -> tuple[float, float]:
-        """Fit intercept and unpenalised features; returns their loss and alpha_max."""
+    @property
+    def is_free(self) -> bool:
+        """Whether no feature has a penalty, so that the null model is the solution."""
+        settled = len(self.problem.unpenalised) + self.problem.excluded.sum()
+        return settled == len(self.problem.excluded)
+
+    def null(self, penalty: NamedTuple, target: float) -> tuple[float, float]:
+        """Fit intercept and unpenalised features; returns their loss and alpha_max.
+
+        The target is that of the gap where nothing else has to be fitted.
+        """
         unit = penalty._replace(alpha=1.0)
+        if self.is_free:
+            return self._null_of_free(unit, target)
         self._minimise(unit, 0.0)
         u, _ = self._dual_point(unit)
         self._anchor = u
@@ -188,7 +201,21 @@ class NewtonPath:
 
     def null_step(self) -> NewtonStep:
         """The null model, exact where nothing is left to explain."""
+        if self.is_free:
+            return self._null
         return self._null._replace(gap=0.0, converged=True)
+
+    def _null_of_free(self, unit, target: float) -> tuple[float, float]:
+        """Fit features that all are free; there may be no finite best fit."""
+        last = np.inf
+        for n_iter in range(1, _FREE_ROUNDS + 1):  # noqa: B007
+            gap = self._minimise(unit, target)
+            if gap <= target or not gap < 0.5 * last:
+                break
+            last = gap
+        self._previous, self.alpha_max, self.scale = 0.0, 0.0, self.value
+        self._null = self._step(unit, target, n_iter, gauges=None)
+        return self.value, 0.0
 
     def start(self, features: np.ndarray, coef: np.ndarray) -> None:
         """Take coefficients of an earlier fit as the starting point."""
@@ -389,6 +416,8 @@ class NewtonPath:
             if self._free_are_solved(penalty, u, correlations)
             else np.inf
         )
+        if self.is_free and objective < gap:
+            return objective, objective, 0.0 * u  # no loss is below zero
         return gap, objective, scale * u
 
     def _sums(self, penalty, correlations: np.ndarray) -> tuple:

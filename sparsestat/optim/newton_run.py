@@ -1,12 +1,13 @@
 """One fit of `NewtonPath`: tolerance, grid and solutions, as `Run` has them."""
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from scipy import sparse
 
 from sparsestat.optim.certificate import fill_curvatures, penalty_value
 from sparsestat.optim.design import Design, make_design, predict, with_norms
+from sparsestat.optim.duplicates import make_duplicates
 from sparsestat.optim.group_descent import block_total, newton_system
 from sparsestat.optim.newton_blocks import BlockNewtonPath
 from sparsestat.optim.newton_concave import (
@@ -61,7 +62,9 @@ class NewtonRun(Run):
     """
 
     gram = None
-    solver_class: type[NewtonPath] = NewtonPath
+    solver_class: ClassVar[type[NewtonPath]] = NewtonPath
+    # Whether penalties on blocks, and without dual, are taken too.
+    any_kind: ClassVar[bool] = True
 
     def __init__(
         self, X, make_loss, penalty, sample_weight, fit_intercept, standardize, tol,
@@ -82,6 +85,9 @@ class NewtonRun(Run):
         if not short or np.isnan(design.norm).any():
             design = with_norms(design, self.weight)
         self.loss = make_loss(self.weight)
+        owners = getattr(self.penalty, "features", None)
+        if owners is not None and not np.array_equal(owners, np.arange(X.shape[1])):
+            design = make_duplicates(design, owners)
         self._repeated, n_classes = self.penalty, getattr(self.loss, "n_classes", 1)
         if n_classes > 1:
             design = make_tasks(design, n_classes)
@@ -90,7 +96,12 @@ class NewtonRun(Run):
         self.solver = self._make_solver(design)
         self.problem = self.solver.problem
         self.max_iter = max_iter
-        self.null_objective, self.alpha_max = self.solver.null(self._screening)
+        free = self._loss_of_intercept() if self.solver.is_free else 0.0
+        self.null_objective, self.alpha_max = self.solver.null(
+            self._screening, tol * free
+        )
+        if self.solver.is_free:
+            self.null_objective = free
         if self.null_objective <= self.loss.rounding:
             self.alpha_max = self.solver.alpha_max = 0.0
         self._scale = self.solver.scale
@@ -101,7 +112,7 @@ class NewtonRun(Run):
         smooth, weight = self.loss, self.weight
         if self._kind == "convex":
             return self.solver_class(design, smooth, self._repeated, weight)
-        if self.solver_class is not NewtonPath or self._kind not in _KINDS:
+        if not self.any_kind or self._kind not in _KINDS:
             raise TypeError(
                 "penalty must be separable and have a dual with "
                 f"{type(smooth).__name__}; got {type(self.penalty).__name__}."
@@ -111,6 +122,15 @@ class NewtonRun(Run):
         concave = self._repeated
         self._screening = tangent_at_zero(concave)
         return ConcaveNewtonPath(design, smooth, self._screening, weight, concave)
+
+    def _loss_of_intercept(self) -> float:
+        """Least loss of constant predictions; the solver's state is kept."""
+        smooth = self.loss
+        intercept = smooth.best_intercept(np.zeros(len(smooth.rows)))
+        zeros = np.zeros(len(smooth.rows))
+        value, _ = smooth.evaluate(zeros + smooth.spread(intercept))
+        smooth.evaluate(self.solver.z)
+        return value
 
     def absolute_tol(self, tol: float) -> float:
         """What a relative tolerance allows a gap, or a violation, to be."""

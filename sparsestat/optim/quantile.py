@@ -160,6 +160,7 @@ class QuantileRun(NewtonRun):
     """As `NewtonRun`, with interior points."""
 
     solver_class = QuantilePath
+    any_kind = False
 
     def degrees_of_freedom(self, found: PathSolution) -> np.ndarray:
         """Numbers of interpolated samples, less one for the intercept.
