@@ -86,7 +86,7 @@ def factorisations(quick: bool) -> list[Method]:
             model = cls(4, max_iter=100, tol=1e-12, random_state=0)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                A = model.fit_transform(X)
+                A = model.fit(X).abundances_
             return model.components_, A, str(model.n_iter_)
 
         return call

@@ -83,7 +83,8 @@ class ConstrainedNMF(BlindUnmixer):
         leaves the light of a pixel free.
 
     asc_delta : float, default=15.0
-        Value of the band that a soft sum to one adds.
+        Value of the band that a soft sum to one adds, in units of `X`; the larger, the
+        harder.
 
     scale : {"purest", "initial"}, default="purest"
         What fixes the brightness of an endmember where nothing else does: that its
@@ -127,7 +128,8 @@ class ConstrainedNMF(BlindUnmixer):
         Endmembers E.
 
     abundances_ : ndarray of shape (n_samples, n_components)
-        Abundances A of the pixels that were fitted.
+        Abundances A of the pixels that were fitted, found together with E; `transform`
+        starts anew, and takes each pixel on its own.
 
     abundances_raw_ : ndarray of shape (n_samples, n_components)
         The same before `normalize` divides them by their sums.

@@ -75,7 +75,8 @@ class GraphNMF(BlindUnmixer):
         Endmembers E.
 
     abundances_ : ndarray of shape (n_samples, n_components)
-        Abundances A of the pixels that were fitted.
+        Abundances A of the pixels that were fitted, found together with E; `transform`
+        starts anew, and takes each pixel on its own.
 
     abundances_raw_ : ndarray of shape (n_samples, n_components)
         The same before `normalize` divides them by their sums.
@@ -253,7 +254,8 @@ class LocalWeightNMF(BlindUnmixer):
         Endmembers E.
 
     abundances_ : ndarray of shape (n_samples, n_components)
-        Abundances A of the pixels that were fitted.
+        Abundances A of the pixels that were fitted, found together with E; `transform`
+        starts anew, and takes each pixel on its own.
 
     abundances_raw_ : ndarray of shape (n_samples, n_components)
         The same before `normalize` divides them by their sums.

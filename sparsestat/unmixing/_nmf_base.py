@@ -177,24 +177,6 @@ class BlindUnmixer(CallbackSupportMixin, Unmixer):
         )
         return self
 
-    def fit_transform(self, X, y=None):
-        """Find endmembers, and return the abundances.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Pixels, a spectrum in each row.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        abundances : ndarray of shape (n_samples, n_components)
-            `abundances_`, which a graph may have made alike; `transform` takes each
-            pixel on its own.
-        """
-        return self.fit(X, y).abundances_
-
     def score(self, X, y=None):
         """Minus the root mean squared error of the reconstruction; higher is better.
 

@@ -37,7 +37,8 @@ class EDCNMF(BlindUnmixer):
         leaves the light of a pixel free.
 
     asc_delta : float, default=15.0
-        Value of the band that a soft sum to one adds.
+        Value of the band that a soft sum to one adds, in units of `X`; the larger, the
+        harder.
 
     init : {"robust", "nfindr", "vca"} or array-like, default="robust"
         Endmembers to start with: by :class:`NFINDR` on the bands whose signal stands
@@ -73,7 +74,8 @@ class EDCNMF(BlindUnmixer):
         Endmembers E.
 
     abundances_ : ndarray of shape (n_samples, n_components)
-        Abundances A of the pixels that were fitted.
+        Abundances A of the pixels that were fitted, found together with E; `transform`
+        starts anew, and takes each pixel on its own.
 
     abundances_raw_ : ndarray of shape (n_samples, n_components)
         The same before `normalize` divides them by their sums.
@@ -208,7 +210,8 @@ class MinVolumeNMF(BlindUnmixer):
         leaves the light of a pixel free.
 
     asc_delta : float, default=15.0
-        Value of the band that a soft sum to one adds.
+        Value of the band that a soft sum to one adds, in units of `X`; the larger, the
+        harder.
 
     init : {"robust", "nfindr", "vca"} or array-like, default="robust"
         Endmembers to start with: by :class:`NFINDR` on the bands whose signal stands
@@ -244,7 +247,8 @@ class MinVolumeNMF(BlindUnmixer):
         Endmembers E.
 
     abundances_ : ndarray of shape (n_samples, n_components)
-        Abundances A of the pixels that were fitted.
+        Abundances A of the pixels that were fitted, found together with E; `transform`
+        starts anew, and takes each pixel on its own.
 
     abundances_raw_ : ndarray of shape (n_samples, n_components)
         The same before `normalize` divides them by their sums.

@@ -16,8 +16,8 @@ class CorrentropyNMF(BlindUnmixer):
         \sigma^2 \sum_l \bigl(1 - e^{-r_l^2 / 2 \sigma^2}\bigr)
         + \alpha \sum_{nk} (a_{nk} + 10^{-3})^p
 
-    with the norms r of the residuals of the bands.
-    The mean of each endmember is fixed as in :class:`ConstrainedNMF`.
+    with the norms r of the residuals of the bands. A weak sum to one keeps
+    abundances apart from the brightness of materials, and still follows the light.
 
     Parameters
     ----------
@@ -40,9 +40,13 @@ class CorrentropyNMF(BlindUnmixer):
         - h: learnt from the sparseness of its abundances by one of three measures, or
         how alike it is to its neighbours in the image, or given for each sample.
 
-    sum_to_one : {"simplex", "soft"} or None, default=None
+    sum_to_one : {"simplex", "soft"} or None, default="soft"
         Whether the abundances of a pixel sum to one: exactly, or as one more band; None
         leaves the light of a pixel free.
+
+    asc_delta : float, default=0.3
+        Value of the band that a soft sum to one adds, in units of `X`; the larger, the
+        harder.
 
     init : {"robust", "nfindr", "vca"} or array-like, default="robust"
         Endmembers to start with: by :class:`NFINDR` on the bands whose signal stands
@@ -78,7 +82,8 @@ class CorrentropyNMF(BlindUnmixer):
         Endmembers E.
 
     abundances_ : ndarray of shape (n_samples, n_components)
-        Abundances A of the pixels that were fitted.
+        Abundances A of the pixels that were fitted, found together with E; `transform`
+        starts anew, and takes each pixel on its own.
 
     abundances_raw_ : ndarray of shape (n_samples, n_components)
         The same before `normalize` divides them by their sums.
@@ -148,6 +153,7 @@ class CorrentropyNMF(BlindUnmixer):
         "theta",
         "guide",
         "sum_to_one",
+        "asc_delta",
         "init",
         "solver",
         "max_iter",
@@ -167,7 +173,8 @@ class CorrentropyNMF(BlindUnmixer):
         p=0.5,
         theta=1.0,
         guide=None,
-        sum_to_one=None,
+        sum_to_one="soft",
+        asc_delta=0.3,
         init="robust",
         solver="exact",
         max_iter=500,
@@ -184,6 +191,7 @@ class CorrentropyNMF(BlindUnmixer):
         self.theta = theta
         self.guide = guide
         self.sum_to_one = sum_to_one
+        self.asc_delta = asc_delta
         self.init = init
         self.solver = solver
         self.max_iter = max_iter
@@ -211,7 +219,7 @@ class RRLbS(BlindUnmixer):
     n_components : int or "auto", default="auto"
         Number of endmembers; ``"auto"`` asks :func:`hysime`.
 
-    alpha : float or "hoyer", default=0.1
+    alpha : float or "hoyer", default=0.02
         Strength of the penalty, in units of `X` squared; ``"hoyer"`` is the mean
         sparseness of the bands (Qian et al., 2011).
 
@@ -261,7 +269,8 @@ class RRLbS(BlindUnmixer):
         Endmembers E.
 
     abundances_ : ndarray of shape (n_samples, n_components)
-        Abundances A of the pixels that were fitted.
+        Abundances A of the pixels that were fitted, found together with E; `transform`
+        starts anew, and takes each pixel on its own.
 
     abundances_raw_ : ndarray of shape (n_samples, n_components)
         The same before `normalize` divides them by their sums.
@@ -342,7 +351,7 @@ class RRLbS(BlindUnmixer):
         self,
         n_components="auto",
         *,
-        alpha=0.1,
+        alpha=0.02,
         guide="hoyer",
         p=0.5,
         sum_to_one=None,

@@ -14,7 +14,7 @@ class L1NMF(BlindUnmixer):
     .. math::
         \min_{E \ge 0,\, A \ge 0} \tfrac12 \|X - A E\|_F^2 + \alpha \sum_{nk} a_{nk}
 
-    The mean of each endmember is fixed as in :class:`ConstrainedNMF`.
+    Abundances sum to about one, unless `sum_to_one` says otherwise.
 
     Parameters
     ----------
@@ -25,9 +25,13 @@ class L1NMF(BlindUnmixer):
         Strength of the penalty, in units of `X` squared; ``"hoyer"`` is the mean
         sparseness of the bands (Qian et al., 2011).
 
-    sum_to_one : {"simplex", "soft"} or None, default=None
+    sum_to_one : {"simplex", "soft"} or None, default="soft"
         Whether the abundances of a pixel sum to one: exactly, or as one more band; None
         leaves the light of a pixel free.
+
+    asc_delta : float, default=0.3
+        Value of the band that a soft sum to one adds, in units of `X`; the larger, the
+        harder.
 
     init : {"robust", "nfindr", "vca"} or array-like, default="robust"
         Endmembers to start with: by :class:`NFINDR` on the bands whose signal stands
@@ -63,7 +67,8 @@ class L1NMF(BlindUnmixer):
         Endmembers E.
 
     abundances_ : ndarray of shape (n_samples, n_components)
-        Abundances A of the pixels that were fitted.
+        Abundances A of the pixels that were fitted, found together with E; `transform`
+        starts anew, and takes each pixel on its own.
 
     abundances_raw_ : ndarray of shape (n_samples, n_components)
         The same before `normalize` divides them by their sums.
@@ -123,6 +128,7 @@ class L1NMF(BlindUnmixer):
         "n_components",
         "alpha",
         "sum_to_one",
+        "asc_delta",
         "init",
         "solver",
         "max_iter",
@@ -139,7 +145,8 @@ class L1NMF(BlindUnmixer):
         n_components="auto",
         *,
         alpha=0.02,
-        sum_to_one=None,
+        sum_to_one="soft",
+        asc_delta=0.3,
         init="robust",
         solver="exact",
         max_iter=500,
@@ -153,6 +160,7 @@ class L1NMF(BlindUnmixer):
         self.n_components = n_components
         self.alpha = alpha
         self.sum_to_one = sum_to_one
+        self.asc_delta = asc_delta
         self.init = init
         self.solver = solver
         self.max_iter = max_iter
@@ -171,23 +179,27 @@ class LHalfNMF(BlindUnmixer):
         \min_{E \ge 0,\, A \ge 0} \tfrac12 \|X - A E\|_F^2
         + \alpha \sum_{nk} (a_{nk} + 10^{-3})^{1/2}
 
-    The mean of each endmember is fixed as in :class:`ConstrainedNMF`.
+    Abundances sum to about one, unless `sum_to_one` says otherwise.
 
     Parameters
     ----------
     n_components : int or "auto", default="auto"
         Number of endmembers; ``"auto"`` asks :func:`hysime`.
 
-    alpha : float or "hoyer", default="hoyer"
+    alpha : float or "hoyer", default=0.02
         Strength of the penalty, in units of `X` squared; ``"hoyer"`` is the mean
         sparseness of the bands (Qian et al., 2011).
 
     p : float, default=0.5
         Power of the penalty, in (0, 1].
 
-    sum_to_one : {"simplex", "soft"} or None, default=None
+    sum_to_one : {"simplex", "soft"} or None, default="soft"
         Whether the abundances of a pixel sum to one: exactly, or as one more band; None
         leaves the light of a pixel free.
+
+    asc_delta : float, default=15.0
+        Value of the band that a soft sum to one adds, in units of `X`; the larger, the
+        harder.
 
     init : {"robust", "nfindr", "vca"} or array-like, default="robust"
         Endmembers to start with: by :class:`NFINDR` on the bands whose signal stands
@@ -223,7 +235,8 @@ class LHalfNMF(BlindUnmixer):
         Endmembers E.
 
     abundances_ : ndarray of shape (n_samples, n_components)
-        Abundances A of the pixels that were fitted.
+        Abundances A of the pixels that were fitted, found together with E; `transform`
+        starts anew, and takes each pixel on its own.
 
     abundances_raw_ : ndarray of shape (n_samples, n_components)
         The same before `normalize` divides them by their sums.
@@ -282,6 +295,7 @@ class LHalfNMF(BlindUnmixer):
         "alpha",
         "p",
         "sum_to_one",
+        "asc_delta",
         "init",
         "solver",
         "max_iter",
@@ -297,9 +311,10 @@ class LHalfNMF(BlindUnmixer):
         self,
         n_components="auto",
         *,
-        alpha="hoyer",
+        alpha=0.02,
         p=0.5,
-        sum_to_one=None,
+        sum_to_one="soft",
+        asc_delta=15.0,
         init="robust",
         solver="exact",
         max_iter=500,
@@ -314,6 +329,7 @@ class LHalfNMF(BlindUnmixer):
         self.alpha = alpha
         self.p = p
         self.sum_to_one = sum_to_one
+        self.asc_delta = asc_delta
         self.init = init
         self.solver = solver
         self.max_iter = max_iter
@@ -334,7 +350,7 @@ class DgSNMF(BlindUnmixer):
 
     A pixel that is like its neighbours in the image, h near one, is taken as pure. New
     pixels have no neighbours: `transform` takes the power `p`.
-    The mean of each endmember is fixed as in :class:`ConstrainedNMF`.
+    Abundances sum to about one, unless `sum_to_one` says otherwise.
 
     Parameters
     ----------
@@ -352,9 +368,13 @@ class DgSNMF(BlindUnmixer):
     p : float, default=0.5
         Power of the penalty, in (0, 1].
 
-    sum_to_one : {"simplex", "soft"} or None, default=None
+    sum_to_one : {"simplex", "soft"} or None, default="soft"
         Whether the abundances of a pixel sum to one: exactly, or as one more band; None
         leaves the light of a pixel free.
+
+    asc_delta : float, default=0.3
+        Value of the band that a soft sum to one adds, in units of `X`; the larger, the
+        harder.
 
     init : {"robust", "nfindr", "vca"} or array-like, default="robust"
         Endmembers to start with: by :class:`NFINDR` on the bands whose signal stands
@@ -390,7 +410,8 @@ class DgSNMF(BlindUnmixer):
         Endmembers E.
 
     abundances_ : ndarray of shape (n_samples, n_components)
-        Abundances A of the pixels that were fitted.
+        Abundances A of the pixels that were fitted, found together with E; `transform`
+        starts anew, and takes each pixel on its own.
 
     abundances_raw_ : ndarray of shape (n_samples, n_components)
         The same before `normalize` divides them by their sums.
@@ -453,6 +474,7 @@ class DgSNMF(BlindUnmixer):
         "alpha",
         "p",
         "sum_to_one",
+        "asc_delta",
         "init",
         "solver",
         "max_iter",
@@ -471,7 +493,8 @@ class DgSNMF(BlindUnmixer):
         image_shape=None,
         alpha=0.02,
         p=0.5,
-        sum_to_one=None,
+        sum_to_one="soft",
+        asc_delta=0.3,
         init="robust",
         solver="exact",
         max_iter=500,
@@ -487,6 +510,7 @@ class DgSNMF(BlindUnmixer):
         self.alpha = alpha
         self.p = p
         self.sum_to_one = sum_to_one
+        self.asc_delta = asc_delta
         self.init = init
         self.solver = solver
         self.max_iter = max_iter

@@ -24,8 +24,9 @@ __all__ = [
 
 # Added to abundances, so that the slope of a power is finite at zero.
 SOFT = 1e-3
-# Bands count as exact below this share of the median residual of the l2,1 norm.
-_FLOOR = 0.1
+# Residuals well below this multiple of the median hardly add to a band's weight: the
+# l2,1 norm tells bad bands from good ones, not good ones from each other.
+_FLOOR = 1.0
 # The sparsest power: a norm of power zero would not tell abundances apart.
 _PUREST = 0.95
 

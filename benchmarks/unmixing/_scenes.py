@@ -1,0 +1,174 @@
+"""Real scenes with a ground truth, and every setting tried on them.
+
+The files are not part of the project: see `sparsestat.datasets.load_hyperspectral`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+
+from benchmarks import _runner
+from benchmarks._case import Case, Settings, Skip
+from benchmarks._runner import ROOT
+
+SCENES = ("samson", "jasper_ridge", "moffett")
+ALPHAS = (0.005, 0.02, 0.05, 0.1, 0.2)
+# How abundances are tied to one: the scale of endmembers, a band, or exactly.
+MODES = {
+    "purest": {"scale": "purest"},
+    "initial": {"scale": "initial"},
+    "soft 0.3": {"sum_to_one": "soft", "asc_delta": 0.3},
+    "soft 1": {"sum_to_one": "soft", "asc_delta": 1.0},
+    "simplex": {"sum_to_one": "simplex"},
+}
+LOSSES = {
+    "sparse": {},
+    "guided": {"guide": "hoyer"},
+    "CorrentropyNMF": {"loss": "correntropy"},
+    "CorrentropyNMF, theta 4": {"loss": "correntropy", "theta": 4.0},
+    "CorrentropyNMF, theta 4, guided": {
+        "loss": "correntropy",
+        "theta": 4.0,
+        "guide": "hoyer",
+    },
+    "RRLbS": {"loss": "l21", "guide": "hoyer"},
+}
+PEERS = ("VCA + FCLS", "VCA + NNLS", "N-FINDR + FCLS", "N-FINDR + NNLS")
+
+
+def events_of(settings: Settings, call: str, **kwargs) -> list[dict]:
+    """Events of a measurement, or the reason that there are none."""
+    if "sparsestat" not in settings.peers:
+        raise Skip("sparsestat was not asked for")
+    events = _runner.measure(call, kwargs, threads=settings.threads, timeout=3600)
+    if events and events[-1]["event"] in ("missing", "error", "timeout"):
+        raise Skip(events[-1]["reason"])
+    return events
+
+
+def scene(name: str):
+    """A scene and its truth, or why it cannot be had."""
+    import os
+
+    from sparsestat.datasets import load_hyperspectral
+
+    home = os.environ.get("SPARSESTAT_DATA")
+    folder = home or ROOT.parent / "shared" / "data"
+    try:
+        return load_hyperspectral(name, data_home=folder)
+    except OSError:
+        raise Skip(f"{name} is not in the data folder (SPARSESTAT_DATA)") from None
+
+
+def scores(true_E, true_A, E, A) -> tuple[float, float]:
+    """Mean spectral angle in radians and error of the abundances, matched by angle."""
+    from sparsestat.metrics import abundance_rmse, match_endmembers, spectral_angle
+
+    order = match_endmembers(true_E, E)
+    angles = spectral_angle(true_E, E)[np.arange(len(true_E)), order]
+    return float(angles.mean()), float(abundance_rmse(true_A, A[:, order]))
+
+
+def _scenes(settings: Settings) -> dict:
+    names = SCENES[-1:] if settings.quick else SCENES
+    found: dict = {}
+    for name in names:
+        for e in events_of(
+            settings,
+            "benchmarks.unmixing._scenes:measure",
+            name=name,
+            quick=settings.quick,
+        ):
+            found.setdefault(e["setting"], {})[name] = e["angle"], e["error"]
+    rows = [
+        [setting, *("{:.3f} / {:.3f}".format(*values[name]) for name in names)]
+        for setting, values in found.items()
+    ]
+    tables = [
+        {
+            "title": f"Mean spectral angle (rad) / error of abundances: all "
+            f"{len(rows)} settings",
+            "head": ["", *names],
+            "rows": rows,
+        }
+    ]
+    if len(names) > 1:
+        tables.insert(0, _left_out(found, names))
+    notes = [
+        "Settings: loss, what ties abundances to one, strength. Abundances are divided "
+        "by their sums; NNLS of the peers likewise. VCA has seed 0 and ten starts.",
+        "Left out: for each method the setting whose ratios to the best peer, of angle "
+        "and error, have the least sum over the two other scenes; its result on the "
+        "scene left out. Best peer: least angle and least error of any, apart. In "
+        "italics what misses the better peer.",
+    ]
+    return {"kind": "tables", "tables": tables, "notes": notes}
+
+
+def _left_out(found, names) -> dict:
+    """What each method, tuned on two scenes, does on the third."""
+    best = {
+        name: [min(found[peer][name][i] for peer in PEERS) for i in (0, 1)]
+        for name in names
+    }
+    rows = [["best peer", *("{:.3f} / {:.3f}".format(*best[name]) for name in names)]]
+    groups = {loss: [s for s in found if s.split("; ")[0] == loss] for loss in LOSSES}
+    groups["any"] = [s for s in found if s not in PEERS]
+    for method, settings in groups.items():
+        row = [method]
+        for name in names:
+
+            def ratio(setting, left_out=name):
+                others = [other for other in names if other != left_out]
+                return sum(
+                    found[setting][other][i] / best[other][i]
+                    for other, i in itertools.product(others, (0, 1))
+                )
+
+            chosen = min(settings, key=ratio)
+            cells = [
+                f"{value:.3f}" if value <= bound else f"*{value:.3f}*"
+                for value, bound in zip(found[chosen][name], best[name], strict=True)
+            ]
+            told = chosen.partition("; ")[2] if method != "any" else chosen
+            row.append(f"{' / '.join(cells)} ({told})")
+        rows.append(row)
+    return {
+        "title": "Tuned on two scenes, told for the third",
+        "head": ["", *(f"{name} left out" for name in names)],
+        "rows": rows,
+    }
+
+
+def measure(name: str, quick: bool = False) -> Iterator[dict]:
+    """Scores of the peers and of every setting on a scene."""
+    from sparsestat.unmixing import NFINDR, NNLS, VCA, ConstrainedNMF
+
+    warnings.simplefilter("ignore")
+    data = scene(name)
+    X = np.maximum(data.X.astype(np.float64), 0.0)
+    truth = data.endmembers, data.abundances
+    p = len(data.endmembers)
+
+    def event(setting, E, A):
+        angle, error = scores(*truth, E, A)
+        return {"event": "fit", "setting": setting, "angle": angle, "error": error}
+
+    for label, model in (("VCA", VCA(p, random_state=0)), ("N-FINDR", NFINDR(p))):
+        E = model.fit(X).components_
+        yield event(f"{label} + FCLS", E, model.transform(X))
+        shares = NNLS(normalize=True).fit(E).transform(X)
+        yield event(f"{label} + NNLS", E, shares)
+    for loss, mode, alpha in itertools.product(LOSSES, MODES, ALPHAS):
+        if quick and (mode, alpha) != ("purest", 0.05):
+            continue
+        options = {**LOSSES[loss], **MODES[mode], "alpha": alpha, "normalize": True}
+        model = ConstrainedNMF(p, max_iter=150, **options).fit(X)
+        yield event(f"{loss}; {mode}, {alpha:g}", model.components_, model.abundances_)
+
+
+CASES = [Case("N.scenes", "Every setting on real scenes, and on one left out", _scenes)]
