@@ -12,6 +12,7 @@ from sparsestat.unmixing._nmf_endmembers import EDCNMF, MinVolumeNMF
 from sparsestat.unmixing._nmf_robust import CorrentropyNMF, RRLbS
 from sparsestat.unmixing._nmf_sparse import L1NMF, DgSNMF, LHalfNMF
 from sparsestat.unmixing._ppi import PPI
+from sparsestat.unmixing._sisal import MVSA, SISAL
 from sparsestat.unmixing._smacc import SMACC
 from sparsestat.unmixing._spa import SPA
 from sparsestat.unmixing._subspace import HySime, estimate_noise, hfc, hysime
@@ -27,9 +28,11 @@ __all__ = [
     "FCLS",
     "L1NMF",
     "MESMA",
+    "MVSA",
     "NFINDR",
     "NNLS",
     "PPI",
+    "SISAL",
     "SMACC",
     "SPA",
     "UCLS",

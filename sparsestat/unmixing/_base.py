@@ -164,6 +164,8 @@ class AbundanceEstimator(Unmixer):
 class JointAbundanceEstimator(AbundanceEstimator):
     """Base of the transformers that solve the pixels of a scene together."""
 
+    _by_pixel = False
+
     def dual_gap(self, X):
         """How far the abundances of a scene may be from optimal.
 
