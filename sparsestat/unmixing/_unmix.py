@@ -14,6 +14,7 @@ from sparsestat.unmixing._extractor import N_COMPONENTS
 from sparsestat.unmixing._fcls import FCLS
 from sparsestat.unmixing._least_squares import NNLS, UCLS
 from sparsestat.unmixing._ppi import PPI
+from sparsestat.unmixing._sisal import MVSA, SISAL
 from sparsestat.unmixing._smacc import SMACC
 from sparsestat.unmixing._spa import SPA
 from sparsestat.unmixing._vca import VCA
@@ -33,8 +34,10 @@ __all__ = ["unmix"]
 
 _EXTRACTORS = {
     "avmax": AVMAX,
+    "mvsa": MVSA,
     "nfindr": NFINDR,
     "ppi": PPI,
+    "sisal": SISAL,
     "smacc": SMACC,
     "spa": SPA,
     "vca": VCA,
@@ -84,9 +87,10 @@ def unmix(
         Number of endmembers; ``"auto"`` asks :func:`hysime`.
 
     extractor : str or estimator, default="nfindr"
-        What finds the endmembers: ``"avmax"``, ``"nfindr"``, ``"ppi"``, ``"smacc"``,
-        ``"spa"``, ``"vca"``; or an estimator with ``components_``, alone or at the end
-        of a pipeline, which is cloned and has its own number.
+        What finds the endmembers: ``"avmax"``, ``"mvsa"``, ``"nfindr"``, ``"ppi"``,
+        ``"sisal"``, ``"smacc"``, ``"spa"``, ``"vca"``; or an
+        estimator with ``components_``, alone or at the end of a pipeline, which is
+        cloned and has its own number.
 
     abundance : {"fcls", "nnls", "ucls"}, estimator or None, default="nnls"
         What finds the abundances; None for those of the extractor itself.

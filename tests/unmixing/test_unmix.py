@@ -14,8 +14,10 @@ from sparsestat.unmixing import (
     NNLS,
     UCLS,
     VCA,
+    CLSUnSAL,
     RRLbS,
     SUnSAL,
+    SUnSALTV,
     _blocks,
     _unmix,
     unmix,
@@ -116,6 +118,23 @@ def test_known_endmembers_are_used(scene):
     assert result.extractor is None
 
 
+def test_pixels_that_depend_on_each_other_are_solved_together(
+    scene, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(_unmix, "ROWS", 60)
+    monkeypatch.setattr(_blocks, "ROWS", 60)
+    np.save(tmp_path / "cube.npy", scene.cube)
+    cube = np.load(tmp_path / "cube.npy", mmap_mode="r")
+    solver = SUnSALTV(image_shape=(20, 26), alpha_tv=0.01)
+    options = {"endmembers": scene.endmembers, "normalize": False}
+    result = unmix(cube, abundance=solver, **options)
+    whole = solver.fit(scene.endmembers).transform(scene.X)
+    np.testing.assert_allclose(result.abundance_maps.reshape(-1, 3), whole, atol=1e-9)
+    joint = CLSUnSAL(alpha=0.1).fit(scene.endmembers)
+    X = cube.reshape(-1, 50)
+    np.testing.assert_allclose(joint.transform(X), joint.transform(scene.X), atol=1e-9)
+
+
 def test_memory_maps_are_read_in_blocks(scene, tmp_path, monkeypatch):
     monkeypatch.setattr(_unmix, "ROWS", 60)
     monkeypatch.setattr(_blocks, "ROWS", 60)
@@ -145,8 +164,9 @@ def test_dask_pixels_are_not_computed(scene, dtype):
         assert A.compute().dtype == dtype
     with pytest.raises(ValueError, match="expecting 50 features"):
         model.transform(X[:, :9])
-    with pytest.raises(TypeError, match="depend on all pixels at once"):
-        FCLS(loss="correntropy").fit(scene.endmembers).transform(X)
+    for joint in (FCLS(loss="correntropy"), CLSUnSAL()):
+        with pytest.raises(TypeError, match="depend on all pixels at once"):
+            joint.fit(scene.endmembers).transform(X)
 
 
 @pytest.mark.parametrize("masked", [False, True])
