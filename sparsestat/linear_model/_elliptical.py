@@ -46,6 +46,7 @@ class Groups(NamedTuple):
     sizes: np.ndarray
     effects: np.ndarray  # Z, (n_samples, n_effects)
     moments: np.ndarray  # Z_i' Z_i, (n_groups, n_effects, n_effects)
+    shares: np.ndarray  # weights of the groups, of mean one over the samples
 
     def sums(self, values: np.ndarray) -> np.ndarray:
         """Sums over the samples of each group."""
@@ -57,8 +58,8 @@ class Groups(NamedTuple):
         return np.reshape(columns, (len(columns), len(self.sizes))).T
 
 
-def make_groups(index: np.ndarray, effects: np.ndarray) -> Groups:
-    """Groups 0, 1, ... of samples with their random effects."""
+def make_groups(index: np.ndarray, effects: np.ndarray, shares=None) -> Groups:
+    """Groups 0, 1, ... of samples with their random effects, perhaps weighted."""
     sizes = np.bincount(index)
     n_effects = effects.shape[1]
     moments = np.zeros((len(sizes), n_effects, n_effects))
@@ -66,7 +67,8 @@ def make_groups(index: np.ndarray, effects: np.ndarray) -> Groups:
         for b in range(n_effects):
             product = effects[:, a] * effects[:, b]
             moments[:, a, b] = np.bincount(index, product, len(sizes))
-    return Groups(index, sizes, effects, moments)
+    shares = np.ones(len(sizes)) if shares is None else shares
+    return Groups(index, sizes, effects, moments, shares)
 
 
 class Likelihood(NamedTuple):
@@ -92,29 +94,31 @@ def likelihood(groups: Groups, residual: np.ndarray, parts: Components) -> Likel
     squares = groups.sums(residual * residual) - ((t @ C) * solved).sum(axis=1)
     distances = np.maximum(squares, 0.0) / parts.noise
     log_det = sizes * log(parts.noise) + np.linalg.slogdet(A)[1]
-    terms, weights, slope = _radial(distances, sizes, nu)
-    by_psi = 0.5 * (inner.sum(axis=0) - (shrunk.T * weights / parts.noise) @ shrunk)
+    terms, weights, slopes = _radial(distances, sizes, nu)
+    shares = groups.shares
+    by_psi = np.tensordot(shares, inner, 1)
+    by_psi = 0.5 * (by_psi - (shrunk.T * (shares * weights) / parts.noise) @ shrunk)
     by_root = 2.0 * by_psi @ C
     np.fill_diagonal(by_root, by_root.diagonal() * C.diagonal())
-    by_noise = 0.5 * float((sizes - weights * distances).sum())
-    gradient = np.r_[by_noise, by_root[np.tril_indices(len(C))], slope]
-    value = float((0.5 * log_det + terms).sum()) / n
+    by_noise = 0.5 * float(shares @ (sizes - weights * distances))
+    gradient = np.r_[by_noise, by_root[np.tril_indices(len(C))], shares @ slopes]
+    value = float(shares @ (0.5 * log_det + terms)) / n
     return Likelihood(value, distances, weights, shrunk @ (C @ C.T), gradient / n)
 
 
 def _radial(d, m, nu):
-    """Terms of minus the log-density but for the determinant, weights, slope in log nu.
+    """Terms of minus the log-density but for determinants, weights, slopes in log nu.
 
     Terms are (nu + m) / 2 log(1 + d / nu) with the constants of nu and m.
     """
     if isinf(nu):
-        return 0.5 * (d + m * log(2.0 * pi)), np.ones(len(d)), 0.0
+        return 0.5 * (d + m * log(2.0 * pi)), np.ones(len(d)), np.zeros(len(d))
     half = 0.5 * (nu + m)
     growth = np.log1p(d / nu)
     constant = gammaln(0.5 * nu) - gammaln(half) + 0.5 * m * log(nu * pi)
     slope = 0.5 * (growth + digamma(0.5 * nu) - digamma(half) + m / nu)
     slope -= half * d / (nu * (nu + d))
-    return half * growth + constant, 2.0 * half / (nu + d), nu * float(slope.sum())
+    return half * growth + constant, 2.0 * half / (nu + d), nu * slope
 
 
 def fit_components(
@@ -211,13 +215,15 @@ def _slope(gradient, theta, lower, upper) -> float:
 
 
 def whiten(groups: Groups, weights, parts: Components, X):
-    """Rows sqrt(tau_i / sigma^2) M_i^(-1/2) X_i, dense or sparse as X is.
+    """Rows sqrt(s_i tau_i / sigma^2) M_i^(-1/2) X_i, dense or sparse as X is.
+
+    The s_i are the shares of the groups.
 
     M^(-1/2) = I - B H B' with B = Z C and H of the size of the effects: nothing of the
     size of a group is formed.
     """
     n_groups, n_effects = groups.moments.shape[:2]
-    row = np.sqrt(weights / parts.noise)[groups.index]
+    row = np.sqrt(groups.shares * weights / parts.noise)[groups.index]
     if n_effects:
         B = groups.effects @ parts.root
         squares, V = np.linalg.eigh(parts.root.T @ groups.moments @ parts.root)

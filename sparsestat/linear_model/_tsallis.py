@@ -7,7 +7,7 @@ Taylor (1989), doi:10.1080/01621459.1989.10478852.
 """
 
 from math import inf
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -26,17 +26,11 @@ from sparsestat.linear_model._base import (
     warn_unless_converged,
 )
 from sparsestat.linear_model._elliptical import (
-    Components,
-    Groups,
-    fit_components,
-    likelihood,
     make_groups,
-    whiten,
 )
-from sparsestat.optim.datafits import Quadratic
-from sparsestat.optim.path import solve
-from sparsestat.optim.penalties import L1, MCP, SCAD, value
-from sparsestat.optim.pncg import fill_map
+from sparsestat.linear_model._tsallis_rounds import MixedProblem, State
+from sparsestat.optim.penalties import L1, MCP, SCAD
+from sparsestat.utils.criteria import CRITERIA, price_of_parameters
 from sparsestat.utils.validation import (
     ArrayLike,
     Each,
@@ -45,12 +39,15 @@ from sparsestat.utils.validation import (
     Rule,
     Satisfies,
     check_parameters,
+    check_sample_weight,
     check_weights,
 )
 
 __all__ = ["TsallisMixedModel"]
 
 _GAMMA = {"mcp": 3.0, "scad": 3.7}
+# Length of the grid of a criterion, and the tolerance on it.
+_SHORTEST, _COARSE = 1e-2, 1e-3
 
 
 class TsallisMixedModel(RegressorMixin, BaseEstimator):
@@ -76,9 +73,10 @@ class TsallisMixedModel(RegressorMixin, BaseEstimator):
 
     Parameters
     ----------
-    alpha : float, default=0.1
+    alpha : float or {"aic", "aicc", "bic", "ebic"}, default=0.1
         Strength of the penalty, > 0, in units of 1 / y: the loss counts residuals in
-        units of the noise.
+        units of the noise. Or an information criterion that chooses it on a grid, from
+        the largest gradient of the null model to a hundredth of it.
     q : "auto" or float, default="auto"
         Entropic index of a single sample, in [1, 3): 1 is Gaussian, 2 Cauchy, and
         :math:`\nu = (3 - q) / (q - 1)`. "auto" fits it, with :math:`\nu` in [1, 200].
@@ -94,6 +92,10 @@ class TsallisMixedModel(RegressorMixin, BaseEstimator):
         inf excludes it; None is all ones.
     fit_intercept : bool, default=True
         Fit b, which is never penalised.
+    n_path : int, default=10
+        Strengths in which to come down from the null model; with any, a second way
+        returns from a tenth of `alpha`, and the better end counts. 0 starts at the null
+        model. For a criterion the size of the grid, 1 at least.
     max_iter : int, default=200
         Rounds at most of weights, fixed effects and variance components.
     tol : float, default=1e-6
@@ -121,7 +123,13 @@ class TsallisMixedModel(RegressorMixin, BaseEstimator):
         Covariance :math:`\sigma^2 \Psi` of the random effects, the intercept first;
         without `groups` of shape (0, 0).
     groups_ : ndarray of shape (n_groups,)
-        The groups, sorted.
+        The groups, sorted; those of positive weight only.
+    alpha_ : float
+        The strength.
+    alphas_ : ndarray of shape (n_path,)
+        Grid of strengths, decreasing, only if a criterion chooses.
+    criterion_ : ndarray of shape (n_path,)
+        Values of the criterion on the grid, only if it chooses.
     random_effects_ : ndarray of shape (n_groups, n_effects)
         Most probable random effects of each.
     weights_ : ndarray of shape (n_groups,)
@@ -150,10 +158,10 @@ class TsallisMixedModel(RegressorMixin, BaseEstimator):
 
     Notes
     -----
-    The objective is not convex: fits start at the null model. It has no lower bound
-    where the noise vanishes, so :math:`\sigma^2` stays above a millionth of the
-    variance of y. With strong signals the null model can be stationary at strengths
-    where a sparse one is far better: try a smaller `alpha` before you believe it.
+    The objective is not convex, and has no lower bound where the noise vanishes, so
+    :math:`\sigma^2` stays above a millionth of the variance of y. With strong signals
+    the null model is stationary at strengths where a sparse one is far better: hence
+    the two ways of `n_path`.
     Whitening needs a copy of X, sparse where X is, in which the
     samples of a group share their nonzero columns.
 
@@ -178,7 +186,7 @@ class TsallisMixedModel(RegressorMixin, BaseEstimator):
     """
 
     _rules: ClassVar[dict[str, Rule]] = {
-        "alpha": Interval(0, inf, closed="neither"),
+        "alpha": Interval(0, inf, closed="neither") | OneOf(*CRITERIA),
         "q": OneOf("auto") | Interval(1, 3, closed="left"),
         "random_effects": OneOf("intercept")
         | Each(
@@ -188,6 +196,7 @@ class TsallisMixedModel(RegressorMixin, BaseEstimator):
         "penalty": OneOf("l1", "scad", "mcp"),
         "gamma": Interval(0, inf, closed="neither") | None,
         "penalty_weights": ArrayLike | None,
+        "n_path": Interval(0, inf, closed="left", integer=True),
         "solver": OneOf("auto", "pncg"),
         **{name: TAIL[name] for name in ("fit_intercept", "max_iter", "tol")},
         "verbose": TAIL["verbose"],
@@ -204,6 +213,7 @@ class TsallisMixedModel(RegressorMixin, BaseEstimator):
         gamma=None,
         penalty_weights=None,
         fit_intercept=True,
+        n_path=10,
         max_iter=200,
         tol=1e-6,
         solver="auto",
@@ -216,12 +226,13 @@ class TsallisMixedModel(RegressorMixin, BaseEstimator):
         self.gamma = gamma
         self.penalty_weights = penalty_weights
         self.fit_intercept = fit_intercept
+        self.n_path = n_path
         self.max_iter = max_iter
         self.tol = tol
         self.solver = solver
         self.verbose = verbose
 
-    def fit(self, X, y, *, groups=None):
+    def fit(self, X, y, sample_weight=None, *, groups=None):
         """Fit fixed effects, variance components and the tails of the noise.
 
         Parameters
@@ -230,6 +241,9 @@ class TsallisMixedModel(RegressorMixin, BaseEstimator):
             Data.
         y : array-like of shape (n_samples,)
             Target.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights >= 0, the same for all samples of a group: one of k equals k groups
+            like it.
         groups : array-like of shape (n_samples,), default=None
             Group of each sample. None: each sample is a group of its own, without
             random effects, which is a robust Lasso.
@@ -242,9 +256,12 @@ class TsallisMixedModel(RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            For data, groups or parameters outside their range.
+            For data, weights, groups or parameters outside their range, and for weights
+            that differ within a group.
         """
         check_parameters(self, self._rules)
+        for name in ("alphas_", "criterion_"):
+            vars(self).pop(name, None)
         X, y = validate_data(
             self,
             X,
@@ -254,16 +271,28 @@ class TsallisMixedModel(RegressorMixin, BaseEstimator):
             y_numeric=True,
         )
         y = y.astype(np.float64, copy=False)
+        weight = check_sample_weight(sample_weight, X)
+        if weight is not None and not weight.all():
+            kept = weight > 0.0
+            X, y, weight = X[kept], y[kept], weight[kept]
+            groups = None if groups is None else column_or_1d(groups)[kept]
         labels, index = _grouped(groups, X)
         # Without a group of two, random effects are noise by another name.
         known = groups is not None and len(labels) < len(y)
         columns = self._effect_columns() if known else None
-        data = make_groups(index, _effects(X, columns))
+        data = make_groups(index, _effects(X, columns), _shares(weight, index, labels))
         penalty = self._penalty(X.shape[1])
-        problem = _Problem(X, y, data, penalty, self._freedom(), self.solver)
-        state = problem.run(solver_tol(self.tol, X.dtype), self.max_iter)
+        problem = MixedProblem(X, y, data, penalty, self._freedom(), self.solver)
+        tol, start = solver_tol(self.tol, X.dtype), problem.begin()
+        alpha, n_path = self.alpha, self.n_path
+        if isinstance(alpha, str):
+            total = float(len(y) if weight is None else weight.sum())
+            alpha, start, n_path = self._choose(problem, start, total)
+        state = problem.run(float(alpha), tol, self.max_iter, n_path, start)
         w = state.w.astype(X.dtype).astype(np.float64)
-        state = problem.certified(state._replace(w=w))
+        penalty = penalty._replace(alpha=float(alpha))
+        state = problem.certified(state._replace(w=w), penalty)
+        self.alpha_ = float(alpha)
         offset = int(self.fit_intercept)
         self.coef_ = w[offset:].astype(X.dtype)
         self.intercept_ = float(w[0]) if offset else 0.0
@@ -287,7 +316,7 @@ class TsallisMixedModel(RegressorMixin, BaseEstimator):
                 f"{self.stationarity_:.2e} (target {self.stationarity_tol_:.2e})"
             )
         warn_unless_converged(
-            self, self.alpha, self.stationarity_, self.stationarity_tol_, stacklevel=3
+            self, self.alpha_, self.stationarity_, self.stationarity_tol_, stacklevel=3
         )
         return self
 
@@ -331,6 +360,35 @@ class TsallisMixedModel(RegressorMixin, BaseEstimator):
         tags.input_tags.sparse = True
         return tags
 
+    def _choose(self, problem: MixedProblem, start: State, n: float):
+        """The strength that a criterion takes, a state there, and no further path."""
+        low, n_path = _SHORTEST * problem.largest, max(self.n_path, 1)
+        down = np.geomspace(problem.largest, low, n_path)
+        ways = []
+        for alphas in (down, down[::-1]):  # one from the null model, and back
+            states = []
+            for alpha in alphas:
+                start = problem.rounds(start, alpha, _COARSE, self.max_iter)
+                states.append(start)
+            ways.append(states)
+        pairs = zip(ways[0], ways[1][::-1], strict=True)
+        best = [min(pair, key=lambda state: state.objective) for pair in pairs]
+        n_others = int(self.fit_intercept) + start.parts.root.shape[0] + 1
+        n_others += int(self.q == "auto")
+        sizes = [np.count_nonzero(s.w[int(self.fit_intercept) :]) for s in best]
+        dof = np.array(sizes, dtype=float) + n_others
+        price = price_of_parameters(
+            self.alpha,
+            dof,
+            n_samples=n,
+            n_features=self.n_features_in_,
+            n_intercepts=n_others,
+        )
+        losses = np.array([state.loss for state in best])
+        self.alphas_, self.criterion_ = down, 2.0 * n * losses + price
+        k = int(np.argmin(self.criterion_))
+        return down[k], best[k], 0
+
     def _freedom(self) -> float | None:
         if self.q == "auto":
             return None
@@ -346,13 +404,13 @@ class TsallisMixedModel(RegressorMixin, BaseEstimator):
                 raise ValueError(
                     "solver='pncg' is for penalty='scad' and 'mcp'; got penalty='l1'."
                 )
-            return L1(float(self.alpha), weights)
+            return L1(1.0, weights)
         gamma = _GAMMA[self.penalty] if self.gamma is None else float(self.gamma)
         if self.penalty == "mcp":
-            return MCP(float(self.alpha), gamma, weights)
+            return MCP(1.0, gamma, weights)
         if gamma <= 2.0:
             raise ValueError(f"gamma must be > 2 for penalty='scad'; got {gamma}.")
-        return SCAD(float(self.alpha), gamma, weights)
+        return SCAD(1.0, gamma, weights)
 
     def _effect_columns(self) -> np.ndarray:
         """Columns of X with random slopes."""
@@ -392,6 +450,22 @@ def _grouped(groups, X) -> tuple[np.ndarray, np.ndarray]:
     return np.unique(groups, return_inverse=True)
 
 
+def _shares(weight, index, labels) -> np.ndarray:
+    """Weights of groups, whose mean over the samples is one."""
+    if weight is None:
+        return np.ones(len(labels))
+    first = np.zeros(len(labels))
+    first[index] = weight
+    apart = np.flatnonzero(first[index] != weight)
+    if len(apart):
+        group = index[apart[0]]
+        raise ValueError(
+            "sample_weight must be the same for all samples of a group; got "
+            f"{weight[apart[0]]} and {first[group]} in group {labels[group]!r}."
+        )
+    return first * (len(weight) / weight.sum())
+
+
 def _effects(X, columns: np.ndarray | None) -> np.ndarray:
     """Design of the random effects: an intercept and some columns of X."""
     if columns is None:
@@ -399,126 +473,3 @@ def _effects(X, columns: np.ndarray | None) -> np.ndarray:
     slopes = X[:, columns]
     slopes = slopes.toarray() if sparse.issparse(slopes) else slopes
     return np.column_stack([np.ones(X.shape[0]), slopes]).astype(np.float64)
-
-
-class _State(NamedTuple):
-    """A point and what follows from it."""
-
-    w: np.ndarray  # intercept first, where there is one
-    parts: Components
-    weights: np.ndarray
-    modes: np.ndarray
-    objective: float = inf
-    stationarity: float = inf
-    n_iter: int = 0
-
-
-class _Problem:
-    """Rounds of weights, fixed effects and components, none of which raises the
-    objective."""
-
-    def __init__(
-        self, X, y, groups: Groups, penalty: Any, freedom: float | None, solver: str
-    ) -> None:
-        if len(penalty.weights) > X.shape[1]:
-            ones = np.ones((X.shape[0], 1))
-            stack = sparse.hstack if sparse.issparse(X) else np.hstack
-            X = stack([ones, X])
-        self.X = sparse.csc_array(X, dtype=float) if sparse.issparse(X) else X
-        self.y, self.groups, self.penalty = y, groups, penalty
-        self.freedom, self.solver = freedom, solver
-        self.scale = float(np.var(y)) or 1.0
-        self.largest = 1.0
-
-    def run(self, tol: float, max_iter: int) -> _State:
-        """Until stationarity is within the tolerance, relative to the null model."""
-        excluded = self.penalty.weights > 0.0
-        null = self.penalty._replace(weights=np.where(excluded, inf, 0.0))
-        state = self._begin(null)
-        self.largest = self._largest_gradient(state, excluded)
-        coef0 = None
-        for n_iter in range(1, max_iter + 1):
-            w = self._fixed_effects(state, self.penalty, tol, coef0)
-            state = self.certified(state._replace(w=w))
-            state = state._replace(n_iter=n_iter)
-            coef0 = w
-            if state.stationarity <= tol * self.largest:
-                break
-        return state
-
-    def _begin(self, null) -> _State:
-        """The model without penalised features."""
-        root = 0.5 * np.eye(self.groups.moments.shape[1])
-        nu = 4.0 if self.freedom is None else self.freedom
-        parts = Components(0.5 * self.scale, root, nu)
-        weights = np.ones(len(self.groups.sizes))
-        state = _State(np.zeros(self.X.shape[1]), parts, weights, np.zeros(0))
-        for _ in range(3):
-            if (null.weights == 0.0).any():
-                w = self._fixed_effects(state, null, 1e-3, None)
-                state = state._replace(w=w)
-            state = self._components(state)
-        return state
-
-    def _fixed_effects(self, state: _State, penalty, tol, coef0) -> np.ndarray:
-        X = whiten(self.groups, state.weights, state.parts, self.X)
-        y = whiten(self.groups, state.weights, state.parts, self.y)
-        X = X if sparse.issparse(X) else np.asfortranarray(X, dtype=np.float64)
-        convex = isinstance(penalty, L1)
-        found = solve(
-            X,
-            y,
-            Quadratic(),
-            penalty,
-            fit_intercept=False,
-            coef0=None if convex else coef0,
-            # A gap is of second order in what stationarity is of first.
-            tol=max(0.01 * tol, 1e-12) if convex else 0.01 * tol,
-            max_iter=1000 if self.solver == "pncg" else 100,
-            solver="auto" if convex else self.solver,
-        )
-        return found.coef
-
-    def _components(self, state: _State) -> _State:
-        residual = self.y - self.X @ state.w
-        parts, _ = fit_components(
-            self.groups, residual, state.parts, self.scale, self.freedom
-        )
-        found = likelihood(self.groups, residual, parts)
-        return state._replace(parts=parts, weights=found.weights, modes=found.modes)
-
-    def certified(self, state: _State) -> _State:
-        """With the objective and the largest violated condition."""
-        residual = self.y - self.X @ state.w
-        parts, slope = fit_components(
-            self.groups, residual, state.parts, self.scale, self.freedom
-        )
-        found = likelihood(self.groups, residual, parts)
-        X, minus_gradient = self._gradient(found.weights, parts, residual)
-        curvature = float((_squares(X).sum(axis=0) / len(self.y)).max()) or 1.0
-        violation = np.empty(len(state.w))
-        fill_map(self.penalty, state.w, minus_gradient, curvature, violation)
-        used = np.flatnonzero(state.w)
-        price = sum(value(self.penalty, state.w[j], j) for j in used)
-        return state._replace(
-            parts=parts,
-            weights=found.weights,
-            modes=found.modes,
-            objective=found.value + float(price),
-            stationarity=max(float(np.abs(violation).max()), slope * self.largest),
-        )
-
-    def _gradient(self, weights, parts, residual):
-        X = whiten(self.groups, weights, parts, self.X)
-        r = whiten(self.groups, weights, parts, residual)
-        return X, X.T @ r / len(r)
-
-    def _largest_gradient(self, state: _State, penalised) -> float:
-        residual = self.y - self.X @ state.w
-        _, gradient = self._gradient(state.weights, state.parts, residual)
-        kept = penalised & np.isfinite(self.penalty.weights)
-        return float(np.abs(gradient[kept]).max(initial=0.0)) or 1.0
-
-
-def _squares(X):
-    return X.multiply(X) if sparse.issparse(X) else X * X

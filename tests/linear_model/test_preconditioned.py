@@ -2,6 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy import sparse
+from sklearn import config_context
+from sklearn.model_selection import LeaveOneGroupOut
 
 from sparsestat.linear_model import LassoCV, PreconditionedLasso
 from sparsestat.optim import solve
@@ -124,6 +127,43 @@ def test_degenerate_data(name):
         model.fit(design, target)
         assert np.isfinite(model.predict(design)).all()
         assert model.dual_gap_ <= max(model.dual_gap_tol_, 1e-12)
+
+
+@pytest.mark.parametrize("shape", [(50, 80), (90, 30)])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_sparse_data_give_the_same(shape, fit_intercept):
+    X, y = factors(*shape)
+    X = np.where(np.abs(X) < 1.5, 0.0, X)
+    weight = np.random.default_rng(0).integers(1, 3, len(y)).astype(float)
+    for name in NAMES[:3]:
+        model = PreconditionedLasso(
+            name, alphas=8, cv=3, fit_intercept=fit_intercept, tol=1e-9
+        )
+        dense = model.fit(X, y, weight).coef_, model.mse_path_
+        found = model.fit(sparse.csr_array(X), y, weight)
+        np.testing.assert_allclose(found.coef_, dense[0], atol=1e-5)
+        np.testing.assert_allclose(found.mse_path_, dense[1], rtol=1e-4)
+        np.testing.assert_allclose(
+            found.predict(sparse.csr_array(X)), found.predict(X), atol=1e-10
+        )
+    thin = sparse.csc_array(X)
+    assert PreconditionedLasso(alphas=3).fit(thin, y).preconditioners_ == NAMES[:3]
+    with pytest.raises(ValueError, match="must not be 'difference' with a sparse X"):
+        PreconditionedLasso("difference").fit(thin, y)
+
+
+def test_groups_reach_the_splitter_and_threads_change_nothing():
+    X, y = factors()
+    groups = np.arange(50) % 4
+    options = {"alphas": 6, "cv": LeaveOneGroupOut()}
+    model = PreconditionedLasso(**options).fit(X, y, groups=groups)
+    assert model.mse_path_.shape == (4, 6, 4)
+    threads = PreconditionedLasso(n_jobs=2, **options).fit(X, y, groups=groups)
+    np.testing.assert_array_equal(threads.mse_path_, model.mse_path_)
+    np.testing.assert_array_equal(threads.coef_, model.coef_)
+    with config_context(enable_metadata_routing=True):
+        routed = PreconditionedLasso(**options).fit(X, y, groups=groups)
+    np.testing.assert_array_equal(routed.coef_, model.coef_)
 
 
 def test_errors():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 from scipy.optimize import check_grad
+from scipy.special import comb
 from scipy.stats import multivariate_normal, multivariate_t
 
 from sparsestat.linear_model import Lasso, TsallisMixedModel
@@ -251,3 +252,64 @@ def test_bad_input_is_named(given, groups, message):
     X, y, _ = cohort()
     with pytest.raises(ValueError, match=message):
         TsallisMixedModel(**given).fit(X, y, groups=groups)
+
+
+def test_weights_are_repeated_groups():
+    X, y, groups = cohort(20)
+    counts = np.arange(20) % 3
+    again = np.concatenate(
+        [
+            np.flatnonzero(groups == g)
+            for g, count in enumerate(counts)
+            for _ in range(count)
+        ]
+    )
+    names = np.repeat(np.arange(counts.sum()), 5)
+    model = TsallisMixedModel(alpha=0.2, tol=1e-8)
+    weighted = model.fit(X, y, counts[groups], groups=groups)
+    coef, noise = weighted.coef_, weighted.noise_variance_
+    objective, effects = weighted.objective_, weighted.random_effects_
+    assert len(weighted.groups_) == np.count_nonzero(counts)
+    model.fit(X[again], y[again], groups=names)
+    np.testing.assert_allclose(model.coef_, coef, atol=1e-6)
+    assert model.noise_variance_ == pytest.approx(noise, rel=1e-5)
+    assert model.objective_ == pytest.approx(objective, rel=1e-9)
+    first = (np.cumsum(counts) - counts)[np.flatnonzero(counts)]
+    np.testing.assert_allclose(model.random_effects_[first], effects, atol=1e-5)
+    with pytest.raises(ValueError, match="same for all samples of a group; got"):
+        model.fit(X, y, np.r_[2.0, np.ones(99)], groups=groups)
+
+
+def test_two_ways_find_what_the_null_model_hides():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((120, 15))
+    y = 10.0 * X[:, 0] - 8.0 * X[:, 1] + 0.5 * rng.standard_t(3, 120)
+    stuck = TsallisMixedModel(alpha=0.12, n_path=0).fit(X, y)
+    found = TsallisMixedModel(alpha=0.12).fit(X, y)
+    assert not stuck.coef_.any()  # stationary, and far from the best
+    assert stuck.stationarity_ <= stuck.stationarity_tol_
+    assert set(np.flatnonzero(found.coef_)) >= {0, 1}
+    assert found.objective_ < stuck.objective_ - 0.5
+    assert found.stationarity_ <= found.stationarity_tol_
+
+
+@pytest.mark.parametrize("criterion", ["aic", "bic", "ebic"])
+def test_criteria_choose_the_strength(criterion):
+    X, y, groups = cohort()
+    model = TsallisMixedModel(criterion, n_path=8).fit(X, y, groups=groups)
+    assert model.criterion_.shape == model.alphas_.shape == (8,)
+    assert model.alpha_ == model.alphas_[model.criterion_.argmin()]
+    assert model.stationarity_ <= model.stationarity_tol_
+    assert set(np.flatnonzero(model.coef_)) >= {0, 1, 2}
+    # The likelihood, and the price of features, noise, effects, tails and intercept.
+    price = {"aic": 2.0, "bic": np.log(150.0), "ebic": np.log(150.0)}[criterion]
+    size = np.count_nonzero(model.coef_)
+    loss = model.objective_ - model.alpha_ * np.abs(model.coef_).sum()
+    expected = 2 * 150 * loss + price * (size + 4)
+    if criterion == "ebic":
+        expected += 2.0 * np.log(comb(20, size))
+    assert model.criterion_.min() == pytest.approx(expected, abs=0.1)
+    plain = TsallisMixedModel(model.alpha_).fit(X, y, groups=groups)
+    assert not hasattr(plain, "criterion_")
+    assert model.set_params(alpha=0.2).fit(X, y).alpha_ == 0.2
+    assert not hasattr(model, "criterion_")
