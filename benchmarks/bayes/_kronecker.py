@@ -280,7 +280,8 @@ def _restarts(settings: Settings) -> dict:
     table = {"title": title, "head": head, "rows": rows}
     note = (
         f"{n_trials} draws. The evidence tells the optima apart: of several starts the "
-        "one of the highest is kept."
+        "one of the highest is kept, after twenty sweeps only the better half, and so "
+        "on down to two."
     )
     return {"kind": "tables", "tables": [table], "notes": [note]}
 

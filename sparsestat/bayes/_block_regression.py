@@ -245,7 +245,7 @@ class BlockSparseBayesianRegression(SparseBayesian):
         excess = blocks.raising(g, found.noise).excess
         blocks.restrict(kept)
         look = blocks.look(g[kept], found.noise)
-        slope = np.abs(look.share - look.power).max(initial=look.slope)
+        slope = np.abs(look.share - look.power).max(initial=blocks.slope())
         covariance, std = self._covariance(blocks), np.zeros(len(found.g))
         variances = covariance.diagonal().real
         std[found.g > 0.0] = np.sqrt(np.maximum(variances, 0.0))

@@ -121,15 +121,15 @@ class Blocks:
         now = self.moments(g, noise)
         wide = np.repeat(g, self.sizes)
         self.weighted = now.mean / np.sqrt(wide)[:, None]
-        self.halves = now.halves() if self.form != "none" else None
+        self.halves = now.halves
         power = self._sums(squares(self.weighted).sum(axis=1)) / self.sizes
         share = self._sums(now.determined) / self.sizes
         rest = energy(self.Y - self.white @ now.mean)
-        slope, cost = self._slope(), now.cost
+        cost = now.cost
         if self.form == "full":
             cost += sum(FreePrior.cost(B) for B in self.B.values())
         self.now = now
-        return Look(cost, power, share, slope, rest, float(now.determined.sum()))
+        return Look(cost, power, share, rest, float(now.determined.sum()))
 
     def _sums(self, values: np.ndarray) -> np.ndarray:
         """Of the coefficients of each block."""
@@ -138,7 +138,7 @@ class Blocks:
 
     def _bounds(self, step, *, in_expectation: bool = False):
         """Size, P, Q and number of blocks; or the expected second moments for Q."""
-        left, right = self.halves
+        left, right = self.halves()
         for size, blocks, run in self.runs:
             if size == 1:
                 continue
@@ -161,7 +161,8 @@ class Blocks:
                 P = 0.5 * (P + P.conj().T)
             yield size, P, F @ Q @ F.conj().T, len(blocks)
 
-    def _slope(self) -> float:
+    def slope(self) -> float:
+        """Of the cost with respect to the correlation, for each coefficient."""
         if self.form == "none" or not len(self.kept):
             return 0.0
         found = list(self._bounds(np.ones(len(self.kept))))

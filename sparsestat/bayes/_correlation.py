@@ -5,6 +5,8 @@ cost is bounded by tr(P B) + tr(Q B^-1) up to constants, with P = sum g_i A_i^H 
 and Q = sum mu_i mu_i^H / g_i; expectation maximisation has N log det B + tr(S B^-1).
 """
 
+from itertools import zip_longest
+from math import copysign, log
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +15,8 @@ __all__ = ["Ar1Bound", "FreePrior", "ar1_matrix", "geometric_mean"]
 
 # Largest correlation of neighbours, and blocks that the prior of free ones weighs.
 LIMIT, WEIGHT = 0.99, 1.0
-_NEWTON_STEPS, _HALVINGS = 3, 12
+# Newton steps at most, the last of which is small, and their halvings.
+_NEWTON_STEPS, _SMALL, _HALVINGS = 3, 1e-3, 12
 
 
 def ar1_matrix(r: float, size: int) -> np.ndarray:
@@ -30,7 +33,7 @@ class Ar1Bound(NamedTuple):
 
     Parameters
     ----------
-    polynomial : ndarray
+    polynomial : list of float
         Coefficients, the constant first.
     logs : float
         Factor of the logarithm.
@@ -39,7 +42,7 @@ class Ar1Bound(NamedTuple):
         ends, and of the diagonal above it.
     """
 
-    polynomial: np.ndarray
+    polynomial: list[float]
     logs: float
     whole: float
     inner: float
@@ -49,57 +52,53 @@ class Ar1Bound(NamedTuple):
     def of(cls, Q: np.ndarray, P: np.ndarray | None = None, count: float = 0.0):
         """Bound of matrices; `count` blocks have the logarithm of a determinant."""
         size = len(Q)
-        diagonal = Q.diagonal().real
-        sums = np.zeros(1)
+        sums = [0.0]
         if P is not None:
-            sums = np.array([P.diagonal(k).real.sum() for k in range(size)])
-            sums[1:] *= 2.0
-        return cls(
-            sums, count * (size - 1), float(diagonal.sum()),
-            float(diagonal[1:-1].sum()), float(Q.diagonal(1).real.sum()),
-        )  # fmt: skip
+            sums = [2.0 * P.diagonal(k).real.sum().item() for k in range(size)]
+            sums[0] *= 0.5
+        diagonal = Q.diagonal().real.tolist()
+        whole = sum(diagonal)
+        inner = whole - diagonal[0] - diagonal[-1]
+        beside = Q.diagonal(1).real.sum().item()
+        return cls(sums, count * (size - 1), whole, inner, beside)
 
     def __add__(self, other: "Ar1Bound") -> "Ar1Bound":
-        n = max(len(self.polynomial), len(other.polynomial))
-        first, second = (
-            np.pad(part.polynomial, (0, n - len(part.polynomial)))
-            for part in (self, other)
-        )
-        return Ar1Bound(
-            first + second, *(a + b for a, b in zip(self[1:], other[1:], strict=True))
-        )
+        pairs = zip_longest(self.polynomial, other.polynomial, fillvalue=0.0)
+        rest = (a + b for a, b in zip(self[1:], other[1:], strict=True))
+        return Ar1Bound([a + b for a, b in pairs], *rest)
 
     def value(self, r: float) -> float:
         """The bound."""
         d = 1.0 - r * r
         rational = (self.whole + self.inner * r * r - 2.0 * self.beside * r) / d
-        powers = self.polynomial @ r ** np.arange(len(self.polynomial))
-        return float(powers + self.logs * np.log(d) + rational)
+        powers = 0.0
+        for coefficient in reversed(self.polynomial):
+            powers = powers * r + coefficient
+        return powers + self.logs * log(d) + rational
 
     def slopes(self, r: float) -> tuple[float, float]:
         """First and second derivatives."""
         d = 1.0 - r * r
         top = self.whole + self.inner * r * r - 2.0 * self.beside * r
-        first = 2.0 * (self.inner * r - self.beside)
-        k = first * d + 2.0 * r * top
+        k = 2.0 * (self.inner * r - self.beside) * d + 2.0 * r * top
         slope = k / d**2 - 2.0 * r * self.logs / d
         bend = ((2.0 * self.inner * d + 2.0 * top) * d + 4.0 * r * k) / d**3
         bend -= 2.0 * self.logs * (1.0 + r * r) / d**2
-        k = np.arange(len(self.polynomial))
-        if len(k) > 1:
-            slope += (k[1:] * self.polynomial[1:]) @ r ** (k[1:] - 1)
-        if len(k) > 2:
-            bend += (k[2:] * (k[2:] - 1) * self.polynomial[2:]) @ r ** (k[2:] - 2)
-        return float(slope), float(bend)
+        value = first = half = 0.0
+        for coefficient in reversed(self.polynomial):
+            half = half * r + first
+            first = first * r + value
+            value = value * r + coefficient
+        return slope + first, bend + 2.0 * half
 
     def lower(self, r: float) -> float:
         """A correlation of a lower bound: a few Newton steps, each halved on need."""
         value = self.value(r)
         for _ in range(_NEWTON_STEPS):
             slope, bend = self.slopes(r)
-            step = -slope / bend if bend > 0.0 else -0.2 * np.sign(slope)
+            step = -slope / bend if bend > 0.0 else copysign(0.2, -slope)
             for _ in range(_HALVINGS):
-                new = float(np.clip(r + step, -LIMIT, LIMIT))
+                new = min(max(r + step, -LIMIT), LIMIT)
                 lower = self.value(new)
                 if lower < value:
                     break
@@ -107,6 +106,8 @@ class Ar1Bound(NamedTuple):
             else:
                 return r
             r, value = new, lower
+            if abs(step) < _SMALL:
+                break
         return r
 
     def violation(self, r: float, count: float) -> float:

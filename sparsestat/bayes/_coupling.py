@@ -82,7 +82,11 @@ class Coupled:
         )
         rest = energy(self.Y - self.A @ now.mean) / self.Y.shape[1]
         determined = float(now.determined.sum())
-        return Look(now.cost, power, share, 0.0, rest, determined)
+        return Look(now.cost, power, share, rest, determined)
+
+    def slope(self) -> float:
+        """There is no correlation."""
+        return 0.0
 
     def learn(self, solver: str, step: np.ndarray) -> float:
         """There is no correlation to move."""

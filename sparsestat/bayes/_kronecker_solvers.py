@@ -12,8 +12,15 @@ from scipy.optimize import nnls
 
 from sparsestat.bayes._kronecker_evidence import Evidence, Problem, outer
 
-__all__ = ["Fit", "Settings", "coupling_matrix", "maximise_evidence"]
+__all__ = [
+    "Fit",
+    "Settings",
+    "coupling_matrix",
+    "maximise_evidence",
+]
 
+# Sweeps of each start after which half of them go on, down to a few.
+_HEAT, _FINALISTS = 20, 2
 # Sweeps between looks at the change of the variances.
 _LOOK = 10
 # Steps of pruning, relative to the largest variance.
@@ -87,12 +94,37 @@ class Fit(NamedTuple):
 
 
 def maximise_evidence(
-    problem: Problem, start: Sequence[np.ndarray], noise: float, settings: Settings
+    problem: Problem, starts: Sequence, noise: float, settings: Settings
 ) -> Fit:
-    """Lower the cost from given variances; see the steps for what each promises."""
-    state = _State(problem, start, noise, settings)
-    history = {"cost": [], "noise": [], "n_active": []}
-    violation, n_iter = _iterate(state, history, settings.max_iter)
+    """Lower the cost from given variances; see the steps for what each promises.
+
+    Of several starts the lowest cost is kept. Many are halved time and again, after
+    sweeps twice as many each time.
+    """
+    heats = [
+        (_State(problem, start, noise, settings), _new_history(), 0) for start in starts
+    ]
+    sweeps = _HEAT
+    while len(heats) > _FINALISTS:
+        for i, (state, history, n_done) in enumerate(heats):
+            left = min(sweeps, settings.max_iter - n_done)
+            heats[i] = state, history, n_done + _iterate(state, history, left)[1]
+        # The sort is stable: of equal costs the start that was named first goes on.
+        heats.sort(key=lambda heat: heat[0].evidence.cost())
+        heats = heats[: max(len(heats) // 2, _FINALISTS)]
+        sweeps *= 2
+    return min((_finish(*heat) for heat in heats), key=lambda fit: fit.evidence.cost())
+
+
+def _new_history() -> dict[str, list]:
+    return {"cost": [], "noise": [], "n_active": []}
+
+
+def _finish(state: "_State", history, n_done: int) -> Fit:
+    """Sweep until stationary, then prune."""
+    settings = state.settings
+    violation, n_iter = _iterate(state, history, settings.max_iter - n_done)
+    n_iter += n_done
     if settings.solver == "mm" and violation <= settings.tol:
         for shares in _ladder(settings.prune_tol):
             rest = settings.max_iter - n_iter

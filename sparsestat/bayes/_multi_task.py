@@ -273,7 +273,7 @@ class MultiTaskSparseBayesianRegression(SparseBayesian):
         std = np.zeros((structure.T, len(g)))
         variances = np.einsum("tjj->tj", covariance).real
         std[:, kept] = np.sqrt(np.maximum(variances, 0.0))
-        slope = np.abs(look.share - look.power).max(initial=look.slope)
+        slope = np.abs(look.share - look.power).max(initial=structure.slope())
         excess = structure.raising(g, found.noise).excess
         return Summary(structure.now.cost, covariance, std, float(max(slope, excess)))
 

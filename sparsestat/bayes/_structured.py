@@ -61,8 +61,6 @@ class Look(NamedTuple):
     power, share : ndarray of shape (n_terms,)
         By a slope of `share` - `power` the cost changes with the logarithm of a
         variance, for each of the coefficients that it serves.
-    slope : float
-        Largest slope with respect to the correlation.
     rest : float
         Squared residuals of a target.
     determined : float
@@ -72,7 +70,6 @@ class Look(NamedTuple):
     cost: float
     power: np.ndarray
     share: np.ndarray
-    slope: float
     rest: float
     determined: float
 
@@ -116,7 +113,8 @@ class Structure(Protocol):
     """What `learn_structured` asks for.
 
     ``n_rows`` is the number of rows, ``restrict`` keeps some of the terms, ``look``
-    returns the cost and its slopes there, ``learn`` moves the correlation after a step
+    returns the cost and its slopes there, ``slope`` the one with respect to the
+    correlation, for each coefficient, ``learn`` moves the correlation after a step
     of the variances and returns by what they are to be multiplied then, and ``raising``
     looks at the terms that were left out.
     """
@@ -126,6 +124,8 @@ class Structure(Protocol):
     def restrict(self, kept: np.ndarray) -> None: ...
 
     def look(self, g: np.ndarray, noise: float) -> Look: ...
+
+    def slope(self) -> float: ...
 
     def learn(self, solver: str, step: np.ndarray) -> np.ndarray | float: ...
 
@@ -158,7 +158,7 @@ def learn_structured(
         history["cost"].append(now.cost)
         history["noise"].append(noise)
         history["n_active"].append(len(kept))
-        worst = max(np.abs(now.share - now.power).max(), now.slope)
+        worst = np.abs(now.share - now.power).max()
         step = _STEPS[settings.solver](now.power, now.share)
         change = np.linalg.norm((step - 1.0) * g[kept]) / np.linalg.norm(g[kept])
         new = noise
@@ -169,7 +169,7 @@ def learn_structured(
             new = max(new, settings.noise_floor, TINY_NOISE)
             moved = abs(new - noise) / noise
             worst, change = max(worst, moved), max(change, moved)
-        if worst <= settings.tol:
+        if worst <= settings.tol and structure.slope() <= settings.tol:
             found = structure.raising(g, noise)
             if found.excess <= settings.tol:
                 break
@@ -185,6 +185,6 @@ def learn_structured(
         if not g[kept].all():
             kept = np.flatnonzero(g)
             structure.restrict(kept)
-        if max(change, now.slope) <= settings.tol_step:
+        if change <= settings.tol_step and structure.slope() <= settings.tol_step:
             break
     return Learnt(g, noise, len(history["cost"]), history)

@@ -151,10 +151,10 @@ class Temporal:
         power = squares(now.weight) @ self.scales / self.T
         share = now.share @ self.scales / self.T
         rest = energy(self.Y - self.A @ now.mean) / self.T
-        slope, cost = self._slope(), now.cost
+        cost = now.cost
         if self.form == "full":
             cost += FreePrior.cost(self.B) / self.T
-        return Look(cost, power, share, slope, rest, float(share.sum()))
+        return Look(cost, power, share, rest, float(share.sum()))
 
     def _bounds(self, step, *, in_expectation: bool = False):
         """P and Q after a step of the variances; or the expected second moments."""
@@ -169,7 +169,8 @@ class Temporal:
             P = (self.axes * (step @ now.share)) @ self.axes.conj().T
         return P, self.axes @ Q @ self.axes.conj().T
 
-    def _slope(self) -> float:
+    def slope(self) -> float:
+        """Of the cost with respect to the correlation, for each coefficient."""
         if self.T == 1:
             return 0.0
         P, Q = self._bounds(np.ones(len(self.now.root)))

@@ -8,6 +8,7 @@ from sparsestat.plotting._communication import CommunicationDisplay
 from sparsestat.plotting._cross_validation import CrossValidationDisplay
 from sparsestat.plotting._decoder import DecoderDisplay
 from sparsestat.plotting._endmember import EndmemberDisplay
+from sparsestat.plotting._evidence_trace import EvidenceTraceDisplay
 from sparsestat.plotting._guidance_map import GuidanceMapDisplay
 from sparsestat.plotting._kronecker_support import KroneckerSupportDisplay
 from sparsestat.plotting._segments import SegmentDisplay
@@ -23,6 +24,7 @@ __all__ = [
     "CrossValidationDisplay",
     "DecoderDisplay",
     "EndmemberDisplay",
+    "EvidenceTraceDisplay",
     "GuidanceMapDisplay",
     "KroneckerSupportDisplay",
     "SegmentDisplay",

@@ -133,7 +133,7 @@ def test_slopes_are_those_of_the_cost(intra):
     np.testing.assert_allclose(slopes, expected[:-1], atol=1e-4)
     if intra == "ar1":
         count = blocks.lengths[blocks.lengths > 1].sum()
-        assert look.slope * count == pytest.approx(abs(expected[-1]), rel=1e-3)
+        assert blocks.slope() * count == pytest.approx(abs(expected[-1]), rel=1e-3)
 
 
 @pytest.mark.parametrize("intra", FORMS)

@@ -365,6 +365,21 @@ def test_restarts_keep_the_best():
     assert costs[1] <= costs[0]
 
 
+def test_many_starts_are_screened():
+    data = make_kronecker_sparse(snr_db=20, random_state=3)
+    options = {"noise_variance": data.noise_variance, "random_state": 0}
+    fits = [
+        KroneckerSparseBayesian(n_init=n, **options).fit(data.factors, data.target)
+        for n in (1, 8)
+    ]
+    again = KroneckerSparseBayesian(n_init=8, **options)
+    again.fit(data.factors, data.target)
+    np.testing.assert_array_equal(again.coef_, fits[1].coef_)
+    assert fits[1].stationarity_ <= 1e-3
+    assert fits[1].log_evidence_ >= fits[0].log_evidence_ - 1e-6
+    assert len(fits[1].history_["cost"]) == fits[1].n_iter_
+
+
 def test_published_methods_find_the_channel():
     scene = make_irs_mimo(snr_db=20, random_state=0)
     options = {"noise_variance": scene.noise_variance, "allow_complex": True}

@@ -134,7 +134,7 @@ def test_slopes_are_those_of_the_cost(is_complex):
 
     expected = approx_fprime(np.append(np.log(g), np.arctanh(0.4)), cost, 1e-6)
     np.testing.assert_allclose(3 * (look.share - look.power), expected[:-1], atol=1e-4)
-    assert look.slope * 16 * 3 == pytest.approx(abs(expected[-1]), rel=1e-3)
+    assert structure.slope() * 16 * 3 == pytest.approx(abs(expected[-1]), rel=1e-3)
 
 
 @pytest.mark.parametrize("noise_variance", ["em", 0.05])
