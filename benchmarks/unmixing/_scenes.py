@@ -97,7 +97,7 @@ def _scenes(settings: Settings) -> dict:
         }
     ]
     if len(names) > 1:
-        tables.insert(0, _left_out(found, names))
+        tables = [*_left_out(found, names), *tables]
     notes = [
         "Settings: loss, what ties abundances to one, strength. Abundances are divided "
         "by their sums; NNLS of the peers likewise. VCA has seed 0 and ten starts.",
@@ -109,17 +109,16 @@ def _scenes(settings: Settings) -> dict:
     return {"kind": "tables", "tables": tables, "notes": notes}
 
 
-def _left_out(found, names) -> dict:
+def _left_out(found, names) -> list[dict]:
     """What each method, tuned on two scenes, does on the third."""
     best = {
         name: [min(found[peer][name][i] for peer in PEERS) for i in (0, 1)]
         for name in names
     }
-    rows = [["best peer", *("{:.3f} / {:.3f}".format(*best[name]) for name in names)]]
-    groups = {loss: [s for s in found if s.split("; ")[0] == loss] for loss in LOSSES}
-    groups["any"] = [s for s in found if s not in PEERS]
-    for method, settings in groups.items():
-        row = [method]
+    peers = ["best peer", *("{:.3f} / {:.3f}".format(*best[name]) for name in names)]
+
+    def row(label, settings):
+        cells = [label]
         for name in names:
 
             def ratio(setting, left_out=name):
@@ -130,18 +129,35 @@ def _left_out(found, names) -> dict:
                 )
 
             chosen = min(settings, key=ratio)
-            cells = [
+            scored = [
                 f"{value:.3f}" if value <= bound else f"*{value:.3f}*"
                 for value, bound in zip(found[chosen][name], best[name], strict=True)
             ]
-            told = chosen.partition("; ")[2] if method != "any" else chosen
-            row.append(f"{' / '.join(cells)} ({told})")
-        rows.append(row)
-    return {
-        "title": "Tuned on two scenes, told for the third",
-        "head": ["", *(f"{name} left out" for name in names)],
-        "rows": rows,
-    }
+            told = chosen.removeprefix(f"{label}, ").removeprefix(f"{label}; ")
+            cells.append(f"{' / '.join(scored)} ({told})")
+        return cells
+
+    ours = [setting for setting in found if setting not in PEERS]
+    tuned = [
+        row(loss, [s for s in ours if s.split("; ")[0] == loss]) for loss in LOSSES
+    ]
+    fixed = [
+        row(f"{loss}; {mode}", [s for s in ours if s.startswith(f"{loss}; {mode}, ")])
+        for loss, mode in itertools.product(LOSSES, MODES)
+    ]
+    head = ["", *(f"{name} left out" for name in names)]
+    return [
+        {
+            "title": "Tuned on two scenes, told for the third",
+            "head": head,
+            "rows": [peers, *tuned, row("any", ours)],
+        },
+        {
+            "title": "The same with what ties abundances to one fixed beforehand",
+            "head": head,
+            "rows": [peers, *fixed],
+        },
+    ]
 
 
 def measure(name: str, quick: bool = False) -> Iterator[dict]:
