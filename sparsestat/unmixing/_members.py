@@ -2,8 +2,8 @@
 
 A branch is a set of spectra that are left. Least squares on their simplex bounds it
 from below; where that uses at most one spectrum of each class, and few classes, it is
-the best of its branch. Otherwise a class is split between its two largest members,
-or one class too many is taken for certain in one branch and left out in the other.
+the best of its branch. Otherwise one class too many is taken for certain in one branch
+and left out in the other, or a class is split between its two largest members.
 Up to two members are found by trying all pairs, each by its closed form.
 """
 
@@ -152,10 +152,10 @@ def _search_rows(
                 objective = value
                 for k in range(p):
                     best[k] = trial[k]
-            if split >= 0:
-                _split_class(G, labels, split, first, second, states, taken, size)
-            else:
+            if n_used > max_members:
                 _split_use(labels, total, max_members, states, taken, size)
+            else:
+                _split_class(G, labels, split, first, second, states, taken, size)
             bounds[size] = bounds[size + 1] = bound
             size += 2
         lowest = objective

@@ -64,6 +64,15 @@ def test_mixtures_are_found_again():
     assert model.get_feature_names_out().tolist() == list("abcd")
 
 
+def test_overlapping_classes_take_few_branches():
+    rng = np.random.default_rng(0)
+    base = np.abs(np.cumsum(rng.standard_normal((4, 50)), axis=1)) + 0.2
+    E = np.repeat(base, 8, axis=0) * rng.uniform(0.7, 1.3, (32, 50))
+    X = rng.dirichlet(np.ones(4), 20) @ base
+    model = MESMA(max_nodes=2000).fit(E, np.repeat(np.arange(4), 8))
+    assert model.optimality_gap(X).max() <= 1e-9
+
+
 def test_shade_takes_up_the_light():
     _, E, labels = library(6, n_bands=30)
     X = 0.4 * E[:3]
