@@ -101,8 +101,8 @@ def gram_qp(
         # face of affinely independent points positive definite.
         G += 1.0
         c += 1.0
-    if start is None and not sum_to_one and G.ndim == 2:
-        start = _unconstrained(G, c)
+    if start is None and G.ndim == 2:
+        start = _unconstrained(G, c, sum_to_one)
     guess = np.zeros((1, p)) if start is None else np.asarray(start, dtype=np.float64)
     found = GramQP(
         np.zeros((n_rows, p)), np.zeros(n_rows, dtype=np.int64), np.ones(n_rows, bool)
@@ -149,15 +149,22 @@ def simplex_gap(gradient: np.ndarray, coef: np.ndarray) -> np.ndarray:
     return np.einsum("np,np->n", gradient, coef) - gradient.min(axis=1)
 
 
-def _unconstrained(G, c):
-    """Minimisers without the bound, most of whose signs are right for a few columns."""
+def _unconstrained(G, c, sum_to_one):
+    """Minimisers without the bound, most of whose signs are right for a few columns.
+
+    Only the signs count, so that one inverse serves all rows.
+    """
     if len(G) > _FEW:
         return None
     try:
-        factor = cho_factor(G)
+        inverse = cho_solve(cho_factor(G), np.eye(len(G)))
     except LinAlgError:
         return None
-    return cho_solve(factor, c.T).T
+    found = c @ inverse
+    if sum_to_one:
+        ones = inverse.sum(axis=0)
+        found += np.multiply.outer((1.0 - found.sum(axis=1)) / ones.sum(), ones)
+    return found
 
 
 @kernel
@@ -167,29 +174,38 @@ def _solve_rows(G, C, guess, guessed, simplex, tol, coef, n_moves, solved):
     face, left = np.empty(p, dtype=np.int64), np.empty(p, dtype=np.int64)
     state = np.empty(p, dtype=np.int8)
     work = np.empty((5, p))
+    n_known = 0
     for row in range(len(C)):
-        a = coef[row]
+        a, same = coef[row], n_known > 0
         for k in range(p):
             a[k] = 0.0
-            state[k] = guess[row * guessed, k] > 0.0
+            positive = guess[row * guessed, k] > 0.0
+            same = same and state[k] == positive
+            state[k] = positive
         n_moves[row], solved[row] = solve_row(
-            G, C[row], simplex, tol, R, face, left, state, work, a
+            G, C[row], simplex, tol, R, face, left, state, work, a, n_known * same
         )
+        # Factors that were not updated serve the next row, if its guess is the face.
+        n_known = np.count_nonzero(state == 1) if n_moves[row] == 0 else 0
 
 
 @kernel
-def solve_row(G, c, simplex, tol, R, face, left, state, work, a):
+def solve_row(G, c, simplex, tol, R, face, left, state, work, a, n_known=0):
     """Minimise over one row of coefficients, those whose state is EXCLUDED at zero.
 
     States of one are a guess of the positive coefficients, and tell those of the
-    solution after; a is zero before. Returns the moves, and whether they were enough.
+    solution after; a is zero before. With `n_known` members R, face and work are those
+    of this state already, from a row without moves. Returns the moves, and whether
+    they were enough.
     """
     g = work[0]
     largest = 0.0
     for k in range(len(c)):
         largest = max(largest, abs(c[k]))
-    n = _factorise(G, R, face, state, work[1])
-    n = _start_at(G, c, simplex, R, face, n, state, work, a)
+    n = n_known
+    if n == 0:
+        n = _factorise(G, R, face, state, work[1])
+    n = _start_at(G, c, simplex, R, face, n, state, work, a, n_known > 0)
     if n == 0 and simplex:
         n = _start_at_vertex(G, c, R, face, state, a)
     limit, moves, more = tol * largest, 0, 0
@@ -284,17 +300,22 @@ def _factorise(G, R, face, state, x):
 
 
 @kernel
-def _start_at(G, c, simplex, R, face, n, state, work, a):
-    """Minimise on a face, less members that come out negative."""
+def _start_at(G, c, simplex, R, face, n, state, work, a, known):
+    """Minimise on a face, less members that come out negative.
+
+    What a sum to one needs of the face is there if it is `known` from the last row.
+    """
     s, z = work[2], work[3]
     while n > 0:
         total, ones = 0.0, 0.0
         for i in range(n):
             s[i] = c[face[i]]
-            z[i] = 1.0
         solve(R, n, s)
         if simplex:
-            solve(R, n, z)
+            if not known:
+                for i in range(n):
+                    z[i] = 1.0
+                solve(R, n, z)
             for i in range(n):
                 total += s[i]
                 ones += z[i]
@@ -310,7 +331,7 @@ def _start_at(G, c, simplex, R, face, n, state, work, a):
             for i in range(n):
                 a[face[i]] = s[i]
             return n
-        n = _factorise(G, R, face, state, work[1])
+        n, known = _factorise(G, R, face, state, work[1]), False
     return n
 
 

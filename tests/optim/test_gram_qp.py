@@ -143,3 +143,20 @@ def test_matrices_of_their_own(sum_to_one):
     for i in range(20):
         alone = gram_qp(G[i], C[i : i + 1], sum_to_one=sum_to_one).coef[0]
         np.testing.assert_allclose(found[i], alone, atol=1e-10)
+
+
+@pytest.mark.parametrize("sum_to_one", [False, True])
+def test_rows_that_share_factors_are_those_of_each_alone(sum_to_one):
+    rng = np.random.default_rng(5)
+    E = rng.random((6, 40))
+    faces = rng.integers(1, 2**6, 30).repeat(5)
+    A = (faces[:, None] >> np.arange(6)) & 1
+    A = A * rng.dirichlet(np.ones(6), len(A))
+    A /= A.sum(axis=1, keepdims=True)
+    C = (A @ E + 0.01 * rng.standard_normal((len(A), 40))) @ E.T
+    G = E @ E.T
+    together = gram_qp(G, C, sum_to_one=sum_to_one)
+    assert together.solved.all()
+    for row, c in zip(together.coef, C, strict=True):
+        alone = gram_qp(G, c[None], sum_to_one=sum_to_one).coef[0]
+        np.testing.assert_allclose(row, alone, atol=1e-12)
