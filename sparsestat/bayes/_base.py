@@ -37,6 +37,7 @@ from sparsestat.utils.validation import (
 )
 
 __all__ = [
+    "SAMPLING",
     "TAIL",
     "Data",
     "Found",
@@ -62,7 +63,7 @@ TAIL: dict[str, Rule] = {
     "allow_complex": Boolean,
     "verbose": Verbosity,
 }
-_SAMPLING: dict[str, Rule] = {
+SAMPLING: dict[str, Rule] = {
     "n_samples": Interval(1, inf, closed="left", integer=True),
     "random_state": RandomState,
 }
@@ -439,10 +440,6 @@ class SparseBayesian(RegressorMixin, BaseEstimator):
             If both are asked for, or one after a fit of a LinearOperator.
         """
         check_is_fitted(self)
-        if return_std and return_cov:
-            raise ValueError(
-                "return_cov must be False where return_std is True; got True for both."
-            )
         if not isinstance(X, LinearOperator) and not (
             self.allow_complex and np.iscomplexobj(X)
         ):
@@ -450,11 +447,20 @@ class SparseBayesian(RegressorMixin, BaseEstimator):
                 self, X, accept_sparse=("csc", "csr"),
                 dtype=[np.float64, np.float32], reset=False,
             )  # fmt: skip
-        y = X @ self.coef_.T + self.intercept_
+        kept = np.flatnonzero(self.active_)
+        return self._predict(X, self.coef_, kept, return_std, return_cov)
+
+    def _predict(self, X, coef, kept, return_std: bool, return_cov: bool):
+        """Predictions and their spread, which columns `kept` of X have a part in."""
+        if return_std and return_cov:
+            raise ValueError(
+                "return_cov must be False where return_std is True; got True for both."
+            )
+        y = X @ coef.T + self.intercept_
         if not return_std and not return_cov:
             return y
         self._check_covariance("return_std" if return_std else "return_cov")
-        A = Columns(X, self._mean).take(np.flatnonzero(self.active_)).dense()
+        A = Columns(X, self._mean).take(kept).dense()
         left = A @ self.covariance_
         if return_std:
             variance = np.maximum((left * A.conj()).sum(axis=-1).real, 0.0)
@@ -510,7 +516,7 @@ class SparseBayesian(RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         check_parameters(
-            {"n_samples": n_samples, "random_state": random_state}, _SAMPLING,
+            {"n_samples": n_samples, "random_state": random_state}, SAMPLING,
             name="sample_posterior",
         )  # fmt: skip
         self._check_covariance("sample_posterior")
@@ -533,25 +539,25 @@ class SparseBayesian(RegressorMixin, BaseEstimator):
         name = type(self).__name__
         messages = self.solver == "gamp"
         measure = "fixed_point_residual_" if messages else "stationarity_"
-        reached = getattr(self, measure)
+        reached, n_active = getattr(self, measure), np.count_nonzero(found.g)
         if self.verbose:
             print(
-                f"{name}: {found.n_iter} iterations, {int(self.active_.sum())} active, "
+                f"{name}: {found.n_iter} iterations, {n_active} active, "
                 f"noise variance {self.noise_variance_:.3g}, {measure} {reached:.1e} "
                 f"(asked {self.tol:.1e})"
             )
         if reached > self.tol:
-            advice = (
-                "Increase max_iter or tol, or take damping='auto'."
-                if messages
-                else "Increase max_iter or tol, or decrease tol_step."
-            )
+            advice = "Increase max_iter or tol" + {
+                "gamp": ", or take damping='auto'.",
+                "fast": ".",
+            }.get(self.solver, ", or decrease tol_step.")
             self._warn(
                 f"did not reach its tolerance: {measure} is {reached:.3e} after "
                 f"{found.n_iter} iterations, asked were {self.tol:.3e}. {advice}"
             )
-        # Where rows abound, noise at its floor is a target without noise.
-        is_wide = n_rows < 2 * len(self.active_) and self.active_.any()
+        # Where rows abound, noise at its floor is a target without noise, and so it is
+        # where few features explain all; a handful of rows tells nothing.
+        is_wide = 4 * _FOLDS <= n_rows < 2 * len(found.g) and 4 * n_active > n_rows
         if not is_fixed and is_wide and found.noise <= self.noise_floor:
             self._warn(
                 "cannot tell the noise from the signal: its variance has fallen to "

@@ -13,7 +13,7 @@ from sparsestat.bayes._fast_kernels import climb
 from sparsestat.bayes._fast_newton import Newton, State
 from sparsestat.bayes._fast_workspace import COLLINEAR, Posterior, Workspace, powers
 
-__all__ = ["FastFit", "learn_fast"]
+__all__ = ["FastFit", "learn_fast", "worst_violation"]
 
 # Candidates at the start, and their growth when others would gain.
 _FIRST, _GROWTH = 16, 0.5
@@ -126,6 +126,16 @@ def learn_fast(
         exact = _look(work, found, state.noise, np.inf).max(initial=0.0) - 1.0
         worst = max(slope, exact)
     return FastFit(g, mean, state.noise, len(history["cost"]), history, float(worst))
+
+
+def worst_violation(work: Workspace, noise: float, tol: float) -> float:
+    """Largest violated condition at the variances of the workspace."""
+    state = State(work, noise, True, 0.0)
+    slope = Newton(state).worst
+    if slope > tol:
+        return slope
+    excess = _look(work, state.found, noise, tol).max(initial=0.0) - 1.0
+    return max(slope, float(excess))
 
 
 def _glance(work: Workspace, found: Posterior, noise: float) -> np.ndarray:
