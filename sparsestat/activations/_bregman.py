@@ -222,8 +222,11 @@ def _decode_rows(
         if start + size > len(data):
             return i
         _renormalise(x[:size], powers, alpha, dual, near, q)
+        total = 0.0
         for k in range(size):
-            data[start + k], indices[start + k] = q[k], where[k]
+            total += q[k]
+        for k in range(size):
+            data[start + k], indices[start + k] = q[k] / total, where[k]
         indptr[i + 1] = start + size
     return n_rows
 
@@ -263,10 +266,11 @@ def _best_size(x, powers, alpha, dual, penalty, low, q):
         else:
             k = high - 1 if paying == high else low + 1
     if low < high:
-        fewer, nu = _cost(x[:low], powers, alpha, dual, nu, q)
-        more, smaller = _cost(x[:high], powers, alpha, dual, nu, q)
-        if fewer - more > penalty:
-            return high, smaller
+        fewer, larger = _cost(x[:low], powers, alpha, dual, nu, q)
+        more, nu = _cost(x[:high], powers, alpha, dual, nu, q)
+        if fewer - more <= penalty:
+            return low, larger
+        return high, nu
     return low, nu
 
 
@@ -275,9 +279,10 @@ def _guess_size(x, powers, alpha, dual, penalty, low):
     """A size and its multiplier, about: one step of Newton for each secant of sizes."""
     n = len(x)
     k = min(max(low, 16), n)
-    nu = _bound(x[:k], alpha, dual)
+    nu = np.inf
     before, worse, drop = 0.0, 0.0, 2.0
     for _ in range(_GUESSES):
+        nu = min(nu, _bound(x[:k], alpha, dual))
         nu, error = _step(x[:k], powers, alpha, dual, nu)
         paying = _count_paying(x, powers, alpha, dual, penalty, nu, low, n)
         place, excess = np.log(k), np.log(paying / k)
@@ -295,7 +300,7 @@ def _count_paying(x, powers, alpha, dual, penalty, nu, low, high):
     """Number of entries that take more than the penalty off, in [low, high]."""
     while low < high:
         k = (low + high) // 2
-        q = _entry(x[k], powers[k], alpha, dual, nu, np.inf)
+        q = _entry(x[k], powers[k], alpha, dual, nu, 0.0, np.inf)
         if dual:
             lever = _power(q, alpha - 1.0) / (alpha - 1.0)
             pays = lever * (q / alpha + (q - x[k]) * (alpha - 2.0)) > penalty
@@ -326,9 +331,10 @@ def _cost(x, powers, alpha, dual, guess, q):
 def _renormalise(x, powers, alpha, dual, guess, q):
     """The closest distribution on a support that holds x, decreasing, sum at most 1."""
     nu = _multiplier(x, powers, alpha, dual, guess)
-    q[0] = _entry(x[0], powers[0], alpha, dual, nu, np.inf)
-    for i in range(1, len(x)):
-        q[i] = _entry(x[i], powers[i], alpha, dual, nu, q[i - 1])
+    last, q_last = x[0], np.inf
+    for i in range(len(x)):
+        q_last = _entry(x[i], powers[i], alpha, dual, nu, last, q_last)
+        last, q[i] = x[i], q_last
     return nu
 
 
@@ -361,8 +367,10 @@ def _multiplier(x, powers, alpha, dual, guess):
         if abs(nu - before) <= _ALMOST * before or abs(error) <= _ROUNDING:
             break
         # Only the first step may go up, and none down to zero, but for rounding.
-        if nu == 0.0 or (nu > before and iteration > 0):
+        if nu == 0.0:
             break
+        if nu > before and iteration > 0:
+            return before
         nu = min(nu, bound)
     return nu
 
@@ -388,14 +396,18 @@ def _step(x, powers, alpha, dual, nu):
         total, slope = _sum_norms(x, alpha, nu)
     else:
         total, slope = _sum_powers(powers[: len(x)], alpha, nu)
-    return max(nu - (total - 1.0) / slope, 0.0), total - 1.0
+    error = total - 1.0
+    if slope > 0.0:
+        return max(nu - error / slope, 0.0), error
+    # So small a multiplier lifts no entry: there is no need to, or it is much larger.
+    return np.inf if error < -_ROUNDING else 0.0, error
 
 
 @kernel
-def _entry(x, power, alpha, dual, nu, above):
+def _entry(x, power, alpha, dual, nu, last, q_last):
     """The entry q of the solution for a probability x, where power = x^(alpha - 1).
 
-    It is at most `above`.
+    The last solution `q_last`, for a larger x, is where Newton sets out if finite.
 
     Primal, alpha = 1: q = nu x; alpha < 2: q^(alpha - 1) = x^(alpha - 1) + nu, minus
     for alpha < 1; alpha > 2: q^(alpha - 1) = x^(alpha - 1) + nu^(alpha - 1).
@@ -406,7 +418,7 @@ def _entry(x, power, alpha, dual, nu, above):
     if alpha == 2.0:
         return x + nu
     if dual:
-        return _dual_entry(x, alpha, nu, above)
+        return _dual_entry(x, alpha, nu, last, q_last)
     if alpha > 2.0:
         return _norm(x, alpha, nu)
     if alpha == 1.5:
@@ -448,39 +460,44 @@ def _norm(x, alpha, nu):
 
 @kernel
 def _sum_dual(x, alpha, nu):
-    """The same for the dual problem; from each entry Newton sets out for the next."""
-    power, order = 2.0 - alpha, alpha - 1.0
+    """The same for the dual problem."""
+    power = 2.0 - alpha
     total, slope = 0.0, 0.0
-    q = np.inf
+    last, q = x[0], np.inf
     for i in range(len(x)):
-        if i > 0:
-            drop = (x[i - 1] - x[i]) * q
-            q -= drop / (order * q + power * (x[i - 1] if alpha < 2.0 else x[i]))
-        q = _dual_entry(x[i], alpha, nu, q)
+        q = _dual_entry(x[i], alpha, nu, last, q)
+        last = x[i]
         total += q
         # Relative to q, nu q^(1 - alpha) is the lift.
         lift = (q - x[i]) / q
         slope += q * lift / (1.0 - power * lift)
-    return total, slope / nu * max(order, 1.0)
+    return total, slope / nu * max(alpha - 1.0, 1.0)
 
 
 @kernel
-def _dual_entry(x, alpha, nu, above):
+def _dual_entry(x, alpha, nu, last, q_last):
     """The q above x with q - nu q^(2 - alpha) = x: a square root, or else Newton.
 
-    That starts to the right, from `above` if it is there.  For alpha > 2 the equation
-    has nu^(alpha - 1) and is multiplied by q^(alpha - 2); either form is convex.
+    That starts to the right, or with the step from the last entry that needs no power.
+    For alpha > 2 the equation has nu^(alpha - 1) and is multiplied by q^(alpha - 2);
+    either form is convex.
     """
     power, order = 2.0 - alpha, alpha - 1.0
     if alpha == 1.5:
         return (0.5 * (nu + np.sqrt(nu * nu + 4.0 * x))) ** 2
     if alpha == 3.0:
         return 0.5 * (x + np.sqrt(x * x + 4.0 * nu * nu))
-    if alpha < 2.0:
+    if q_last < np.inf:
+        drop = (last - x) * q_last
+        drop /= order * q_last + power * (last if alpha < 2.0 else x)
+        q = max(q_last - drop, x)
+    elif alpha < 2.0:
         q = max(2.0 * x, _power(2.0 * nu, 1.0 / order))
     else:
-        q = max(2.0 * x, 2.0 ** (1.0 / order) * nu)
-    q = min(q, above)
+        q = np.inf
+    if alpha > 2.0:
+        # Newton would come down slowly from farther away.
+        q = min(q, 2.0 * max(x, nu))
     for _ in range(_MAX_ITER):
         if alpha < 2.0:
             lever = nu * _power(q, power)

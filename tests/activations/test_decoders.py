@@ -231,7 +231,7 @@ def test_adaptive_search_equals_trying_all(kind, alpha):
 def test_choice_and_sum_far_from_everyday_numbers(seed):
     """Orders up to 50, nearly one-hot and even rows, ties, penalties down to 1e-12."""
     rng = np.random.default_rng(seed)
-    for width in (1, 2, 3, 7, 40):
+    for width in (1, 2, 3, 3, 7, 40):
         p = rng.dirichlet(np.full(width, 10 ** rng.uniform(-1.5, 2))) + 1e-30
         p = (np.round(p, 1) + 1e-3 if seed % 4 == 0 else p) / p.sum()
         p /= p.sum()
@@ -247,6 +247,26 @@ def test_choice_and_sum_far_from_everyday_numbers(seed):
             ]
             least = min(total)
             assert total[k - 1] <= least + 1e-11 * max(abs(least), 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("p", "alpha", "penalty"),
+    [
+        ([0.92383487, 0.07616513], 19.9, 2.6e-10),
+        ([4.78381315e-08, 0.00157748233, 0.99842247], 47.1, 2.6e-7),
+        ([0.0857466128, 0.914253387, 1e-30], 1.77, 1.1e-10),
+        ([0.226, 0.04, 0.039, 0.265, 0.072, 0.115, 0.243], 1.79, 1.6e-4),
+    ],
+)
+def test_multipliers_that_lift_nothing(p, alpha, penalty):
+    p = np.array(p) / sum(p)
+    for kind in ("primal", "dual"):
+        Q, k = bregman_decode(p, alpha=alpha, kind=kind, penalty=penalty)
+        ours = cost(Q, p, alpha, kind) + penalty * k
+        for j in range(1, len(p) + 1):
+            other = bregman_decode(p, alpha=alpha, kind=kind, k=j)[0]
+            np.testing.assert_allclose(other.sum(), 1.0, atol=1e-14)
+            assert ours <= cost(other, p, alpha, kind) + penalty * j + 1e-14
 
 
 @pytest.mark.parametrize("m", [1, 20, 300])
