@@ -19,10 +19,12 @@ __all__ = [
 ]
 
 _MAX_ITER = 100
+# Steps of Newton for the threshold of a part of a row.
+_ROUGH = 2
 # The sum of probabilities is known to a few units in the last place.
 _ROUNDING = 4e-16
 # Entries whose maximum is found before they are filtered.
-_FIRST = 1024
+_FIRST = 256
 _LANES = 128
 # Blocks, and parts of them, are searched only where they hold something.
 _BLOCK, _PART, _FEW = 64, 16, 2
@@ -244,7 +246,7 @@ def _solve(z, alpha, temperature, x, p, where, lanes):
     else:
         for k in range(size):
             p[k] = x[k]
-        shift = _threshold(p, size, alpha, start)
+        shift = _threshold(p, size, alpha, start, _MAX_ITER)
         size = _probabilities(x, p, where, size, alpha, shift)
     return size, top
 
@@ -282,7 +284,7 @@ def _near_top(z, alpha, scale, x, work, where, lanes):
             for k in range(n):
                 work[size] = (x[k] - top) * scale
                 size += work[size] > begin
-            shift = _threshold(work, size, alpha, begin)
+            shift = _threshold(work, size, alpha, begin, _ROUGH)
             lowest = max(lowest, top + (shift - _base(alpha)) / scale)
         start, stop = stop, min(2 * stop, len(z))
     return n, top, lowest
@@ -374,16 +376,17 @@ def _base(alpha):
 
 
 @kernel
-def _threshold(x, n, alpha, start):
+def _threshold(x, n, alpha, start, steps):
     """The tau, plus the base, at which the probabilities of x[:n] sum to one.
 
-    It is known to be at least `start`, as all of x are.
+    It is known to be at least `start`, as all of x are; with few steps of Newton it is
+    at least what is returned.
     """
     if alpha == 2.0:
         return simplex_threshold(x, n)
     if alpha == 1.5:
-        return _newton_squares(x, n, start)
-    return _newton(x, n, alpha - 1.0, _base(alpha), start)
+        return _newton_squares(x, n, start, steps)
+    return _newton(x, n, alpha - 1.0, _base(alpha), start, steps)
 
 
 @kernel
@@ -406,13 +409,13 @@ def _probabilities(x, p, where, n, alpha, shift):
 
 
 @kernel
-def _newton_squares(x, n, tau):
+def _newton_squares(x, n, tau, steps):
     """sum (x - tau)_+^2 = 1, by Newton on the norm, from the left.
 
     A norm is convex in tau, so that no step passes the solution and what is dropped
     stays dropped.
     """
-    for iteration in range(_MAX_ITER):
+    for iteration in range(steps):
         squares, total = _sums(x[:n], tau)
         root = np.sqrt(squares)
         before = tau
@@ -441,11 +444,11 @@ def _sums(x, tau):
 
 
 @kernel
-def _newton(x, n, order, base, start):
+def _newton(x, n, order, base, start, steps):
     """The same for the norm of exponent 1 / order."""
     q = 1.0 / order
     shift = base + start
-    for _ in range(_MAX_ITER):
+    for _ in range(steps):
         kept, total, slope = 0, 0.0, 0.0
         for k in range(n):
             e = x[k] - shift
@@ -473,7 +476,7 @@ def _raised(e, q, base):
         return np.exp(q * np.log1p(e))
     if q == 4.0:
         return (e * e) * (e * e)
-    return e**q
+    return np.exp(q * np.log(e))
 
 
 @kernel
