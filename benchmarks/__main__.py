@@ -27,6 +27,7 @@ PEERS = (
     "skimage",
     "hidimstat",
     "numpy",
+    "condat",
     "entmax",
 )
 

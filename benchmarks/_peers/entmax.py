@@ -22,8 +22,13 @@ def interpreter() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Versions of what runs."""
-    return distribution_versions("entmax", "torch")
+    """Versions of what runs, on the processor whatever PyTorch was built for."""
+    import torch
+
+    found = distribution_versions("entmax", "torch")
+    if torch.version.cuda:
+        found["torch"] += " (a build for GPUs, on the CPU)"
+    return found
 
 
 def sparsemax(Z) -> dict:

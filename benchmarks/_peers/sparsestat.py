@@ -235,5 +235,6 @@ def decode(P) -> dict:
     def call(kind: str, alpha: float):
         return lambda: bregman_decode(P, alpha=alpha, kind=kind, output="csr")[0]
 
-    kinds = [("primal", 1.0), ("primal", 1.5), ("primal", 2.0), ("dual", 1.5)]
+    kinds = [("primal", alpha) for alpha in (1.0, 1.2, 1.5, 2.0)]
+    kinds += [("dual", 1.2), ("dual", 1.5)]
     return {f"{NAME}, {kind} {alpha:g}": call(kind, alpha) for kind, alpha in kinds}
