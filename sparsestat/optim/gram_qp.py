@@ -208,6 +208,7 @@ def solve_row(G, c, simplex, tol, R, face, left, state, work, a, n_known=0):
     n = _start_at(G, c, simplex, R, face, n, state, work, a, n_known > 0)
     if n == 0 and simplex:
         n = _start_at_vertex(G, c, R, face, state, a)
+        work[3, 0] = 1.0 / R[0, 0] ** 2  # what _start_at would leave for the next row
     limit, moves, more = tol * largest, 0, 0
     for _ in range(3):
         _gradient(G, c, face, n, a, g)

@@ -160,3 +160,11 @@ def test_rows_that_share_factors_are_those_of_each_alone(sum_to_one):
     for row, c in zip(together.coef, C, strict=True):
         alone = gram_qp(G, c[None], sum_to_one=sum_to_one).coef[0]
         np.testing.assert_allclose(row, alone, atol=1e-12)
+
+
+def test_a_row_without_a_guess_before_one_with():
+    G, C = np.diag([1.0, 2.0, 3.0]), np.array([[0.1, 9.0, 0.2], [0.3, 9.0, 0.1]])
+    start = np.array([[0.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    found = gram_qp(G, C, sum_to_one=True, start=start)
+    np.testing.assert_array_equal(found.coef, [[0.0, 1.0, 0.0]] * 2)
+    assert found.n_moves.tolist() == [0, 0]
