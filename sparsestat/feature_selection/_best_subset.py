@@ -1,4 +1,4 @@
-"""Selection of the best subset of features for least squares."""
+"""Selection of the best subset of features for least squares and likelihoods."""
 
 from typing import ClassVar
 
@@ -7,8 +7,14 @@ from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sparsestat.linear_model import BestSubsetRegressor, MultiTaskBestSubset
-from sparsestat.utils.validation import Rule, check_parameters
+from sparsestat.linear_model import (
+    BestSubsetClassifier,
+    BestSubsetCox,
+    BestSubsetGLM,
+    BestSubsetRegressor,
+    MultiTaskBestSubset,
+)
+from sparsestat.utils.validation import OneOf, Rule, check_parameters
 
 __all__ = ["BestSubsetSelector"]
 
@@ -21,15 +27,21 @@ _NAMES = (
     "feature_groups",
     "always_select",
     "alpha",
-    "max_nodes",
     "time_limit",
     "random_state",
     "n_jobs",
 )
+_LIKELIHOODS = {
+    "logistic": (BestSubsetClassifier, {}),
+    "poisson": (BestSubsetGLM, {"family": "poisson"}),
+    "gamma": (BestSubsetGLM, {"family": "gamma"}),
+    "cox": (BestSubsetCox, {}),
+}
+_OF_LOSSES = ("rss_", "loss_")
 
 
 class BestSubsetSelector(SelectorMixin, BaseEstimator):
-    r"""Keep the best subset of features for least squares, with a certificate.
+    r"""Keep the best subset of features for a linear model, with a certificate.
 
     .. math::
         \min_{w, b} \; \sum_i s_i (y_i - x_i^\top w - b)^2
@@ -37,19 +49,26 @@ class BestSubsetSelector(SelectorMixin, BaseEstimator):
         \quad \text{subject to} \quad \|w\|_0 \le k
 
     The subset is that of :class:`sparsestat.linear_model.BestSubsetRegressor`, or of
-    :class:`sparsestat.linear_model.MultiTaskBestSubset` if y has several columns.
+    :class:`sparsestat.linear_model.MultiTaskBestSubset` if y has several columns; for
+    other losses than the square that of
+    :class:`sparsestat.linear_model.BestSubsetClassifier`,
+    :class:`sparsestat.linear_model.BestSubsetGLM` or
+    :class:`sparsestat.linear_model.BestSubsetCox`.
 
     Parameters
     ----------
     n_nonzero_coefs : int or array-like of int, default=None
         Number k of features, or numbers to choose from by the criterion; None is all up
         to `max_nonzero_coefs`. With groups, the number of groups.
+    loss : {"squared", "logistic", "poisson", "gamma", "cox"}, default="squared"
+        Loss of the linear model: least squares as above, or half the mean deviance of
+        classes, counts, positive amounts, or times of events.
     max_nonzero_coefs : int, default=None
         Largest k if `n_nonzero_coefs` is None; None is n / (log p log log n).
     criterion : {"ebic", "gic", "bic", "aic", "aicc", "ebic_abess"}, default="ebic"
         Which k is chosen, unless by `cv`.
     cv : int, splitter or iterable, default=None
-        Folds; k is the one of the smallest mean squared error on held-out samples.
+        Folds; k is the one of the smallest loss on held-out samples.
     solver : {"auto", "splicing", "swap", "exact"}, default="auto"
         How hard to search, see :class:`sparsestat.linear_model.BestSubsetRegressor`.
     feature_groups : int, array-like, list of array-likes or callable, default=None
@@ -58,8 +77,9 @@ class BestSubsetSelector(SelectorMixin, BaseEstimator):
         Features that are in every subset; k counts them.
     alpha : float, default=0.0
         Strength of the ridge penalty.
-    max_nodes : int, default=2_000_000
-        Nodes of the exact search, at most.
+    max_nodes : int, default=None
+        Nodes of the exact search, at most; None is 2,000,000, or 20,000 fits where the
+        loss is not the square.
     time_limit : float, default=None
         Seconds of the exact search, at most.
     random_state : int, RandomState instance or None, default=None
@@ -74,7 +94,10 @@ class BestSubsetSelector(SelectorMixin, BaseEstimator):
     sizes_ : ndarray of shape (n_sizes,)
         All k of the path.
     rss_ : ndarray of shape (n_sizes,)
-        Residual sums of squares along it, summed over targets.
+        Residual sums of squares along it, summed over targets, only if `loss` is
+        "squared".
+    loss_ : ndarray of shape (n_sizes,)
+        Mean losses along it, only if `loss` is not "squared".
     criterion_ : ndarray of shape (n_sizes,)
         Values of the criterion along it.
     optimal_ : bool
@@ -109,16 +132,24 @@ class BestSubsetSelector(SelectorMixin, BaseEstimator):
     >>> selector = BestSubsetSelector(n_nonzero_coefs=3).fit(X, y)
     >>> selector.get_support(indices=True), selector.transform(X).shape
     (array([2, 3, 8]), (442, 3))
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> selector = BestSubsetSelector(2, loss="logistic", solver="swap").fit(X, y)
+    >>> selector.get_support(indices=True)
+    array([23, 27])
     """
 
     _rules: ClassVar[dict[str, Rule]] = {
-        name: BestSubsetRegressor._rules[name] for name in _NAMES
+        **{name: BestSubsetRegressor._rules[name] for name in _NAMES},
+        "loss": OneOf("squared", *_LIKELIHOODS),
+        "max_nodes": BestSubsetRegressor._rules["max_nodes"] | None,
     }
 
     def __init__(
         self,
         n_nonzero_coefs=None,
         *,
+        loss="squared",
         max_nonzero_coefs=None,
         criterion="ebic",
         cv=None,
@@ -126,12 +157,13 @@ class BestSubsetSelector(SelectorMixin, BaseEstimator):
         feature_groups=None,
         always_select=None,
         alpha=0.0,
-        max_nodes=2_000_000,
+        max_nodes=None,
         time_limit=None,
         random_state=None,
         n_jobs=None,
     ):
         self.n_nonzero_coefs = n_nonzero_coefs
+        self.loss = loss
         self.max_nonzero_coefs = max_nonzero_coefs
         self.criterion = criterion
         self.cv = cv
@@ -151,8 +183,9 @@ class BestSubsetSelector(SelectorMixin, BaseEstimator):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Data.
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Target, or several.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets), or structured
+            Target, or several; classes, counts, amounts, or times and events as `loss`
+            says.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights >= 0; a weight of k equals k copies of the row.
 
@@ -162,24 +195,29 @@ class BestSubsetSelector(SelectorMixin, BaseEstimator):
             The fitted selector.
         """
         check_parameters(self, self._rules)
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse="csc",
-            dtype=[np.float64, np.float32],
-            y_numeric=True,
-            multi_output=True,
-        )
-        kind = BestSubsetRegressor if np.ndim(y) == 1 else MultiTaskBestSubset
-        model = kind(**{name: getattr(self, name) for name in _NAMES})
+        kinds = {"accept_sparse": "csc", "dtype": [np.float64, np.float32]}
+        if self.loss == "squared":
+            X, y = validate_data(self, X, y, **kinds, y_numeric=True, multi_output=True)
+            kind, given = BestSubsetRegressor, {}
+            if np.ndim(y) > 1:
+                kind = MultiTaskBestSubset
+        else:  # whose model knows what y may be
+            X = validate_data(self, X, **kinds)
+            kind, given = _LIKELIHOODS[self.loss]
+        model = kind(**given, **{name: getattr(self, name) for name in _NAMES})
+        if self.max_nodes is not None:
+            model.max_nodes = self.max_nodes
         if callable(self.feature_groups) and hasattr(self, "feature_names_in_"):
             model.feature_groups = self.feature_groups(self.feature_names_in_)
         model.fit(X, y, sample_weight)
         support = np.zeros(X.shape[1], np.bool_)
         support[model.support_] = True
         self.support_, self.sizes_ = support, model.sizes_
-        self.rss_, self.criterion_ = model.rss_, model.criterion_
+        for name in _OF_LOSSES:
+            vars(self).pop(name, None)
+            if hasattr(model, name):
+                setattr(self, name, getattr(model, name))
+        self.criterion_ = model.criterion_
         self.optimal_, self.optimality_gap_ = model.optimal_, model.optimality_gap_
         return self
 

@@ -85,6 +85,8 @@ class BestSubsetRegressor(RegressorMixin, SubsetModel):
         For restarts.
     n_jobs : int, default=None
         Threads over folds; the result does not depend on it.
+    verbose : bool or int, default=0
+        Print a line about the fit.
 
     Attributes
     ----------
@@ -199,6 +201,7 @@ class BestSubsetRegressor(RegressorMixin, SubsetModel):
         init_support=None,
         random_state=None,
         n_jobs=None,
+        verbose=0,
     ):
         self.n_nonzero_coefs = n_nonzero_coefs
         self.max_nonzero_coefs = max_nonzero_coefs
@@ -223,6 +226,7 @@ class BestSubsetRegressor(RegressorMixin, SubsetModel):
         self.init_support = init_support
         self.random_state = random_state
         self.n_jobs = n_jobs
+        self.verbose = verbose
 
 
 class MultiTaskBestSubset(RegressorMixin, SubsetModel):
@@ -284,6 +288,8 @@ class MultiTaskBestSubset(RegressorMixin, SubsetModel):
         For restarts.
     n_jobs : int, default=None
         Threads over folds; the result does not depend on it.
+    verbose : bool or int, default=0
+        Print a line about the fit.
 
     Attributes
     ----------
@@ -391,6 +397,7 @@ class MultiTaskBestSubset(RegressorMixin, SubsetModel):
         init_support=None,
         random_state=None,
         n_jobs=None,
+        verbose=0,
     ):
         self.n_nonzero_coefs = n_nonzero_coefs
         self.max_nonzero_coefs = max_nonzero_coefs
@@ -415,6 +422,7 @@ class MultiTaskBestSubset(RegressorMixin, SubsetModel):
         self.init_support = init_support
         self.random_state = random_state
         self.n_jobs = n_jobs
+        self.verbose = verbose
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

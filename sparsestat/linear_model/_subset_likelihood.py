@@ -26,13 +26,12 @@ from sparsestat.linear_model._subset_sizes import (
 from sparsestat.optim.design import make_design, with_norms
 from sparsestat.optim.subset import LikelihoodProblem, likelihood_path
 from sparsestat.optim.subset.path import default_max_size, make_units
-from sparsestat.utils.validation import Rule, Verbosity
+from sparsestat.utils.validation import Rule
 
 __all__ = ["LIKELIHOOD_RULES", "LikelihoodSubset", "predictions"]
 
 LIKELIHOOD_RULES: dict[str, Rule] = {
-    **{name: rule for name, rule in SUBSET_RULES.items() if name != "n_best"},
-    "verbose": Verbosity,
+    name: rule for name, rule in SUBSET_RULES.items() if name != "n_best"
 }
 # Linear predictions beyond this, of held-out samples, are all infinitely bad.
 _FAR = 300.0

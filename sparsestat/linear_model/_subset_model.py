@@ -9,13 +9,15 @@ from typing import ClassVar
 import numpy as np
 from joblib import Parallel, delayed
 from scipy import sparse
-from sklearn.base import BaseEstimator
+from sklearn.callback import with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
+from sparsestat.linear_model._base import FitProgress
+from sparsestat.linear_model._routing import CrossValidated
 from sparsestat.linear_model._subset_sizes import (
     checked_features,
     checked_sizes,
@@ -41,6 +43,7 @@ from sparsestat.utils.validation import (
     RandomState,
     Rule,
     Splitter,
+    Verbosity,
     check_parameters,
     check_sample_weight,
 )
@@ -73,6 +76,7 @@ SUBSET_RULES: dict[str, Rule] = {
     "init_support": ArrayLike | None,
     "random_state": RandomState,
     "n_jobs": Jobs,
+    "verbose": Verbosity,
 }
 # The whole Gram matrix is formed at once up to this many features.
 _WHOLE_GRAM = 4000
@@ -82,13 +86,15 @@ _INACCURATE = 1e-6
 _FLOAT32_TOL = 1e-5
 
 
-class SubsetModel(BaseEstimator):
+class SubsetModel(CrossValidated, FitProgress):
     """Base of the estimators by least squares: validation, search, certificates."""
 
     _rules: ClassVar[dict[str, Rule]] = SUBSET_RULES
     _multi_output: ClassVar[bool] = False
+    scoring: ClassVar[None] = None  # held-out squared errors choose
 
-    def fit(self, X, y, sample_weight=None):
+    @with_callbacks
+    def fit(self, X, y, sample_weight=None, *, groups=None):
         """Find the subsets, choose one, and fit least squares to it.
 
         Parameters
@@ -100,6 +106,8 @@ class SubsetModel(BaseEstimator):
             Target, or several where the estimator takes them.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights >= 0; a weight of k equals k copies of the row.
+        groups : array-like of shape (n_samples,), default=None
+            Groups of samples, for the splitter.
 
         Returns
         -------
@@ -127,19 +135,34 @@ class SubsetModel(BaseEstimator):
         total = float(len(y)) if given is None else float(given.sum())
         weight = np.full(len(y), 1.0) if given is None else given
         options = self._options(X.shape[1], total)
+        folds = []
+        if self.cv is not None:
+            splitter = check_cv(self.cv, y)
+            folds = list(splitter.split(X, y, **self._route(sample_weight, groups)[0]))
+        context = self._begin(X, y, given, 1 + len(folds), sequential=False)
+        task = context.subcontext("path", task_id=0, max_subtasks=0)
+        task.call_on_fit_task_begin(estimator=self)
         data = _Moments(self, X, y, weight)
         path = subset_path(data.problem, **options)
+        task.call_on_fit_task_end(estimator=self)
         chosen, extra = path.chosen, {}
-        if self.cv is not None:
-            errors = self._held_out(X, y, given, data, path, options)
-            folds = errors[1]
+        if folds:
+            errors = self._held_out(X, y, given, data, path, options, folds, context)
+            shares = errors[1]
             extra["mse_path_"] = errors[0]
-            chosen = int(np.argmin(errors[0] @ (folds / folds.sum())))
+            chosen = int(np.argmin(errors[0] @ (shares / shares.sum())))
         coef = data.refit(path.supports[chosen])
         vars(self).pop("mse_path_", None)
         for name, value in extra.items():
             setattr(self, name, value)
         self._take(path, chosen, data.design, data.target_mean, total, coef, X.dtype)
+        if self.verbose:
+            print(
+                f"{type(self).__name__}: {self.n_nonzero_coefs_} chosen, criterion "
+                f"{self.criterion_[chosen]:.6g}, swap gap {self.swap_gap_:.1e}, "
+                f"{self.n_iter_} supports, {self.n_nodes_} nodes"
+            )
+        self._end(context, X, y, given)
         return self
 
     def predict(self, X):
@@ -320,16 +343,17 @@ class SubsetModel(BaseEstimator):
             "rng": np.random.default_rng(seed),
         }
 
-    def _held_out(self, X, y, given, data, path: SubsetPath, options: dict):
+    def _held_out(self, X, y, given, data, path, options: dict, folds, context):
         """Mean squared errors on held-out samples, and the weight of each fold."""
         rows = np.arange(len(y))
-        splitter = check_cv(self.cv, y)
         sizes = {**options, "sizes": path.sizes, "n_restarts": 0, "n_best": 1}
         if self.solver == "auto":
             sizes["solver"] = "swap"
         weight = np.ones(len(y)) if given is None else given
 
-        def run(train, test):
+        def run(k, train, test):
+            task = context.subcontext("fold", task_id=k, max_subtasks=0)
+            task.call_on_fit_task_begin(estimator=self)
             inside = np.zeros(len(y))
             inside[rows[train]] = weight[rows[train]]
             held = weight[rows[test]]
@@ -342,11 +366,12 @@ class SubsetModel(BaseEstimator):
             found = subset_path(fold.problem, **sizes)
             errors = fold.errors(X, y, rows[test], held, found)
             at = np.searchsorted(found.sizes, path.sizes, side="right") - 1
+            task.call_on_fit_task_end(estimator=self)
             return errors[np.maximum(at, 0)], held.sum()
 
         with threadpool_limits(limits=1, user_api="blas"):
             results = Parallel(n_jobs=self.n_jobs, require="sharedmem")(
-                delayed(run)(*fold) for fold in splitter.split(X, y)
+                delayed(run)(k, *fold) for k, fold in enumerate(folds, start=1)
             )
         errors, shares = zip(*results, strict=True)
         return np.column_stack(errors), np.array(shares)
@@ -407,7 +432,7 @@ class SubsetModel(BaseEstimator):
                 f"one feature would save {self.stationarity_:.3e} of the objective, "
                 f"asked were {tol:.3e}. Increase max_iter.",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
 
     def _certify(self, k: int) -> None:

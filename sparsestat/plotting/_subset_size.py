@@ -11,6 +11,9 @@ from sparsestat.plotting import _fitted, _style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+# What paths of held-out samples measure.
+_HELD_OUT = {"mse_path_": "mean squared error", "deviance_path_": "mean deviance"}
+
 
 class SubsetSizeDisplay:
     r"""Criterion along a path of best subsets, proved sizes filled, others open.
@@ -130,12 +133,11 @@ class SubsetSizeDisplay:
         needed = ("sizes_", "criterion_", "optimal_path_", "criterion_bounds_")
         caller = f"{cls.__name__}.from_estimator"
         _fitted.check_attributes(caller, model, needed, "BestSubsetRegressor")
-        errors = getattr(model, "mse_path_", None)
-        values, bounds, name = model.criterion_, None, model.criterion.upper()
-        if errors is not None:
-            values, name = errors.mean(axis=1), "mean squared error"
-        else:
-            bounds = model.criterion_bounds_
+        values, name = model.criterion_, model.criterion.upper()
+        bounds = model.criterion_bounds_
+        for path, of in _HELD_OUT.items():
+            if hasattr(model, path):
+                values, bounds, name = getattr(model, path).mean(axis=1), None, of
         return cls(
             sizes=model.sizes_,
             criterion=values,

@@ -8,7 +8,7 @@ import pytest
 from scipy import sparse
 from sklearn.datasets import load_diabetes
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import KFold
+from sklearn.model_selection import GroupKFold, KFold
 
 from sparsestat.linear_model import (
     BestSubsetRegressor,
@@ -323,3 +323,32 @@ def test_never_worse_than_abess(n):
         theirs = ((y - Z @ np.linalg.lstsq(Z, y, rcond=None)[0]) ** 2).sum()
         ours = BestSubsetRegressor(8, solver="swap").fit(X, y).rss_[0]
         assert ours <= theirs * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("kind", [BestSubsetRegressor, MultiTaskBestSubset])
+def test_groups_of_samples_callbacks_and_verbosity(kind, capsys):
+    seen = []
+
+    class Watch:
+        def setup(self, estimator, context):
+            pass
+
+        def teardown(self, estimator, context):
+            pass
+
+        def on_fit_task_begin(self, estimator, context):
+            pass
+
+        def on_fit_task_end(self, estimator, context):
+            seen.append(context.task_name)
+
+    X, y = wide_data(n_targets=2 if kind is MultiTaskBestSubset else 0)
+    samples = np.arange(len(y)) // 7
+    model = kind([1, 2, 3], cv=GroupKFold(3), verbose=1).set_callbacks(Watch())
+    model.fit(X, y, groups=samples)
+    folds = list(GroupKFold(3).split(X, y, samples))
+    expected = kind([1, 2, 3], cv=folds).fit(X, y)
+    np.testing.assert_array_equal(model.mse_path_, expected.mse_path_)
+    assert seen.count("fold") == 3
+    assert seen.count("fit") == 1
+    assert kind.__name__ in capsys.readouterr().out

@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression, PoissonRegressor
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GroupKFold, KFold
 
+from sparsestat.feature_selection import BestSubsetSelector
 from sparsestat.linear_model import (
     BestSubsetClassifier,
     BestSubsetCox,
@@ -370,3 +371,27 @@ def test_small_data():
     assert BestSubsetClassifier(0).fit(X, y).support_.tolist() == []
     assert BestSubsetClassifier().fit(X, y).n_nonzero_coefs_ in (0, 1)
     assert BestSubsetGLM(0).fit(X, y).predict(X) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    "kind, loss",
+    [
+        ("binary", "logistic"),
+        ("classes", "logistic"),
+        ("poisson", "poisson"),
+        ("gamma", "gamma"),
+        ("cox", "cox"),
+    ],
+)
+def test_selector_keeps_the_subset_of_the_model(kind, loss):
+    X, y, model = drawn(kind)
+    if kind == "cox":
+        model.set_params(ties="breslow")
+    model.set_params(n_nonzero_coefs=[1, 2]).fit(X, y)
+    selector = BestSubsetSelector([1, 2], loss=loss).fit(X, y)
+    assert selector.get_support(indices=True).tolist() == model.support_.tolist()
+    np.testing.assert_array_equal(selector.loss_, model.loss_)
+    assert selector.transform(X).shape == (len(y), len(model.support_))
+    assert not hasattr(selector, "rss_")
+    stopped = BestSubsetSelector([3], loss=loss, solver="exact", max_nodes=1)
+    assert not stopped.fit(X, y).optimal_

@@ -25,6 +25,8 @@ _LOOKED_AT = 256
 _WHOLE = 400
 # Added to blocks of several parameters, as a share of their diagonal.
 _JITTER = 1e-10
+# Share of its cost that an exchange has to regain, by how much it moves predictions.
+_LEAST_WORTH, _UNCERTAIN = 0.5, 0.2
 # Gains that agree to so many digits are the same.
 _DIGITS = 9
 
@@ -56,11 +58,16 @@ class Exchanges:
         B = problem.matrix(point.features)
         u, curvature = problem.likelihood.derivatives(point.z)
         extra = RESCUE if point.separated else 0.0
-        left, M = curved(problem, curvature, B, problem.penalty(point.features, extra))
+        M = curved(problem, curvature, B, problem.penalty(point.features, extra))
+        left = problem.likelihood.bend(curvature, B)
+        self._M = M
         self._H = solver_of(M)(np.eye(len(M)))
         rows, r = self._all_features(left, u)
         self._V = self._H @ rows.reshape(len(rows), len(r) * m)
         self._rows = rows
+        ones = np.ones((1, B.shape[1]))
+        stiffness = problem.likelihood.squares(curvature, ones, ones)[0]
+        self._stiffness = max(float(np.trace(stiffness)) / m, 1e-300)
         self._r = r
         self.freedom = m * len(B) - float(
             np.repeat(problem.penalty(point.features), m) @ self._H.diagonal()
@@ -77,30 +84,38 @@ class Exchanges:
         self._blocks(curvature)
         self.gains = self._gains(self._u, self._Q)
 
-    def best(self, locked: np.ndarray, count: int, share: float):
+    def best(self, locked: np.ndarray, count: int):
         """The exchanges of one unit that promise most.
+
+        What is promised is less certain the more an exchange moves predictions, so that
+        small ones have to regain nearly all of what they cost, and large ones half.
 
         Parameters
         ----------
         locked : ndarray of shape (n_active,), bool
             Units that may not leave.
         count : int
-            How many.
-        share : float
-            They regain at least this share of what they cost.
+            How many at most.
 
         Returns
         -------
         swaps : list of tuple
-            Promised change, position of the active unit and the unit that joins.
+            Promised change relative to the cost, position of the active unit and the
+            unit that joins, best first.
         """
         swaps = []
         for i in np.flatnonzero(~locked):
+            cost = self.costs[i]
+            moved = np.sqrt(2.0 * cost / self._stiffness)
+            worth = max(_LEAST_WORTH, 1.0 - _UNCERTAIN * moved)
             gains = self.gains_without(i)
-            change = self.costs[i] - gains
-            worth = np.flatnonzero((gains > 0.0) & (gains >= share * self.costs[i]))
-            order = worth[largest_first(gains[worth])[:count]]
-            swaps += [(float(change[k]), int(i), int(self.outside[k])) for k in order]
+            good = np.flatnonzero((gains > 0.0) & (gains >= worth * cost))
+            order = good[largest_first(gains[good])[:count]]
+            change = 1.0 - gains[order] / cost if cost > 0.0 else -gains[order]
+            swaps += [
+                (float(x), int(i), int(self.outside[k]))
+                for x, k in zip(change, order, strict=True)
+            ]
         swaps.sort()
         return swaps[:count]
 
@@ -108,9 +123,52 @@ class Exchanges:
         """What each outside unit gains once an active one is dropped."""
         V = self._V[self._places[i]][:, self._columns]  # (k, n_outside, w)
         V = np.where(self._padding, 0.0, V)
+        if V.shape[0] == V.shape[2] == 1:
+            v = V[0]
+            u = self._u + v * self._slopes[i]
+            return self._gains(u, self._Q + (v * v * self._inverses[i])[:, :, None])
         u = self._u + np.einsum("knw,k->nw", V, self._slopes[i])
         Q = self._Q + np.einsum("knv,kl,lnw->nvw", V, self._inverses[i], V)
         return self._gains(u, Q)
+
+    def promise(self, unit: int, dropped: int | None = None):
+        """The quadratic model's minimum with another unit, one of the active dropped.
+
+        Parameters
+        ----------
+        unit : int
+            That joins.
+        dropped : int, default=None
+            Position of the active unit that leaves.
+
+        Returns
+        -------
+        start : tuple of ndarray
+            Features, coefficients and intercept.
+        """
+        problem, point, m = self.problem, self.point, self.problem.m
+        k = int(np.searchsorted(self.outside, unit))
+        real = ~self._padding[k]
+        columns = self._columns[k][real]
+        keep = np.arange(len(self._M))
+        if dropped is not None:
+            keep = np.delete(keep, self._places[dropped])
+        theta = point.coef.ravel()
+        if self._first:
+            theta = np.concatenate([point.intercept, theta])
+        G = self._rows.reshape(self._V.shape)[:, columns]
+        n = len(keep)
+        M = np.empty((n + len(columns), n + len(columns)))
+        M[:n, :n] = self._M[np.ix_(keep, keep)]
+        M[:n, n:] = G[keep]
+        M[n:, :n] = G[keep].T
+        M[n:, n:] = self._corners[k][np.ix_(real, real)]
+        linear = np.concatenate([(self._M @ theta)[keep], self._u[k][real] + theta @ G])
+        found = solver_of(M)(linear).reshape(-1, m)
+        intercept = found[0] if self._first else point.intercept
+        chosen = keep[self._first * m :: m] // m - self._first
+        features = np.concatenate([point.features[chosen], problem.features([unit])])
+        return features, found[self._first :], intercept
 
     def _all_features(self, left, u):
         """Hessian of the active parameters against all, and the gradient of all."""
@@ -182,25 +240,27 @@ class Exchanges:
         self._u = np.where(padding, 0.0, self._r.ravel()[self._columns])
         w = width * m
         Q = np.zeros((n, w, w))
+        squares = problem.likelihood.squares
         for k in range(width):
-            kept = features[:, k] >= 0
-            X = problem.columns(features[kept, k])
-            left = problem.likelihood.bend(curvature, X)
             for other in range(k, width):
-                both = features[kept, other] >= 0
-                Y = problem.columns(features[kept, other][both])
-                block = np.einsum("nabi,ni->nab", left[both], Y)
-                where = np.flatnonzero(kept)[both]
+                kept = np.flatnonzero((features[:, k] >= 0) & (features[:, other] >= 0))
+                X = problem.columns(features[kept, k])
+                Y = X if other == k else problem.columns(features[kept, other])
+                block = squares(curvature, X, Y)
                 a, b = slice(k * m, k * m + m), slice(other * m, other * m + m)
-                Q[where, a, b] = block
-                Q[where, b, a] = block.transpose(0, 2, 1)
+                Q[kept, a, b] = block
+                Q[kept, b, a] = block.transpose(0, 2, 1)
         diagonal = Q.diagonal(axis1=1, axis2=2).copy()
         D = np.where(features < 0, 0.0, problem.ridge[np.maximum(features, 0)])
         corner = np.arange(w)
         Q[:, corner, corner] += np.repeat(D, m, axis=1)
         V = np.where(padding, 0.0, self._V[:, self._columns])
         G = np.where(padding, 0.0, self._rows.reshape(self._V.shape)[:, self._columns])
-        Q -= np.einsum("knv,knw->nvw", G, V)
+        self._corners = Q.copy()
+        if w == 1:
+            Q[:, 0, 0] -= (G * V).sum(axis=(0, 2))
+        else:
+            Q -= np.einsum("knv,knw->nvw", G, V)
         # Parameters that are not there, or do not matter, gain nothing.
         self._idle = diagonal <= 0.0
         self._least = np.where(self._idle, np.inf, PIVOT * diagonal)

@@ -3,8 +3,7 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.linalg import cho_solve
-from scipy.linalg.lapack import dpotrf
+from scipy.linalg.lapack import dpotrf, dpotrs
 
 from sparsestat.optim.design import Design, columns, n_features
 from sparsestat.optim.subset.likelihood import Likelihood
@@ -143,7 +142,11 @@ class LikelihoodProblem:
 
 
 def maximise(
-    problem: LikelihoodProblem, units: np.ndarray, start, limit: float = np.inf
+    problem: LikelihoodProblem,
+    units: np.ndarray,
+    start,
+    limit: float = np.inf,
+    promised=None,
 ) -> Point | None:
     """Maximise the likelihood on the features of some units.
 
@@ -155,6 +158,9 @@ def maximise(
         Features, coefficients and intercept to start from.
     limit : float, default=inf
         Give up where a Newton step does not promise to get below this objective.
+    promised : tuple of ndarray, default=None
+        Features, coefficients and intercept of the quadratic model's minimum, to start
+        from in place of `start` if they are any good.
 
     Returns
     -------
@@ -164,18 +170,16 @@ def maximise(
     units = np.sort(np.asarray(units, np.int64))
     features = problem.features(units)
     first = int(problem.fit_intercept)
-    theta = np.zeros((first + len(features), problem.m))
-    old, coef, intercept = start
-    place = {int(j): k for k, j in enumerate(old)}
-    for k, j in enumerate(features):
-        if int(j) in place:
-            theta[first + k] = coef[place[int(j)]]
-    if first:
-        theta[0] = intercept
     B = problem.matrix(features)
     problem.n_fits += 1
     D = problem.penalty(features)
-    run = _climb(problem, B, D, theta, limit, problem.tol)
+    theta, near = _parameters(problem, features, start), False
+    if promised is not None:
+        better = _parameters(problem, features, promised)
+        value = problem.likelihood.value(B.T @ better)
+        near = value <= max(problem.null_loss, limit if np.isfinite(limit) else 0.0)
+        theta = better if near else theta
+    run = _climb(problem, B, D, theta, limit, problem.tol, near)
     if run is None:
         return None
     separated = run[-1]
@@ -183,7 +187,7 @@ def maximise(
         D = problem.penalty(features, RESCUE)
         # The ridge hardly bends the objective: coefficients need a smaller gradient.
         tol = min(problem.tol, _RESCUED_TOL * problem.scale)
-        run = _climb(problem, B, D, run[0], limit, tol)
+        run = _climb(problem, B, D, run[0], limit, tol, True)
         if run is None:
             return None
     theta, z, value, gradient, margin, _ = run
@@ -201,8 +205,22 @@ def maximise(
     )
 
 
-def _climb(problem, B, D, theta, limit, tol):
-    """Newton's method; None where it gives up."""
+def _parameters(problem, features, start) -> np.ndarray:
+    """Parameters of some features, zero where there is nothing to start from."""
+    old, coef, intercept = start
+    first = int(problem.fit_intercept)
+    theta = np.zeros((first + len(features), problem.m))
+    place = {int(j): k for k, j in enumerate(old)}
+    for k, j in enumerate(features):
+        if int(j) in place:
+            theta[first + k] = coef[place[int(j)]]
+    if first:
+        theta[0] = intercept
+    return theta
+
+
+def _climb(problem, B, D, theta, limit, tol, near):
+    """Newton's method; None where it gives up, after a step unless it starts near."""
     likelihood = problem.likelihood
     z = B.T @ theta
     value = likelihood.value(z)
@@ -215,13 +233,13 @@ def _climb(problem, B, D, theta, limit, tol):
         gradient = float(np.abs(g).max(initial=0.0))
         if gradient == 0.0:
             break
-        _, H = curved(problem, curvature, B, D)
+        H = curved(problem, curvature, B, D)
         step = solver_of(H)(g.ravel()).reshape(g.shape)
         margin = float((g * step).sum())
         change = B.T @ step
         longest = np.abs(change).max(initial=0.0)
         # A Newton step tells how far it is to the bottom where it is short.
-        if n_steps and longest <= _TRUSTED and objective - margin > limit:
+        if (n_steps or near) and longest <= _TRUSTED and objective - margin > limit:
             return None
         if gradient <= tol:
             endless = longest > _ENDLESS
@@ -243,8 +261,8 @@ def _climb(problem, B, D, theta, limit, tol):
     return theta, z, value, gradient, margin, endless
 
 
-def curved(problem, curvature, B, D):
-    """Hessian times the columns in B, and the Hessian itself with the ridge.
+def curved(problem, curvature, B, D) -> np.ndarray:
+    """Hessian of the coefficients of the columns in B, with the ridge.
 
     Parameters
     ----------
@@ -256,27 +274,25 @@ def curved(problem, curvature, B, D):
 
     Returns
     -------
-    left : ndarray of shape (n, m, m, n_kept)
     H : ndarray of shape (n * m, n * m)
     """
-    m, n = problem.m, len(B)
-    left = problem.likelihood.bend(curvature, B)
-    flat = left.reshape(n * m * m, B.shape[1]) @ B.T
-    H = flat.reshape(n, m, m, n).transpose(0, 1, 3, 2).reshape(n * m, n * m)
+    H = problem.likelihood.hessian(curvature, B)
     H = 0.5 * (H + H.T)
-    H[np.diag_indices_from(H)] += np.repeat(D, m)
-    return left, H
+    H[np.diag_indices_from(H)] += np.repeat(D, problem.m)
+    return H
 
 
 def solver_of(H: np.ndarray):
     """Solve with a Hessian, in its null space as if it were hardly curved."""
+    if len(H) == 0:
+        return lambda v: v.copy()
     size = H.diagonal().copy()
-    least = max(float(size.max(initial=0.0)) * np.finfo(np.float64).eps, 1e-300)
+    least = max(float(size.max()) * np.finfo(np.float64).eps, 1e-300)
     jitter = _JITTER
     while True:
         M = H.copy()
-        M[np.diag_indices_from(M)] += jitter * np.maximum(size, least)
+        M.flat[:: len(M) + 1] += jitter * np.maximum(size, least)
         lower, info = dpotrf(M, lower=True)
         if info == 0:
-            return lambda v: cho_solve((lower, True), v)
+            return lambda v: dpotrs(lower, v, lower=True)[0]
         jitter = max(jitter * 100.0, least)

@@ -119,7 +119,7 @@ def _order(problem, point, forced, size):
     """Units to drop, strongest first, with what is forced once they are."""
     _, curvature = problem.likelihood.derivatives(point.z)
     B = problem.matrix(point.features)
-    _, M = curved(problem, curvature, B, problem.penalty(point.features))
+    M = curved(problem, curvature, B, problem.penalty(point.features))
     H = solver_of(M)(np.eye(len(M)))
     m, at = problem.m, int(problem.fit_intercept)
     coef, costs, row = point.coef.ravel(), [], 0

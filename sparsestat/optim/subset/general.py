@@ -25,8 +25,8 @@ __all__ = ["LikelihoodPath", "likelihood_path"]
 _SAME = 1e-11
 # Exchanges of one unit that are fitted before a subset counts as the best among them.
 _VERIFIED = 8
-# They, and splices, are fitted if they promise this share of what they cost.
-_WORTH, _SPLICE_WORTH = 0.5, 0.2
+# Splices are fitted if they promise this share of what they cost.
+_SPLICE_WORTH = 0.5
 # Separated data whose loss is below this share of that of the null model are explained.
 _EXPLAINED = 1e-3
 # Units up to which "auto" tries to prove the chosen size, and the fits it spends.
@@ -144,7 +144,7 @@ def likelihood_path(
         asked = np.unique(np.asarray(sizes, dtype=np.int64))
         last = int(asked[-1])
         # Sizes above lead back to better subsets.
-        top = last + max(2, last // 4) if search.swap and last else last
+        top = last + 2 if search.swap and last else last
     search.start(start or [], top)
     search.sweep(min(top, problem.n_units), n_sweeps if search.swap else 0)
     if n_restarts:
@@ -309,7 +309,8 @@ class _Search:
         if len(table.gains) == 0 or table.gains.max() <= 0.0:
             return None
         unit = table.outside[largest_first(table.gains)[0]]
-        return self._fit(np.append(point.units, unit), point, True)
+        units, promised = np.append(point.units, unit), table.promise(unit)
+        return self._fit(units, point, True, promised=promised)
 
     def _improved(self, point: Point) -> Point:
         """Exchange units while that lowers the objective."""
@@ -350,9 +351,13 @@ class _Search:
     def _swaps(self, point: Point, limit: float) -> list[Point]:
         """The first of the most promising exchanges that gets below a limit."""
         locked = np.isin(point.units, self.locked)
-        for _, i, unit in self._table(point).best(locked, _VERIFIED, _WORTH):
+        table = self._table(point)
+        for _, i, unit in table.best(locked, _VERIFIED):
             units = np.append(np.delete(point.units, i), unit)
-            better = self._fit(units, point, limit=limit)
+            if self._is_known(units, limit):
+                continue
+            promised = table.promise(unit, i)
+            better = self._fit(units, point, limit=limit, promised=promised)
             if better is not None:
                 return [better]
         return []
@@ -367,7 +372,14 @@ class _Search:
             point.objective, 1e-300
         )
 
-    def _fit(self, units, near, force=False, limit=np.inf) -> Point | None:
+    def _is_known(self, units, limit: float) -> bool:
+        """Whether a set of units is known not to pass a limit."""
+        key = np.sort(np.asarray(units, np.int64)).tobytes()
+        return limit <= self._known.get(key, -np.inf)
+
+    def _fit(
+        self, units, near, force=False, limit=np.inf, promised=None
+    ) -> Point | None:
         """Maximise with some units, unless it is known not to pass the limit."""
         units = np.sort(np.asarray(units, np.int64))
         key = units.tobytes()
@@ -380,7 +392,7 @@ class _Search:
         if limit <= self._known.get(key, -np.inf):
             return None
         start = near.features, near.coef, near.intercept
-        point = maximise(self.problem, units, start, limit)
+        point = maximise(self.problem, units, start, limit, promised)
         value = limit if point is None else point.objective
         self._known[key] = max(value, self._known.get(key, -np.inf))
         if point is None or point.objective > limit:

@@ -59,6 +59,14 @@ class Likelihood(Protocol):
         """
         ...
 
+    def hessian(self, curvature: Any, block: np.ndarray) -> np.ndarray:
+        """Hessian of coefficients of the vectors, square of n_vectors * n_columns."""
+        ...
+
+    def squares(self, curvature: Any, first, second) -> np.ndarray:
+        """Its blocks of pairs of vectors, of shape (n_pairs, n_columns, n_columns)."""
+        ...
+
     def deviance(self, value: float) -> float:
         """Minus twice the log-likelihood of all samples, up to a constant."""
         ...
@@ -117,6 +125,13 @@ class SampleLikelihood:
     def bend(self, curvature, block):
         return (block * curvature)[:, None, None]
 
+    def hessian(self, curvature, block):
+        scaled = block * np.sqrt(curvature)
+        return scaled @ scaled.T
+
+    def squares(self, curvature, first, second):
+        return ((first * second) @ curvature)[:, None, None]
+
     def deviance(self, value):
         scaled = 2.0 * value if self._profile is None else self._profile(value)
         return self.n_samples * scaled
@@ -151,8 +166,11 @@ class SoftmaxLikelihood:
         self.contrasts = helmert(n_classes).T
         self.n_columns = n_classes - 1
         a, b = np.triu_indices(self.n_columns)
-        self._pairs = a, b
         self._products = self.contrasts[:, a] * self.contrasts[:, b]
+        self._pairs = a, b
+        # Where each pair of contrasts is among those of the upper triangle.
+        self._packed = np.empty((self.n_columns, self.n_columns), np.intp)
+        self._packed[a, b] = self._packed[b, a] = np.arange(len(a))
 
     def start(self):
         return np.zeros(self.n_columns)
@@ -163,17 +181,34 @@ class SoftmaxLikelihood:
     def derivatives(self, z):
         scores = self._scores(z)
         u = dual_variable(Multinomial(), self._y, scores) @ self.contrasts
-        p = probabilities(scores)
-        mean = p @ self.contrasts
-        a, b = self._pairs
-        spread = p @ self._products - mean[:, a] * mean[:, b]
-        m = self.n_columns
-        W = np.empty((m, m, len(self._y)))
-        W[a, b] = W[b, a] = (self._weight[:, None] * spread).T
-        return self._weight[:, None] * u, W
+        return self._weight[:, None] * u, probabilities(scores)
 
     def bend(self, curvature, block):
-        return block[:, None, None] * curvature
+        return block[:, None, None] * self._spread(curvature)[self._packed]
+
+    def hessian(self, curvature, block):
+        # diag(p) - p p.T of every sample, on classes before it is on contrasts.
+        K, n = curvature.shape[1], len(block)
+        P = np.ascontiguousarray(curvature.T)
+        root = np.sqrt(self._weight)
+        mixed = (block[:, None] * (root * P)).reshape(n * K, -1)
+        H = -(mixed @ mixed.T).reshape(n, K, n, K)
+        for k in range(K):
+            scaled = block * (root * np.sqrt(P[k]))
+            H[:, k, :, k] += scaled @ scaled.T
+        H = self.contrasts.T @ H.transpose(0, 2, 1, 3) @ self.contrasts
+        size = n * self.n_columns
+        return H.transpose(0, 2, 1, 3).reshape(size, size)
+
+    def squares(self, curvature, first, second):
+        return ((first * second) @ self._spread(curvature).T)[:, self._packed]
+
+    def _spread(self, p):
+        """Weighted covariances of pairs of contrasts, of shape (n_pairs, n_kept)."""
+        a, b = self._pairs
+        mean = p @ self.contrasts
+        spread = p @ self._products - mean[:, a] * mean[:, b]
+        return np.ascontiguousarray((self._weight[:, None] * spread).T)
 
     def deviance(self, value):
         return 2.0 * self.n_samples * value
@@ -220,6 +255,13 @@ class HazardLikelihood:
     def bend(self, curvature, block):
         block = np.ascontiguousarray(block)
         return cox.bend(self.sets, *curvature, block)[:, None, None]
+
+    def hessian(self, curvature, block):
+        return self.bend(curvature, block)[:, 0, 0] @ block.T
+
+    def squares(self, curvature, first, second):
+        bent = self.bend(curvature, first)[:, 0, 0]
+        return (bent * second).sum(axis=1)[:, None, None]
 
     def deviance(self, value):
         return 2.0 * self.sets.total * value
