@@ -43,7 +43,7 @@ class ConstrainedNMF(BlindUnmixer):
 
     theta : float, default=1.0
         Squared width of the correntropy, in units of the mean squared residual of the
-        bands.
+        bands, or four times their median where that is larger.
 
     alpha : float or "hoyer", default=0.0
         Strength of the penalty, in units of `X` squared; ``"hoyer"`` is the mean

@@ -33,7 +33,7 @@ class CorrentropyNMF(BlindUnmixer):
 
     theta : float, default=1.0
         Squared width of the correntropy, in units of the mean squared residual of the
-        bands.
+        bands, or four times their median where that is larger.
 
     guide : {"hoyer", "gini", "entropy", "spatial"}, array-like or None, default=None
         Map h from 0 for mixed to 1 for pure pixels, which makes the power of a pixel 1

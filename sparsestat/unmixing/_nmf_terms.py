@@ -27,6 +27,9 @@ SOFT = 1e-3
 # Residuals well below this multiple of the median hardly add to a band's weight: the
 # l2,1 norm tells bad bands from good ones, not good ones from each other.
 _FLOOR = 1.0
+# The correntropy is no narrower than this multiple of the median squared residual:
+# where no band is bad, all should count alike.
+_WIDE = 4.0
 # The sparsest power: a norm of power zero would not tell abundances apart.
 _PUREST = 0.95
 
@@ -59,7 +62,7 @@ def scales_of(squares: np.ndarray, theta: float, level: float | None = None) -> 
     return Scales(
         max(float(level), tiny),
         max(float(_FLOOR * np.median(norms)) ** 2, tiny),
-        max(theta * float(squares.mean()), tiny),
+        max(theta * float(max(squares.mean(), _WIDE * np.median(squares))), tiny),
     )
 
 

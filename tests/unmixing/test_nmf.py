@@ -466,25 +466,43 @@ def test_real_scenes(data_folder):
         assert_never_rises(model.objective_)
 
 
+def scores_of(model, scene, X):
+    """Mean angle and error of the abundances of a fit."""
+    fitted(model.set_params(normalize=True), X, 100)
+    order = match_endmembers(scene.endmembers, model.components_)
+    angles = spectral_angle(scene.endmembers, model.components_[order])
+    error = abundance_rmse(scene.abundances, model.abundances_[:, order])
+    return angles.diagonal().mean(), error
+
+
 @pytest.mark.parametrize("seed", [0, 4])
 def test_bad_bands(seed):
     """Robust losses find them, and are twice as near to the truth."""
     scene = make_hyperspectral(36, 36, block_size=6, n_bad_bands=22, random_state=seed)
     X = np.maximum(scene.X, 0.0)
-
-    def scores(model):
-        model.set_params(normalize=True)
-        fitted(model, X, 100)
-        order = match_endmembers(scene.endmembers, model.components_)
-        angles = spectral_angle(scene.endmembers, model.components_)
-        error = abundance_rmse(scene.abundances, model.abundances_[:, order])
-        return angles[np.arange(5), order].mean(), error
-
-    angle, error = scores(ConstrainedNMF(5))
+    angle, error = scores_of(ConstrainedNMF(5), scene, X)
     good = np.setdiff1d(np.arange(X.shape[1]), scene.bad_bands)
     for model in (CorrentropyNMF(5), RRLbS(5)):
-        ours = scores(model)
+        ours = scores_of(model, scene, X)
         assert ours[0] <= angle / 2
         assert ours[1] <= error / 2
         assert model.band_weights_[scene.bad_bands].max() <= 0.25
         assert np.quantile(model.band_weights_[good], 0.05) >= 0.9
+
+
+@pytest.mark.parametrize("model", [CorrentropyNMF(5), RRLbS(5)], ids=str)
+def test_robust_losses_cost_little_where_no_band_is_bad(model):
+    scene = make_hyperspectral(36, 36, block_size=6, random_state=0)
+    X = np.maximum(scene.X, 0.0)
+    plain = ConstrainedNMF().set_params(**model.get_params())
+    ours, theirs = (scores_of(m, scene, X) for m in (model, plain))
+    assert ours[0] <= 1.1 * theirs[0]
+    assert ours[1] <= 1.1 * theirs[1]
+
+
+def test_width_of_the_correntropy_is_the_larger_of_two():
+    rng = np.random.default_rng(0)
+    alike = rng.uniform(0.9, 1.1, 101)
+    assert scales_of(alike, 0.5).variance == pytest.approx(2.0 * np.median(alike))
+    alike[:20] *= 1e3
+    assert scales_of(alike, 0.5).variance == pytest.approx(0.5 * alike.mean())
