@@ -11,11 +11,14 @@ G    Message passing on families of matrices on which it used to diverge
 H    Message passing, 1000 samples of 4000 features
 I    How often the support of 12 sources that correlate in time is missed, 1000 draws
 J    The same of 16 sources
+K    One variance at a time, beside ARDRegression
+L    Relevance vectors on sinc and Friedman's function, beside kernel ridge
+M    Probabilities from relevance vectors, beside support vectors with Platt scaling
 ==== =========================================================================
 """
 
-from benchmarks.bayes import _gamp, _kronecker, _temporal
+from benchmarks.bayes import _fast, _gamp, _kronecker, _temporal
 
 TITLE = "Sparse Bayesian learning"
 
-CASES = [*_kronecker.CASES, *_gamp.CASES, *_temporal.CASES]
+CASES = [*_kronecker.CASES, *_gamp.CASES, *_temporal.CASES, *_fast.CASES]
