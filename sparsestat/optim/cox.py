@@ -28,6 +28,7 @@ class PartialLikelihood:
     rounding = 64.0 * np.finfo(np.float64).eps  # of logarithms, of order one
     linear_means = False
     contraction = 0.2
+    joins_late = True
 
     def __init__(self, time, event, sample_weight, ties: str, offset=None) -> None:
         self.sets = cox.risk_sets(time, event, sample_weight, ties)

@@ -45,7 +45,8 @@ class GeneralizedLinear:
     """
 
     linear_means = True
-    contraction = 0.7  # the Hessian costs many steps, and hardly changes on a path
+    contraction = 0.1
+    joins_late = True
 
     def __init__(
         self, datafit: NamedTuple, y, offset, fit_intercept: bool, sample_weight

@@ -45,6 +45,7 @@ class _Huber:
 
     linear_means = False
     contraction = 0.2
+    joins_late = False
 
     def __init__(self, y, sample_weight, threshold: float, fit_intercept: bool):
         self.rows = np.flatnonzero(sample_weight > 0.0)

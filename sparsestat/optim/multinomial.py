@@ -40,6 +40,7 @@ class MultinomialLoss:
     rounding = 64.0 * _EPS
     linear_means = True
     contraction = 0.2
+    joins_late = False
 
     def __init__(self, y, n_classes: int, offset, fit_intercept: bool, sample_weight):
         kept = np.flatnonzero(sample_weight > 0.0)

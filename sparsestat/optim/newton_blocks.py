@@ -37,6 +37,8 @@ _RANK = 1e-13
 class BlockNewtonPath(NewtonPath):
     """See `NewtonPath`; `inside` tells of blocks."""
 
+    _joins_late = False
+
     def _screen(self, penalty: NamedTuple) -> None:
         problem = self.problem
         outside = problem.excluded.copy()

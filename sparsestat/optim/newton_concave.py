@@ -46,6 +46,8 @@ class ConcaveNewtonPath(NewtonPath):
         else one is asked for.
     """
 
+    _joins_late = False
+
     # Which minimum is found depends on the way, which should be a slow one.
     stage = 0.8
 

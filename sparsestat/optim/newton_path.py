@@ -61,13 +61,15 @@ class SmoothLoss(Protocol):
     ``rows`` are the samples in that order, ``rounding`` is the loss up to which nothing
     is left to explain; a frozen Hessian is renewed when a step leaves more than
     ``contraction`` of the gap; ``linear_means`` is whether the means of its `metric`
-    are products with the columns; `evaluate` sets the state that the other methods
-    refer to.
+    are products with the columns; ``joins_late`` is whether features had better wait
+    for a step at a new strength before they join the model; `evaluate` sets the state
+    that the other methods refer to.
     """
 
     rows: np.ndarray
     rounding: float
     linear_means: bool
+    joins_late: bool
     contraction: float
 
     def null_intercept(self) -> Any:
@@ -304,6 +306,10 @@ class NewtonPath:
         level = 2.0 - self._previous / penalty.alpha if self._previous > 0.0 else 1.0
         return np.flatnonzero(gauges >= max(level, 1e-12))
 
+    @property
+    def _joins_late(self) -> bool:
+        return self.smooth.joins_late and self.n_model > 0
+
     def _violators(self, gauges: np.ndarray) -> np.ndarray:
         """Features over their threshold: the largest ones when they are many."""
         missing = np.flatnonzero(gauges > 1.0 + 1e-12)
@@ -485,7 +491,7 @@ class NewtonPath:
     def _minimise(self, penalty, target: float) -> float:
         """Newton steps on the working set; returns the gap reached there."""
         renew, safe, last, n_idle = self._metric is None, False, np.inf, 0
-        for _ in range(_NEWTON_STEPS):
+        for n_taken in range(_NEWTON_STEPS):
             correlations = self.columns.products(self.u)
             gap, objective, _ = self._certify(penalty, correlations)
             if gap <= target or (n_idle > _MOST_IDLE and gap > 0.5 * last):
@@ -494,7 +500,11 @@ class NewtonPath:
             renew = renew or not np.isfinite(gap)
             if renew:
                 self._metric, self.n_model = None, len(self.problem.unpenalised)
-            self._promote(penalty, correlations)
+            # At a new strength, most features over their threshold will be under it
+            # after a step without them.
+            complete = renew or n_taken > 0 or not self._joins_late
+            if complete:
+                self._promote(penalty, correlations)
             if renew:
                 self._renew(safe)
             gain, full = self._newton(penalty, correlations, objective, gap)
@@ -503,7 +513,8 @@ class NewtonPath:
             if safe and not full and idle:
                 break
             n_idle = n_idle + 1 if idle else 0
-            renew, safe, last = idle or not full, not full, gap
+            renew, safe = idle or not full, not full
+            last = gap if complete else np.inf
         return gap
 
     def _newton(self, penalty, correlations, objective, gap) -> tuple[float, bool]:

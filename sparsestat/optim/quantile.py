@@ -48,6 +48,7 @@ class CheckLoss:
 
     linear_means = False
     contraction = 0.2
+    joins_late = False
 
     def __init__(self, y, sample_weight, quantile: float, fit_intercept: bool):
         self.rows = np.flatnonzero(sample_weight > 0.0)
