@@ -2,7 +2,7 @@
 
 import warnings
 from math import inf
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy import sparse
@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sparsestat.bayes._columns import Columns
+from sparsestat.bayes._data import N_FOLDS, Data, Found, Summary, folds_of, rows_of
 from sparsestat.bayes._fast import learn_fast
 from sparsestat.bayes._fast_workspace import Workspace
 from sparsestat.bayes._gamp import GampSettings, fit_gamp
@@ -70,98 +71,11 @@ SAMPLING: dict[str, Rule] = {
 # Solvers that take products with X only, so that it may be sparse.
 _PRODUCTS = ("gamp", "fast")
 # First guess of the noise, and the grid of cross-validation, as shares of the power.
-_FIRST_NOISE, _GRID, _FOLDS = 0.1, np.geomspace(1e-5, 0.5, 8), 4
+_FIRST_NOISE, _GRID = 0.1, np.geomspace(1e-5, 0.5, 8)
 # Violation up to which fits to folds are taken.
 _FOLD_TOL = 0.3
 # Bisections of the logarithm of the noise until its discrepancy is met.
 _BISECTIONS = 30
-
-
-class Data(NamedTuple):
-    """Data of unit power, products with the matrix, and what leads back.
-
-    Parameters
-    ----------
-    columns : Columns
-        The matrix, centred and weighted implicitly.
-    Y : ndarray of shape (n_samples, n_targets)
-        Targets, centred, weighted and divided by `scale`.
-    n_rows : float
-        Sum of the weights.
-    weight : ndarray of shape (n_samples,)
-        Weights of the rows.
-    scale : float
-        Root mean square of the targets.
-    offset : ndarray of shape (n_targets,)
-        Means of the targets.
-    kept : dict
-        What "fast" keeps from one fit of these data for the next, and its tolerance
-        where that is another.
-    """
-
-    columns: Columns
-    Y: np.ndarray
-    n_rows: float
-    weight: np.ndarray
-    scale: float
-    offset: np.ndarray
-    kept: dict[str, Any]
-
-
-class Found(NamedTuple):
-    """Prior variances and noise of unit-power data, with the posterior means.
-
-    Parameters
-    ----------
-    g, mean, variance : ndarray
-        Prior variances, means, and variances where only messages know them.
-    noise : float
-        Noise variance.
-    n_iter : int
-        Iterations.
-    history : dict
-        Of the iterations.
-    residual : float or None
-        Fixed-point residual of messages.
-    correlation : float
-        Of subsequent targets.
-    structure : object or None
-        Of the prior, where it is not independent.
-    violation : float or None
-        Largest violated condition of a local minimum, where it is known.
-    """
-
-    g: np.ndarray
-    mean: np.ndarray
-    variance: np.ndarray | None
-    noise: float
-    n_iter: int
-    history: dict[str, list]
-    residual: float | None = None
-    correlation: float = 0.0
-    structure: Any = None
-    violation: float | None = None
-
-
-class Summary(NamedTuple):
-    """Posterior and evidence of unit-power data.
-
-    Parameters
-    ----------
-    cost : float
-        log det C plus y^H C^-1 y, averaged over the targets.
-    covariance : ndarray
-        Of the coefficients whose prior variance is positive.
-    std : ndarray
-        Standard deviations of all coefficients.
-    stationarity : float
-        Largest violated condition of a local minimum of the cost.
-    """
-
-    cost: float
-    covariance: np.ndarray
-    std: np.ndarray
-    stationarity: float
 
 
 class SparseBayesian(RegressorMixin, BaseEstimator):
@@ -238,7 +152,7 @@ class SparseBayesian(RegressorMixin, BaseEstimator):
         n_features = data.columns.X.shape[1]
         if policy == "auto":
             policy = "em" if data.n_rows >= 2 * n_features else "cv"
-            if data.n_rows < 2 * _FOLDS or self._is_operator(data):
+            if data.n_rows < 2 * N_FOLDS or self._is_operator(data):
                 policy = "em"
         if policy == "em":
             return _FIRST_NOISE, False
@@ -259,18 +173,18 @@ class SparseBayesian(RegressorMixin, BaseEstimator):
     def _validated_noise(self, data: Data) -> float:
         """The value under which held-out rows have the highest density."""
         weight = data.weight
-        folds = _folds(data.columns.X, data.Y, weight)
+        folds = folds_of(data.columns.X, data.Y, weight)
         parts = []
-        for fold in range(_FOLDS):
+        for fold in range(N_FOLDS):
             out, inside = folds == fold, (folds != fold) & (folds >= 0)
             if not out.any() or not inside.any():
                 continue
             part = data._replace(
-                columns=_rows(data.columns, inside), Y=data.Y[inside],
+                columns=rows_of(data.columns, inside), Y=data.Y[inside],
                 n_rows=float(weight[inside].sum()),
                 kept={"tol": max(self.tol, _FOLD_TOL)},
             )  # fmt: skip
-            held = _rows(data.columns._replace(root=None), out)
+            held = rows_of(data.columns._replace(root=None), out)
             target = data.Y[out] / np.sqrt(weight[out])[:, None]
             parts.append((part, held, target, weight[out]))
         density = np.full(len(_GRID), -inf)
@@ -557,7 +471,7 @@ class SparseBayesian(RegressorMixin, BaseEstimator):
             )
         # Where rows abound, noise at its floor is a target without noise, and so it is
         # where few features explain all; a handful of rows tells nothing.
-        is_wide = 4 * _FOLDS <= n_rows < 2 * len(found.g) and 4 * n_active > n_rows
+        is_wide = 4 * N_FOLDS <= n_rows < 2 * len(found.g) and 4 * n_active > n_rows
         if not is_fixed and is_wide and found.noise <= self.noise_floor:
             self._warn(
                 "cannot tell the noise from the signal: its variance has fallen to "
@@ -596,32 +510,3 @@ def _row_mean(X, share) -> np.ndarray:
     if isinstance(X, LinearOperator):
         return (X.H @ share.astype(X.dtype)).conj()
     return np.asarray(X.T @ share.astype(np.float64))
-
-
-def _folds(X, Y, weight) -> np.ndarray:
-    """Fold of each row; equal rows share one, and rows without weight have none (-1).
-
-    So copies of a row and its weight come to the same.
-    """
-    rng = np.random.default_rng(0)
-    rows = X @ rng.standard_normal(X.shape[1])
-    values = (Y / np.sqrt(np.where(weight > 0.0, weight, 1.0))[:, None]) @ (
-        rng.standard_normal(Y.shape[1])
-    )
-    keys = np.column_stack([rows.real, values.real]).astype(np.float64)
-    size = np.abs(keys).max(axis=0)
-    keys = np.round(keys / np.where(size > 0.0, size, 1.0), 9)[weight > 0.0]
-    _, number = np.unique(keys, axis=0, return_inverse=True)
-    number = number.ravel()
-    order = rng.permutation(number.max() + 1)
-    folds = np.full(len(weight), -1)
-    folds[weight > 0.0] = order[number] % _FOLDS
-    return folds
-
-
-def _rows(columns: Columns, rows: np.ndarray) -> Columns:
-    root = None if columns.root is None else columns.root[rows]
-    X = columns.X
-    if sparse.issparse(X):
-        X = X.tocsr()
-    return Columns(X[rows], columns.mean, root)
