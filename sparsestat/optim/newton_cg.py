@@ -117,19 +117,19 @@ def lbfgs(
     n_iter : int
         Steps taken.
     """
-    start, best, latest, n_iter = point.coefs, point, point, 0
+    start, best, lowest, n_iter = point.coefs, point, point.value, 0
     moved = 0.0
     if problem.bound(point) <= target:
         return point, 0
 
     def evaluate(x):
-        nonlocal best, latest, moved
+        nonlocal best, lowest, moved
         x = x.reshape(start.shape)
-        if latest is not point or (x != start).any():
-            latest = problem.at(x + moved)
-            moved = latest.coefs - x
+        latest = problem.at(x + moved) if (x != start).any() else point
         if problem.bound(latest) < problem.bound(best):
             best = latest
+        if latest.value < lowest:  # not after steps that are much too long
+            lowest, moved = latest.value, latest.coefs - x
         return latest.value, latest.gradient.ravel()
 
     def callback(_):

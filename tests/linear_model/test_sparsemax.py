@@ -73,6 +73,18 @@ def test_points_have_the_best_intercept(order):
     assert problem.bound(near) == pytest.approx(problem.gap(near), rel=1e-6)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_first_steps_that_are_much_too_long_do_no_harm(seed):
+    # Features that share three factors, rare classes, and little to learn.
+    rng = np.random.default_rng(seed)
+    mix = rng.standard_normal((50, 3)) @ rng.standard_normal((3, 50)) / 50
+    X = rng.standard_normal((140, 50))
+    X = StandardScaler().fit_transform(X @ mix + 0.3 * X)
+    y = np.minimum(rng.geometric(0.15, 140), 19)
+    model = SparsemaxClassifier(alpha=10.0, solver="lbfgs").fit(X, y)
+    assert model.dual_gap_ <= model.dual_gap_tol_
+
+
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("l1_ratio", L1_RATIOS)
 def test_gap_of_any_point_is_that_of_feasible_dual_variables(order, l1_ratio):
