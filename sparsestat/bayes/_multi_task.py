@@ -100,10 +100,10 @@ class MultiTaskSparseBayesianRegression(SparseBayesian):
         Mask of those that are not zero.
     temporal_cov_ : ndarray of shape (n_targets, n_targets)
         The matrix B.
-    covariance_ : ndarray of shape (n_active, n_active) or (n_targets, n_active, \
-            n_active), or None
+    covariance_ : ndarray of shape (n_active, n_active) or None
         Posterior covariance of the active coefficients of a target, the same for all
-        with ``temporal="none"``; None for linear operators.
+        with ``temporal="none"``, else one for each along a first axis; None for linear
+        operators.
     noise_variance_ : float
         Variance of the noise.
     log_evidence_ : float or None

@@ -66,7 +66,8 @@ class ActiveMultiTaskRegressor(RegressorMixin, BaseEstimator):
     alike; after each, their relevances for the target 0 follow from the model so far,
 
     .. math::
-        \nu = \arg\min_\nu \; \tfrac{1}{2 K} \| W \nu - w_0 \|^2 + \alpha \| \nu \|_1,
+        \nu = \operatorname{argmin}_\nu \tfrac{1}{2 K} \| W \nu - w_0 \|^2
+        + \alpha \| \nu \|_1,
 
     and the next draws from source t in proportion to :math:`|\nu_t|`. That is the
     design under which the target's coefficients are known best, if the directions are:

@@ -68,7 +68,7 @@ class LikelihoodProblem:
         With features of unit deviation, or none, and known norms.
     likelihood : Likelihood
     ridge : ndarray of shape (n_features,)
-        D in the penalty sum_j D_j |b_j|^2 / 2.
+        D in the penalty ``sum_j D_j |b_j|^2 / 2``.
     units : list of ndarray or None
         Features of each unit; None is a unit for each.
     fit_intercept : bool
