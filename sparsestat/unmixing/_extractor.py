@@ -132,11 +132,13 @@ def number_of_endmembers(name: str, wanted: int | str, X: np.ndarray, most: int)
     return wanted
 
 
-def affine_coordinates(X: np.ndarray, n_components: int) -> np.ndarray:
+def affine_coordinates(
+    X: np.ndarray, n_components: int, moments: np.ndarray | None = None
+) -> np.ndarray:
     """Ones, then the leading principal components: (n_samples, n_components).
 
     In these coordinates the determinant of as many pixels is their simplex' volume
-    times a constant.
+    times a constant. `moments` are the :func:`products` of X, if known.
     """
     exact = X.astype(np.float64, copy=False)
     centre = exact.mean(axis=0)
@@ -150,9 +152,9 @@ def affine_coordinates(X: np.ndarray, n_components: int) -> np.ndarray:
         left, singular, _ = np.linalg.svd(exact - centre, full_matrices=False)
         Z[:, 1 : k + 1] = left[:, :k] * singular[:k]
         return Z
-    basis = leading_eigenvectors(
-        products(exact) - n_samples * np.outer(centre, centre), k
-    )
+    if moments is None:
+        moments = products(exact)
+    basis = leading_eigenvectors(moments - n_samples * np.outer(centre, centre), k)
     Z[:, 1 : k + 1] = exact @ basis - centre @ basis
     return Z
 

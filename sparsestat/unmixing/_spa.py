@@ -1,24 +1,34 @@
 """Successive projections: the farthest pixel, again and again."""
 
+import warnings
 from typing import ClassVar
 
 import numpy as np
-from scipy.linalg import solve_triangular
+from scipy.linalg import solve, solve_triangular
+from sklearn.exceptions import ConvergenceWarning
 
 from sparsestat.unmixing._extractor import (
     ABUNDANCE,
     N_COMPONENTS,
     PurePixelExtractor,
+    affine_coordinates,
     leading_eigenvectors,
+    log_volume,
     products,
 )
 from sparsestat.utils.validation import Boolean, Jobs, Rule
 
 __all__ = ["SPA", "successive_projections"]
 
-# Khachiyan's method for the smallest ellipsoid: rounds, and when it has come close.
-_ROUNDS = 1000
-_CLOSE = 1e-3
+# How far, as a share, pixels may stick out of the smallest ellipsoid.
+_CLOSE = 1e-6
+# How near to the ball, as a share of squared norms, pixels count as on it.
+_TOUCHING = 1e-4
+# Newton's steps to it: how many at most, how much nearer to complementarity each aims,
+# and the share of the way to the boundary it may go.
+_STEPS = 100
+_CENTRING = 0.1
+_TO_BOUNDARY = 0.95
 # Pixels that join the set of those that may touch it, at once.
 _ADDED = 50
 # Ridge, as a share of the trace, where pixels span less than they should.
@@ -68,6 +78,11 @@ class SPA(PurePixelExtractor):
     feature_names_in_ : ndarray of shape (n_features,)
         Names of the bands; only if the pixels had names.
 
+    Warns
+    -----
+    ConvergenceWarning
+        If the smallest ellipsoid is not found to its tolerance.
+
     See Also
     --------
     NFINDR : Starts here and enlarges the volume.
@@ -105,13 +120,23 @@ class SPA(PurePixelExtractor):
         return n_features
 
     def _pixels_of(self, X, n_components):
-        if self.robust:
-            X = _rounded(X, n_components)
-        return successive_projections(X, n_components), None
+        if not self.robust:
+            return successive_projections(X, n_components), None
+        exact = X.astype(np.float64, copy=False)
+        moments = products(exact)
+        rounded = _rounded(exact, n_components, moments)
+        first = _longest_of_the_farthest(exact, rounded)
+        indices = successive_projections(rounded, n_components, first)
+        corners = affine_coordinates(exact, n_components, moments)[indices]
+        return indices, log_volume(corners)
 
 
-def successive_projections(X: np.ndarray, n_components: int) -> np.ndarray:
+def successive_projections(
+    X: np.ndarray, n_components: int, first: int | None = None
+) -> np.ndarray:
     """Rows of the pixels that are farthest from the span of those before.
+
+    `first` is the row to start with, that of largest norm if not given.
 
     Projections are taken off the squared norms, so that X is read once for each
     endmember and never copied.
@@ -120,7 +145,7 @@ def successive_projections(X: np.ndarray, n_components: int) -> np.ndarray:
     basis = np.zeros((n_components, X.shape[1]))
     indices = np.empty(n_components, dtype=np.int64)
     for k in range(n_components):
-        indices[k] = np.argmax(norms)
+        indices[k] = np.argmax(norms) if k or first is None else first
         direction = X[indices[k]].astype(np.float64)
         for _ in range(2):
             direction -= (basis[:k] @ direction) @ basis[:k]
@@ -132,43 +157,76 @@ def successive_projections(X: np.ndarray, n_components: int) -> np.ndarray:
     return indices
 
 
-def _rounded(X: np.ndarray, k: int) -> np.ndarray:
+def _rounded(X: np.ndarray, k: int, moments: np.ndarray) -> np.ndarray:
     """Pixels in coordinates in which their smallest centred ellipsoid is a ball.
 
     Few pixels touch the ellipsoid, so it is found for a growing set of them.
     """
-    exact = X.astype(np.float64, copy=False)
-    coordinates = exact @ leading_eigenvectors(products(exact), k)
+    coordinates = X @ leading_eigenvectors(moments, k)
     factor = _factor(coordinates, np.full(len(X), 1.0 / len(X)))
     chosen = np.zeros(0, dtype=np.int64)
     while True:
         whitened = solve_triangular(factor, coordinates.T, lower=True)
         heights = np.einsum("kn,kn->n", whitened, whitened)
-        outside = np.argsort(heights)[: -_ADDED - 1 : -1]
-        outside = np.setdiff1d(outside[heights[outside] > k * (1.0 + _CLOSE)], chosen)
+        outside = np.flatnonzero(heights > k * (1.0 + _CLOSE))
+        outside = np.setdiff1d(outside, chosen)
         if not len(outside):
             return np.ascontiguousarray(whitened.T)
-        chosen = np.concatenate([chosen, outside])
+        farthest = np.argsort(-heights[outside], kind="stable")[:_ADDED]
+        chosen = np.concatenate([chosen, outside[farthest]])
         factor = _smallest_ellipsoid(coordinates[chosen])
+
+
+def _longest_of_the_farthest(X: np.ndarray, rounded: np.ndarray) -> int:
+    """Pixel of largest norm among those on the ball, which are all as far out."""
+    heights = np.einsum("nk,nk->n", rounded, rounded)
+    touching = np.flatnonzero(heights >= (1.0 - _TOUCHING) * heights.max())
+    return int(touching[np.argmax(np.square(X[touching]).sum(axis=1))])
 
 
 def _smallest_ellipsoid(points: np.ndarray) -> np.ndarray:
     """Cholesky factor of the weighted moments that make heights at most k.
 
-    The method of Khachiyan and Todd for the dual problem, a D-optimal design.
+    A D-optimal design: the weights minimise k sum(w) - log det sum_i w_i x_i x_i',
+    and k minus the heights are the multipliers of w >= 0. Newton's steps follow the
+    central path, on which the products of weights and multipliers are equal.
     """
     n, k = points.shape
     weights = np.full(n, 1.0 / n)
-    for _ in range(_ROUNDS):
+    slack = np.zeros(n)
+    for step in range(_STEPS + 1):
         factor = _factor(points, weights)
-        heights = np.square(solve_triangular(factor, points.T, lower=True)).sum(axis=0)
-        top = int(np.argmax(heights))
-        if heights[top] <= k * (1.0 + 0.5 * _CLOSE):
+        directions = solve_triangular(factor, points.T, lower=True)
+        heights = np.einsum("kn,kn->n", directions, directions)
+        excess = heights.max() * weights.sum() / k - 1.0
+        if excess <= 0.5 * _CLOSE:
             break
-        step = (heights[top] / k - 1.0) / (heights[top] - 1.0)
-        weights *= 1.0 - step
-        weights[top] += step
-    return factor
+        if step == _STEPS:
+            warnings.warn(
+                "SPA: the smallest ellipsoid was not found to its tolerance; pixels "
+                f"stick out by a share of {excess:.1e}, allowed are {_CLOSE:.0e}. "
+                "Scale the bands, or use robust=False.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+            break
+        if step == 0:
+            # Weights so large that all heights are below k: an interior point.
+            scale = 2.0 * heights.max() / k
+            weights *= scale
+            heights /= scale
+            directions /= np.sqrt(scale)
+            slack = k - heights
+        target = _CENTRING * (weights @ slack) / n
+        curvature = np.square(directions.T @ directions)
+        curvature.flat[:: n + 1] += slack / weights
+        change = solve(curvature, heights - k + target / weights, assume_a="pos")
+        change_slack = (target - slack * change) / weights - slack
+        shrinkage = max(np.max(-change / weights), np.max(-change_slack / slack))
+        length = min(1.0, _TO_BOUNDARY / max(shrinkage, _TO_BOUNDARY))
+        weights += length * change
+        slack += length * change_slack
+    return factor / np.sqrt(weights.sum())
 
 
 def _factor(points: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -4,6 +4,8 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy.optimize import nnls
+from sklearn.exceptions import ConvergenceWarning
 
 from sparsestat.metrics import match_endmembers
 from sparsestat.unmixing import (
@@ -14,11 +16,13 @@ from sparsestat.unmixing import (
     SPA,
     VCA,
     HySime,
+    _spa,
     estimate_noise,
     hfc,
     hysime,
 )
-from sparsestat.unmixing._extractor import affine_coordinates, log_volume
+from sparsestat.unmixing._extractor import affine_coordinates, log_volume, products
+from sparsestat.unmixing._spa import _rounded
 from sparsestat.unmixing._volume import largest_simplex
 from tests.unmixing.scenes import pure_scene
 
@@ -102,6 +106,58 @@ def test_noise_free_pixels_have_infinite_snr():
     assert VCA(4, random_state=0).fit(X).snr_ == np.inf
 
 
+def stretched_cloud(seed, k=4, n=600):
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((n, k)) @ rng.standard_normal((k, k)) + np.arange(k)
+
+
+@pytest.mark.parametrize("k", [1, 2, 4])
+def test_robust_spa_finds_the_smallest_ellipsoid(k):
+    """cvxpy on all points; the weights of the method are found on few of them."""
+    cp = pytest.importorskip("cvxpy")
+    X = stretched_cloud(k, k, 150)
+    root = cp.Variable((k, k), PSD=True)
+    inside = cp.norm(X @ root, axis=1) <= 1.0
+    cp.Problem(cp.Maximize(cp.log_det(root)), [inside]).solve(solver=cp.CLARABEL)
+    rounded = _rounded(X, k, products(X)) / np.sqrt(k)
+    to_ball = np.linalg.lstsq(X, rounded)[0]
+    excess = np.linalg.slogdet(root.value)[1] - np.linalg.slogdet(to_ball)[1]
+    assert abs(excess) <= 0.5 * k * 1e-6  # of heights that are 1e-6 too large
+    # A volume within e of the smallest leaves the shape uncertain by about sqrt(e).
+    expected = np.square(X @ root.value).sum(axis=1)
+    heights = np.square(rounded).sum(axis=1)
+    np.testing.assert_allclose(heights, expected, atol=np.sqrt(0.5 * k * 1e-6))
+
+
+@pytest.mark.parametrize(("k", "n"), [(3, 500), (8, 2000), (15, 4000)])
+def test_no_pixel_is_outside_the_ellipsoid_of_robust_spa(k, n):
+    """And none of smaller volume exists: the heights of a design average k."""
+    X = stretched_cloud(k, k, n)
+    rounded = _rounded(X, k, products(X))
+    assert np.square(rounded).sum(axis=1).max() <= k * (1.0 + 1e-6)
+    touching = rounded[np.square(rounded).sum(axis=1) >= k * (1.0 - 1e-3)]
+    outer = np.einsum("ni,nj->nij", touching, touching).reshape(len(touching), -1)
+    _, residual = nnls(outer.T, np.eye(k).ravel())
+    assert residual <= 1e-3
+
+
+def test_robust_spa_does_not_depend_on_coordinates_or_order():
+    X = stretched_cloud(0, 5, 800)
+    indices = SPA(5, robust=True).fit(X).indices_
+    turned = X @ np.linalg.qr(np.random.default_rng(1).standard_normal((5, 5)))[0]
+    np.testing.assert_array_equal(SPA(5, robust=True).fit(turned).indices_, indices)
+    order = np.random.default_rng(2).permutation(len(X))
+    again = SPA(5, robust=True).fit(X[order]).indices_
+    np.testing.assert_array_equal(order[again], indices)
+
+
+def test_volume_of_robust_spa_is_that_of_its_pixels():
+    _, _, X, _ = pure_scene(noise=0.01)
+    model = SPA(4, robust=True).fit(X)
+    corners = affine_coordinates(X, 4)[model.indices_]
+    assert model.log_volume_ == pytest.approx(log_volume(corners), rel=1e-12)
+
+
 def test_real_scenes(data_folder):
     for name, scale, rows, volume, gaps, counts in [
         ("samson", 1.0, {96, 464, 6584}, 15.400076, 115.912205, (44, 9, 8, 8)),
@@ -177,3 +233,10 @@ def test_denoised_endmembers_lie_in_the_affine_subspace():
         for m in (raw, denoised)
     ]
     assert errors[1] < 0.5 * errors[0]
+
+
+def test_an_ellipsoid_that_is_not_found_is_said(monkeypatch):
+    monkeypatch.setattr(_spa, "_STEPS", 2)
+    X = np.random.default_rng(0).random((200, 6))
+    with pytest.warns(ConvergenceWarning, match="stick out"):
+        SPA(n_components=4, robust=True).fit(X)
