@@ -383,18 +383,18 @@ def _gaussian_profile(value: float) -> float:
 def _gamma_profile(value: float) -> float:
     """Minus twice the mean log-likelihood at the best shape, up to a constant.
 
-    With v the shape and l the loss it is 2 (v (l + 1) - v log v + log Gamma(v)), least
-    where log v - digamma(v) = l.
+    With v the shape and d the loss it is 2 (v (d + 1) - v log v + log Gamma(v)), least
+    where log v - digamma(v) = d.
     """
-    l = max(value, 1e-14)  # noqa: E741
-    v = (3.0 - l + np.sqrt((l - 3.0) ** 2 + 24.0 * l)) / (12.0 * l)
+    d = max(value, 1e-14)
+    v = (3.0 - d + np.sqrt((d - 3.0) ** 2 + 24.0 * d)) / (12.0 * d)
     for _ in range(20):
         slope = 1.0 / v - polygamma(1, v)
-        step = (np.log(v) - digamma(v) - l) / slope
+        step = (np.log(v) - digamma(v) - d) / slope
         v = max(v - step, 0.1 * v)
         if abs(step) <= 1e-12 * v:
             break
-    return float(2.0 * (v * (l + 1.0) - v * np.log(v) + gammaln(v)))
+    return float(2.0 * (v * (d + 1.0) - v * np.log(v) + gammaln(v)))
 
 
 _FAMILIES = {

@@ -168,12 +168,9 @@ class NewtonPath:
 
     def _null_of_free(self, unit, target: float) -> tuple[float, float]:
         """Fit features that all are free; there may be no finite best fit."""
-        last = np.inf
-        for n_iter in range(1, _FREE_ROUNDS + 1):  # noqa: B007
-            gap = self._minimise(unit, target)
-            if gap <= target or not gap < 0.5 * last:
-                break
-            last = gap
+        last, gap, n_iter = np.inf, self._minimise(unit, target), 1
+        while target < gap < 0.5 * last and n_iter < _FREE_ROUNDS:
+            last, gap, n_iter = gap, self._minimise(unit, target), n_iter + 1
         self._previous, self.alpha_max, self.scale = 0.0, 0.0, self.value
         self._null = self._step(unit, target, n_iter, gauges=None)
         return self.value, 0.0
