@@ -54,8 +54,9 @@ def encode_labels(name: str, y) -> Targets:
         return _encode_sets(name, y)
     classes, values = np.unique(column_or_1d(y, warn=True), return_inverse=True)
     if len(classes) < 2:
+        only = classes.tolist()[0]
         raise ValueError(
-            f"{name}: y must hold at least 2 classes; got one class, {classes[0]!r}."
+            f"{name}: y must hold at least 2 classes; got one class, {only!r}."
         )
     return Targets(values, classes, None, classes[values])
 
