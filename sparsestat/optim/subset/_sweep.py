@@ -58,6 +58,7 @@ class Sweep:
         self.values: dict[int, float] = {}
         self.n_iter, self.ended = 0, False
         self._locked = np.flatnonzero(locked)
+        self._ends: dict[bytes, np.ndarray] = {}
 
     def start(self, supports) -> None:
         """Improve on given sets of units."""
@@ -157,10 +158,19 @@ class Sweep:
         move_to(self.state, units)
 
     def _descend(self) -> None:
-        o = self.options
-        self.n_iter += descend(
-            self.state, self.v, o.exchange_max, o.swap, o.max_iter, _SAME
-        )
+        """Exchange units while that helps; once only from the same support."""
+        o, start = self.options, self._key()
+        if start in self._ends:
+            self._go_to(self._ends[start])
+            return
+        n = descend(self.state, self.v, o.exchange_max, o.swap, o.max_iter, _SAME)
+        self.n_iter += n
+        if n < o.max_iter:
+            end = self.state.units[: self.state.counts[1]].copy()
+            self._ends[start] = self._ends[self._key()] = end
+
+    def _key(self) -> bytes:
+        return np.sort(self.state.units[: self.state.counts[1]]).tobytes()
 
     def _note(self) -> bool:
         """Keep the support of the state if it is the best of its size."""

@@ -14,6 +14,7 @@ from scipy.linalg import cho_solve
 from scipy.linalg.lapack import dpotrf
 
 from sparsestat.optim.cholesky import PIVOT
+from sparsestat.optim.subset._groups import Groups
 from sparsestat.optim.subset._outside import outside_changes
 from sparsestat.optim.subset._sweep import Options, Sweep
 from sparsestat.optim.subset.exact import ExactSearch
@@ -214,6 +215,7 @@ class _Search:
         self.owner = np.arange(p)
         for u, features in enumerate(self.units or []):
             self.owner[features] = u
+        self.groups = None if labels is None else Groups(problem, self.units)
         locked = np.array([], np.int64) if locked is None else np.asarray(locked)
         self.locked = np.unique(self.owner[locked.astype(np.int64)])
         self.start = [np.unique(self.owner[support]) for support in start]
@@ -270,13 +272,18 @@ class _Search:
     def _screened(self, top: int, count: int | None = None) -> np.ndarray:
         """The units of largest marginal gain, increasing."""
         n_units = self.n_units
-        most = max(_UNIVERSE, min(4 * top, 4 * _UNIVERSE)) if count is None else count
-        if n_units <= max(most, _WHOLE) or self.units is not None:
+        width = max(self.problem.n_features // n_units, 1)
+        first = max(_UNIVERSE // width, 1)
+        most = max(first, min(4 * top, 4 * first)) if count is None else count
+        if n_units <= max(most, _WHOLE // width):
             return np.arange(n_units)
-        usable = self.problem.diagonal > 0.0
-        with np.errstate(divide="ignore", invalid="ignore"):
-            score = (self.problem.linear**2).sum(axis=0) / self.diagonal
-        score = np.where(usable, score, -1.0)
+        if self.groups is None:
+            usable = self.problem.diagonal > 0.0
+            with np.errstate(divide="ignore", invalid="ignore"):
+                score = (self.problem.linear**2).sum(axis=0) / self.diagonal
+            score = np.where(usable, score, -1.0)
+        else:
+            score = self.groups.scores.copy()
         score[self.locked] = np.inf
         for units in self.start:
             score[units] = np.inf
@@ -378,14 +385,15 @@ class _Search:
         v, sizes = problem.variance, sorted(self.found)
         if self.sizes is not None:  # the sizes above only led back to these
             sizes = [s for s in sizes if s <= self.sizes[-1]] or sizes
-        inside = np.zeros(problem.n_features, np.bool_)
+        inside = np.zeros(self.n_units, np.bool_)
         inside[universe] = True
         used = np.unique(np.concatenate([self.found[s] for s in sizes]))
+        used = np.sort(self._features(used))
         known, rows = self._rows
         new = np.setdiff1d(used, known)
         if len(new):
             known = np.concatenate([known, new])
-            rows = np.concatenate([rows, problem.source.block(new)])
+            rows = np.concatenate([rows, self._rows_of(new)])
             self._rows = known, rows
         order = np.argsort(known)
         joining = [np.array([], np.int64)]
@@ -393,10 +401,8 @@ class _Search:
             A = self.found[size]
             if np.array_equal(A, self._clean.get(size)):
                 continue
-            at = order[np.searchsorted(known[order], A)]
-            change, gain = outside_changes(
-                problem, A, rows[at], self.diagonal, self.locked
-            )
+            at = order[np.searchsorted(known[order], self._features(A))]
+            change, gain = self._changes_outside(A, rows[at])
             self.changes[size] = float(change.min(initial=np.inf))
             better = np.flatnonzero((change < -_ROUNDING * v) & ~inside)
             joining.append(better[_largest(-change[better], _JOINING)])
@@ -543,9 +549,20 @@ class _Search:
         if not np.isnan(change):
             return change
         A = self.found[size]
-        rows = self.problem.source.block(A)
-        change, _ = outside_changes(self.problem, A, rows, self.diagonal, self.locked)
+        rows = self._rows_of(self._features(A))
+        change, _ = self._changes_outside(A, rows)
         return float(change.min(initial=np.inf))
+
+    def _rows_of(self, features: np.ndarray) -> np.ndarray:
+        """G of some features against all, in the order of groups if there are any."""
+        rows = self.problem.source.block(features)
+        return rows if self.groups is None else rows[:, self.groups.order]
+
+    def _changes_outside(self, A: np.ndarray, rows: np.ndarray):
+        """The best exchange and the gain of each unit, given a support and its rows."""
+        if self.groups is not None:
+            return self.groups.changes(A, rows, self.locked)
+        return outside_changes(self.problem, A, rows, self.diagonal, self.locked)
 
 
 def _largest(values: np.ndarray, count: int) -> np.ndarray:

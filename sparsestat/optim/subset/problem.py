@@ -25,6 +25,8 @@ __all__ = [
 
 # Means up to this many standard deviations lose no more than three digits.
 _LARGEST_OFFSET = 1e3
+# Columns that are copied at a time for the blocks of groups.
+_COLUMNS = 128
 
 
 class GramSource(Protocol):
@@ -77,6 +79,25 @@ class SubsetProblem(NamedTuple):
         block = np.array(self.source.block(features, features))
         block[np.diag_indices_from(block)] += self.ridge[features]
         return block
+
+    def blocks(self, groups: np.ndarray) -> np.ndarray:
+        """G + D of each of several groups of features.
+
+        Parameters
+        ----------
+        groups : ndarray of shape (n_groups, size)
+
+        Returns
+        -------
+        blocks : ndarray of shape (n_groups, size, size)
+        """
+        if hasattr(self.source, "blocks"):
+            blocks = self.source.blocks(groups)
+        else:
+            blocks = np.array([self.source.block(group, group) for group in groups])
+        corner = np.arange(groups.shape[1])
+        blocks[:, corner, corner] += self.ridge[groups]
+        return blocks
 
 
 class MatrixSource:
@@ -139,6 +160,19 @@ class DesignSource:
         block -= np.outer(total, design.mean[chosen])
         block /= design.scale[chosen]
         return block
+
+    def blocks(self, groups):
+        """Return G[group][:, group] of each of some groups of one size."""
+        root, (n_groups, size) = np.sqrt(self.weight), groups.shape
+        blocks = np.empty((n_groups, size, size))
+        step = max(_COLUMNS // size, 1)  # so that not all of X is copied
+        for first in range(0, n_groups, step):
+            some = slice(first, first + step)
+            Z = columns(self.design, groups[some].ravel(), slice(None))
+            Z *= root
+            Z = Z.reshape(-1, size, len(root))
+            np.matmul(Z, Z.transpose(0, 2, 1), out=blocks[some])
+        return blocks
 
 
 def make_problem(
