@@ -14,6 +14,11 @@ from sparsestat.linear_model._cox import SparseCoxRegressor
 from sparsestat.linear_model._cox_cv import SparseCoxRegressorCV, cox_path
 from sparsestat.linear_model._cv import ElasticNetCV, LassoCV
 from sparsestat.linear_model._debiased import DebiasedLasso
+from sparsestat.linear_model._debiased_classes import (
+    DebiasedGammaRegressor,
+    DebiasedLogisticRegression,
+    DebiasedPoissonRegressor,
+)
 from sparsestat.linear_model._distributed_classifier import (
     DistributedBestSubsetClassifier,
 )
@@ -75,7 +80,10 @@ __all__ = [
     "BestSubsetCox",
     "BestSubsetGLM",
     "BestSubsetRegressor",
+    "DebiasedGammaRegressor",
     "DebiasedLasso",
+    "DebiasedLogisticRegression",
+    "DebiasedPoissonRegressor",
     "DistributedBestSubsetClassifier",
     "DistributedBestSubsetRegressor",
     "ElasticNet",

@@ -26,14 +26,14 @@ from sparsestat.utils.validation import (
     Verbosity,
 )
 
-__all__ = ["SparseGammaRegressor", "SparseGammaRegressorCV"]
+__all__ = ["GammaMixin", "SparseGammaRegressor", "SparseGammaRegressorCV"]
 
 # Halves of mean deviances below this are an exact fit.
 _LEAST_DEVIANCE = 1e-8
 _SHAPE_STEPS = 5
 
 
-class _GammaMixin:
+class GammaMixin:
     """The loss, and the targets that it is for."""
 
     _datafit = Gamma()
@@ -46,7 +46,7 @@ class _GammaMixin:
             )
 
 
-class SparseGammaRegressor(_GammaMixin, GeneralizedLinearRegressor):
+class SparseGammaRegressor(GammaMixin, GeneralizedLinearRegressor):
     r"""Gamma regression with an l1 or elastic-net penalty, certified.
 
     Minimises over w and b
@@ -210,7 +210,7 @@ class SparseGammaRegressor(_GammaMixin, GeneralizedLinearRegressor):
         self.verbose = verbose
 
 
-class SparseGammaRegressorCV(_GammaMixin, GeneralizedLinearRegressorCV):
+class SparseGammaRegressorCV(GammaMixin, GeneralizedLinearRegressorCV):
     """Sparse gamma regression with the strength chosen by cross-validation.
 
     The objective is that of :class:`SparseGammaRegressor`; every solution of the

@@ -27,6 +27,7 @@ __all__ = [
     "GeneralizedLinearRegressor",
     "GeneralizedLinearRegressorCV",
     "Offsets",
+    "TargetWithOffset",
 ]
 
 # Linear predictions beyond this, of held-out samples, are all infinitely bad.
@@ -68,7 +69,7 @@ class Offsets:
         return super()._scores(X, y, run, found, fold, scorer)
 
 
-class _TargetWithOffset(Offsets):
+class TargetWithOffset(Offsets):
     """Targets of one column, checked."""
 
     _datafit: ClassVar[NamedTuple]
@@ -137,7 +138,7 @@ class _WithOffset:
         return predict
 
 
-class GeneralizedLinearModel(PenaltyChoice, _TargetWithOffset, NewtonModel):
+class GeneralizedLinearModel(PenaltyChoice, TargetWithOffset, NewtonModel):
     """Base of the models at one strength."""
 
     @with_callbacks
@@ -173,7 +174,7 @@ class GeneralizedLinearModel(PenaltyChoice, _TargetWithOffset, NewtonModel):
 
 
 class GeneralizedLinearModelCV(
-    PenaltyChoice, _FoldsOfDeviance, _TargetWithOffset, NewtonModelCV
+    PenaltyChoice, _FoldsOfDeviance, TargetWithOffset, NewtonModelCV
 ):
     """Base of the models that choose the strength by cross-validation."""
 
@@ -212,7 +213,7 @@ class GeneralizedLinearModelCV(
         return self._fit(X, y, sample_weight, groups, offset=offset)
 
 
-class _MeanPrediction:
+class MeanPrediction:
     """Regressors with a logarithmic link."""
 
     _power: ClassVar[int]
@@ -265,10 +266,10 @@ class _MeanPrediction:
 
 
 class GeneralizedLinearRegressor(
-    _MeanPrediction, GeneralizedLinearModel, NewtonRegressor
+    MeanPrediction, GeneralizedLinearModel, NewtonRegressor
 ):
     """Base of the regressors at one strength."""
 
 
-class GeneralizedLinearRegressorCV(_MeanPrediction, GeneralizedLinearModelCV, NewtonCV):
+class GeneralizedLinearRegressorCV(MeanPrediction, GeneralizedLinearModelCV, NewtonCV):
     """Base of the cross-validated regressors."""

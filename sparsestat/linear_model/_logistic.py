@@ -30,10 +30,14 @@ from sparsestat.utils.validation import (
     Verbosity,
 )
 
-__all__ = ["SparseLogisticRegression", "SparseLogisticRegressionCV"]
+__all__ = [
+    "LikelihoodClassifier",
+    "SparseLogisticRegression",
+    "SparseLogisticRegressionCV",
+]
 
 
-class _Classifier(ClassPredictions):
+class LikelihoodClassifier(ClassPredictions):
     """Penalised likelihoods of classes."""
 
     def _loss(self, y, weight):
@@ -87,7 +91,7 @@ class _Classifier(ClassPredictions):
         self.intercept_ = np.atleast_1d(self.intercept_).astype(dtype)
 
 
-class SparseLogisticRegression(_Classifier, GeneralizedLinearModel):
+class SparseLogisticRegression(LikelihoodClassifier, GeneralizedLinearModel):
     r"""Logistic regression with an l1 or elastic-net penalty, certified.
 
     Minimises over w and b
@@ -261,7 +265,7 @@ class SparseLogisticRegression(_Classifier, GeneralizedLinearModel):
         self.verbose = verbose
 
 
-class SparseLogisticRegressionCV(_Classifier, GeneralizedLinearModelCV):
+class SparseLogisticRegressionCV(LikelihoodClassifier, GeneralizedLinearModelCV):
     """Sparse logistic regression with the strength chosen by cross-validation.
 
     The objective is that of :class:`SparseLogisticRegression`; every solution of the

@@ -19,10 +19,10 @@ from sparsestat.utils.validation import (
     Verbosity,
 )
 
-__all__ = ["SparsePoissonRegressor", "SparsePoissonRegressorCV"]
+__all__ = ["PoissonMixin", "SparsePoissonRegressor", "SparsePoissonRegressorCV"]
 
 
-class _PoissonMixin:
+class PoissonMixin:
     """The loss, and the targets that it is for."""
 
     _datafit = Poisson()
@@ -42,7 +42,7 @@ class _PoissonMixin:
             )
 
 
-class SparsePoissonRegressor(_PoissonMixin, GeneralizedLinearRegressor):
+class SparsePoissonRegressor(PoissonMixin, GeneralizedLinearRegressor):
     r"""Poisson regression with an l1 or elastic-net penalty, certified.
 
     Minimises over w and b
@@ -206,7 +206,7 @@ class SparsePoissonRegressor(_PoissonMixin, GeneralizedLinearRegressor):
         self.verbose = verbose
 
 
-class SparsePoissonRegressorCV(_PoissonMixin, GeneralizedLinearRegressorCV):
+class SparsePoissonRegressorCV(PoissonMixin, GeneralizedLinearRegressorCV):
     """Sparse Poisson regression with the strength chosen by cross-validation.
 
     The objective is that of :class:`SparsePoissonRegressor`; every solution of the

@@ -68,7 +68,7 @@ class GeneralizedLinear:
         """Constant to add to predictions z so that their loss is least."""
         if not self.fit_intercept:
             return 0.0
-        return self._balance(self._shifted(z))[0]
+        return self._balance(self.shifted(z))[0]
 
     def spread(self, intercept: float) -> float:
         """The predictions that an intercept adds."""
@@ -76,7 +76,7 @@ class GeneralizedLinear:
 
     def evaluate(self, z: np.ndarray) -> tuple[float, np.ndarray]:
         """Loss, and minus its gradient."""
-        self._z, self._point = self._shifted(z), None
+        self._z, self._point = self.shifted(z), None
         with np.errstate(over="ignore", invalid="ignore"):
             value = self.weight @ loss(self.datafit, self.y, self._z) - self._least
             u = self.weight * dual_variable(self.datafit, self.y, self._z)
@@ -119,7 +119,8 @@ class GeneralizedLinear:
             lambda u: u - share * u.sum(),
         )
 
-    def _shifted(self, z: np.ndarray) -> np.ndarray:
+    def shifted(self, z: np.ndarray) -> np.ndarray:
+        """Predictions with the offset."""
         return z if self.offset is None else z + self.offset
 
     def _is_balanced(self, u: np.ndarray) -> bool:

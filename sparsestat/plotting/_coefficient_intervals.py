@@ -74,6 +74,7 @@ class CoefficientIntervalDisplay:
     See Also
     --------
     sparsestat.linear_model.DebiasedLasso : An estimator with intervals.
+    sparsestat.linear_model.DebiasedLogisticRegression : Another, for classes.
     sklearn.inspection.permutation_importance : Importance for predictions.
 
     References
@@ -176,7 +177,7 @@ class CoefficientIntervalDisplay:
             coef=model.coef_debiased_,
             conf_int=model.conf_int(confidence_level),
             simultaneous_conf_int=together,
-            shrunk_coef=model.coef_,
+            shrunk_coef=np.ravel(model.coef_),
             confidence_level=level,
             feature_names=feature_names,
         ).plot(ax, n_features=n_features, line_kw=line_kw)

@@ -217,8 +217,8 @@ def test_without_a_gram_matrix_it_is_the_same(monkeypatch):
     X, y, _ = problem(40, 25)
     counts = np.arange(40) % 3
     expected = DebiasedLasso(tol=1e-10).fit(X, y, counts)
-    monkeypatch.setattr(_debiased, "_MOST_FEATURES", 10)
-    monkeypatch.setattr(_debiased, "_NODE_TOL", 1e-10)
+    monkeypatch.setattr(_debiased, "MOST_FEATURES", 10)
+    monkeypatch.setattr(_debiased, "NODE_TOL", 1e-10)
     direct = DebiasedLasso(tol=1e-10).fit(X, y, counts)
     assert direct.nodewise_gap_ <= 1e-10
     np.testing.assert_allclose(direct.conf_int_, expected.conf_int_, atol=2e-3)
