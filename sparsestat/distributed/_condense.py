@@ -24,7 +24,7 @@ from sparsestat.utils.validation import (
     check_parameters,
 )
 
-__all__ = ["Condensed", "condense", "fold_moments", "rows_of_moments"]
+__all__ = ["Condensed", "condense", "fold_moments", "merge_by_key", "rows_of_moments"]
 
 
 class Condensed(NamedTuple):
@@ -73,7 +73,7 @@ def condense(
 
     Parameters
     ----------
-    X : array-like, sparse matrix, dask collection or list of shards
+    X : array-like, sparse matrix, dask collection, list of shards or Shards
         Of shape (n_samples, n_features); see :func:`as_shards`.
     y : array-like or dask collection of shape (n_samples,), default=None
         Targets, or (n_samples, n_targets).
@@ -164,7 +164,7 @@ def condense(
         fold_moments,
         shards,
         message,
-        merge=_merge_folds,
+        merge=merge_by_key,
         purpose="moments",
         **options,
     )
@@ -286,7 +286,8 @@ def _joined(first, second) -> tuple[np.ndarray]:
     return (np.concatenate([first[0], second[0]]),)
 
 
-def _merge_folds(first: dict, second: dict) -> dict:
+def merge_by_key(first: dict, second: dict) -> dict:
+    """Moments under the same key are merged, others kept."""
     both = dict(first)
     for fold, moments in second.items():
         both[fold] = merge_moments(both[fold], moments) if fold in both else moments

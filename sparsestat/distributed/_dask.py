@@ -29,17 +29,23 @@ _INLINE = 1 << 20
 # Tasks under way for each thread of the cluster: enough to hide latency, few enough
 # that no worker holds more than a few chunks.
 _AHEAD = 2
+# Bytes of the data, and of the payloads, of shards that share a task, and tasks for
+# each thread of the cluster: a task costs milliseconds, whatever it does.
+_SHARED, _TASKS = 1 << 24, 4
 
 
 class DaskShards(Shards):
     """Shards whose data the workers of a cluster compute or hold.
 
-    Data are never scattered: a key that can be computed outlives its worker.
+    Data are never scattered: a key that can be computed outlives its worker. Shards
+    that one worker holds share a task, as do neighbours that are small; their payloads
+    stay apart, so that the merge does not depend on it.
     """
 
     def __init__(self, members, about, client: Any, held: bool = False):
         super().__init__(members, about)
         self._client, self._held = client, held
+        self._placed: tuple[dict, list] | None = None
 
     def persist(self):
         """The same shards, kept by the workers if they have room."""
@@ -48,28 +54,52 @@ class DaskShards(Shards):
         members = self._client.persist(self._members)
         return DaskShards(list(members), self.about, self._client, True)
 
+    def without(self, lost):
+        """The other shards."""
+        others = super().without(lost)
+        others._placed = None
+        return others
+
     def payloads(self, f, message, counter, max_retries, timeout):
         """What `f` returns for each shard, in order; see `map_reduce`."""
-        client, pending = self._client, deque()
-        told = _Told(client, message)
-        threads = sum(client.nthreads().values())
-        ahead = len(self) if self._held else max(_AHEAD * threads, 2)
-        upcoming = iter(range(len(self)))
+        from dask import delayed
+
+        client, told = self._client, _Told(self._client, message)
+        threads = client.nthreads()
+        groups = self._together(threads)
+        ahead = len(groups) if self._held else max(_AHEAD * sum(threads.values()), 2)
+
+        def submit(group):
+            members = [self._members[k] for k in group]
+            task = delayed(_apply, pure=False)(f, members, told.message, group)
+            return client.compute(task, retries=0, optimize_graph=False)
+
+        tasks = _Tasks(client, submit, groups, ahead, timeout, counter)
         try:
             for k in range(len(self)):
-                while (
-                    len(pending) < ahead and (new := next(upcoming, None)) is not None
-                ):
-                    pending.append(self._submit(f, new, told))
-                future = pending.popleft()
-                yield self._result(f, k, told, future, counter, max_retries, timeout)
+                for tries in range(max_retries + 1):
+                    try:
+                        payload = tasks.payload(k)
+                        break
+                    except (ValueError, TypeError) as error:
+                        raise _of_shard(k, error) from error
+                    except Exception as error:
+                        if _is_gone(client):
+                            raise
+                        if tries == max_retries:
+                            if isinstance(error, _Late):
+                                raise late_shards([k], timeout) from error
+                            raise lost_shards([k], tries + 1, error) from error
+                        told.refresh()
+                        tasks.again(k)
+                yield payload
         except Exception as error:
             if _is_gone(client):
                 raise lost_scheduler(error) from error
             raise
         finally:
             if not _is_gone(client):
-                client.cancel(list(pending), force=True)
+                client.cancel(tasks.under_way, force=True)
 
     def _fits(self) -> bool:
         """Whether the data take less than half of the workers' memory."""
@@ -80,33 +110,111 @@ class DaskShards(Shards):
         room = sum(worker["memory_limit"] or math.inf for worker in workers)
         return 8 * sum(n_rows) * n_features <= 0.5 * room
 
-    def _submit(self, f, k, told):
-        from dask import delayed
+    def _together(self, threads: dict) -> list[list[int]]:
+        """Shards that share a task, in the order of their first ones."""
+        if not self._held:
+            return self._neighbours(sum(threads.values()))
+        if self._placed is None or self._placed[0] != threads:
+            groups = self._by_worker(threads)
+            if groups is None:  # the first round, which computes them
+                return [[k] for k in range(len(self))]
+            self._placed = threads, groups
+        return self._placed[1]
 
-        task = delayed(_apply, pure=False)(f, self._members[k], told.message, k)
-        return self._client.compute(task, retries=0, optimize_graph=False)
+    def _by_worker(self, threads: dict) -> list[list[int]] | None:
+        """Shards that lie together, in as many parts as their worker has threads."""
+        holders = self._client.who_has(self._members)
+        places = [next(iter(holders.get(m.key, ())), None) for m in self._members]
+        if None in places:
+            return None
+        groups = []
+        for worker in dict.fromkeys(places):
+            own = [k for k, place in enumerate(places) if place == worker]
+            n_parts = max(threads.get(worker, 1), 1)
+            groups += [own[i::n_parts] for i in range(min(n_parts, len(own)))]
+        return sorted(groups)
 
-    def _result(self, f, k, told, future, counter, max_retries, timeout):
+    def _neighbours(self, n_threads: int) -> list[list[int]]:
+        """Runs of small shards."""
+        n_rows, n_features = self.about.n_rows, self.about.n_features
+        if n_rows is None or n_features is None:
+            return [[k] for k in range(len(self))]
+        most = max(len(self) // (_TASKS * max(n_threads, 1)), 1)
+        groups, size = [], math.inf
+        for k, n in enumerate(n_rows):
+            size += 8 * n * n_features
+            if size > _SHARED or len(groups[-1]) == most:
+                groups.append([])
+                size = 8 * n * n_features
+            groups[-1].append(k)
+        return groups
+
+
+class _Late(Exception):
+    """A task that took longer than its shards may."""
+
+
+class _Tasks:
+    """Tasks of one round: which are under way, and answers that wait for their turn."""
+
+    def __init__(self, client, submit, groups, ahead: int, timeout, counter) -> None:
+        self._client, self._submit = client, submit
+        self._ahead, self._timeout, self._counter = ahead, timeout, counter
+        self._waiting = deque(groups)
+        self._open: dict[Any, list[int]] = {}
+        self._task: dict[int, Any] = {}  # the last one with this shard
+        self._answers: dict[int, Any] = {}
+
+    @property
+    def under_way(self) -> list:
+        """Futures that have not been read."""
+        return list(self._open)
+
+    def payload(self, k: int):
+        """The payload of a shard; raises what its function raised, or how it failed."""
+        while k not in self._task or (self._waiting and len(self._open) < self._ahead):
+            self._ask(self._waiting.popleft())
+        while k not in self._answers:  # twice where its task had no answer for it
+            self._read(self._task[k])
+        answer = self._answers.pop(k)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def again(self, k: int) -> None:
+        """Ask a shard once more, by itself."""
+        self._counter.retries += 1
+        self._ask([k])
+
+    def _ask(self, group: list[int]) -> None:
+        task = self._submit(group)
+        self._open[task] = group
+        self._task.update(dict.fromkeys(group, task))
+
+    def _read(self, task) -> None:
+        """Take the answers of a task, or its failure for each of its shards."""
         from dask.distributed import TimeoutError
 
-        for tries in range(max_retries + 1):
-            try:
-                begin = time.monotonic()
-                return future.result(timeout=timeout)
-            except (ValueError, TypeError) as error:
-                raise _of_shard(k, error) from error
-            except Exception as error:
-                if _is_gone(self._client):
-                    raise
-                if tries == max_retries:
-                    if isinstance(error, TimeoutError) and timeout is not None:
-                        if time.monotonic() - begin >= timeout:
-                            raise late_shards([k], timeout) from error
-                    raise lost_shards([k], tries + 1, error) from error
-                counter.retries += 1
-                self._client.cancel([future], force=True)
-                told.refresh()
-                future = self._submit(f, k, told)
+        group = self._open.pop(task)
+        limit = None if self._timeout is None else self._timeout * len(group)
+        begin = time.monotonic()
+        try:
+            answers = task.result(timeout=limit)
+        except Exception as error:
+            if isinstance(error, TimeoutError) and limit is not None:
+                if time.monotonic() - begin >= limit:
+                    error = _Late(str(error))
+            self._client.cancel([task], force=True)
+            if len(group) == 1:
+                answers = [error]
+            else:  # by themselves, to see whose failure it is
+                answers = [None] * len(group)
+                self._counter.retries += len(group)
+        for k, answer in zip(group, answers, strict=True):
+            if answer is None:
+                self._ask([k])
+            else:
+                self._answers[k] = answer
 
 
 class _Told:
@@ -169,12 +277,26 @@ def _gathered(member) -> Shard:
     return Shard(*member) if isinstance(member, tuple | list) else Shard(member)
 
 
-def _apply(f, shard, message, number):
-    """On the worker: the payload of a shard, with one BLAS thread."""
+def _apply(f, members, message, numbers) -> list:
+    """On the worker: payloads of shards, or what they raised, with one BLAS thread.
+
+    None for those that would make the answer too large.
+    """
     from threadpoolctl import threadpool_limits
 
+    answers, size = [], 0
     with threadpool_limits(limits=1, user_api="blas"):
-        return f(loaded(shard, number), message)
+        for member, k in zip(members, numbers, strict=True):
+            if size > _SHARED:
+                answers.append(None)
+                continue
+            try:
+                answers.append(f(loaded(member, k), message))
+            except Exception as error:
+                answers.append(error)
+            else:
+                size += _bytes(answers[-1])
+    return answers
 
 
 def _chunks_of(name: str, column, n_rows, n_blocks: int) -> list:

@@ -24,8 +24,9 @@ class Layout:
         Their names, by which the columns of dataframes are put in order.
     n_targets : int
         Columns of y; 0 where shards have none.
-    missing : {"raise", "zero"}
-        What to do about a named column that a dataframe lacks.
+    missing : {"raise", "zero", "available"}
+        What to do about a named column that a dataframe lacks: an error, zeros, or
+        whatever the rows that have it tell.
     classes : ndarray or None
         Labels, which become their places; None for targets that are numbers.
     """
@@ -43,8 +44,8 @@ def layout_of(shards: Shards, missing: str = "raise", communication=None) -> Lay
     Parameters
     ----------
     shards : Shards
-    missing : {"raise", "zero"}, default="raise"
-        With "zero" the columns of all shards together.
+    missing : {"raise", "zero", "available"}, default="raise"
+        But for "raise" the columns of all shards together.
     communication : list, default=None
         Account of the rounds.
 
@@ -58,7 +59,7 @@ def layout_of(shards: Shards, missing: str = "raise", communication=None) -> Lay
         found, width = map_reduce(
             _describe,
             shards,
-            merge=_all_names if missing == "zero" else _first,
+            merge=_first if missing == "raise" else _all_names,
             purpose="layout",
             communication=communication,
         )
@@ -183,7 +184,7 @@ def _in_order(frame: Any, layout: Layout):
         return frame
     lacking = [name for name in names if name not in frame.columns]
     unknown = [name for name in frame.columns if name not in names]
-    if unknown or (lacking and layout.missing == "raise"):
+    if unknown or (lacking and layout.missing != "zero"):
         told = [f"lacks {lacking}"] * bool(lacking) + [f"has {unknown}"] * bool(unknown)
         raise ValueError(
             f"X must have the columns of other shards; it {' and '.join(told)}."

@@ -162,11 +162,11 @@ def as_shards(
 
     Parameters
     ----------
-    X : array-like, sparse matrix, dask collection or list of shards
+    X : array-like, sparse matrix, dask collection, list of shards or Shards
         Of shape (n_samples, n_features). A dask array or dataframe gives a shard for
         each chunk of rows. A list of shards has a tuple ``(X_k, y_k)`` or
         ``(X_k, y_k, sample_weight_k)``, or a dask Delayed or Future of one, for each;
-        or a matrix ``X_k``, where there is no y.
+        or a matrix ``X_k``, where there is no y. Shards stay as they are.
     y : array-like or dask collection of shape (n_samples,), default=None
         Targets; in chunks as X if they are a dask collection.
     sample_weight : array-like or dask collection of shape (n_samples,), default=None
@@ -179,8 +179,9 @@ def as_shards(
     n_jobs : int, default=None
         Threads for shards in this process.
     client : distributed.Client, default=None
-        Where dask collections are computed; None is the current client, or the
-        threads of this process where there is none.
+        Where dask collections are computed; None is the current client
+        (``client.as_current()``, or the last one made), or the threads of this process
+        where there is none.
 
     Returns
     -------
@@ -204,12 +205,14 @@ def as_shards(
     3
     """
     columns = (X, y, sample_weight, extra)
-    if is_shard_list(X):
+    if isinstance(X, Shards) or is_shard_list(X):
         if any(column is not None for column in columns[1:]):
             raise ValueError(
                 "y and sample_weight must be None where X is a list of shards, which "
                 "hold their own: give tuples (X_k, y_k, sample_weight_k)."
             )
+        if isinstance(X, Shards):
+            return X
         return _from_list(list(X), n_jobs, client)
     if is_dask(X):
         from sparsestat.distributed._dask import from_collections

@@ -20,7 +20,6 @@ from sparsestat.utils.validation import (
     Jobs,
     OneOf,
     Rule,
-    Satisfies,
     check_parameters,
     check_sample_weight,
 )
@@ -47,11 +46,10 @@ SHARD_RULES: dict[str, Rule] = {
     "max_bytes_per_round": POSITIVE,
     "n_shards": POSITIVE | None,
     "n_jobs": Jobs,
-    "client": Satisfies(lambda c: hasattr(c, "submit"), "a distributed Client") | None,
     "max_retries": COUNT,
     "timeout": Interval(0, inf, closed="neither") | None,
     "on_failure": OneOf("raise", "drop"),
-    "missing_features": OneOf("raise", "zero"),
+    "missing_features": OneOf("raise", "zero", "available"),
 }
 
 
@@ -68,12 +66,13 @@ class DistributedModel(BaseEstimator):
 
         Parameters
         ----------
-        X : array-like, sparse matrix, dask collection or list of shards
+        X : array-like, sparse matrix, dask collection, list of shards or Shards
             Of shape (n_samples, n_features); a list holds a tuple ``(X_k, y_k)`` or
-            ``(X_k, y_k, sample_weight_k)`` for each shard, see
-            :func:`sparsestat.distributed.as_shards`.
+            ``(X_k, y_k, sample_weight_k)`` for each shard. Dask collections are
+            computed by the current client, or by the threads of this process where
+            there is none; :func:`sparsestat.distributed.as_shards` takes another one.
         y : array-like or dask collection of shape (n_samples,), default=None
-            Target; None for a list of shards only.
+            Target; None only where X are shards, which hold their own.
         sample_weight : array-like or dask collection, default=None
             Weights >= 0 of shape (n_samples,); a weight of k equals k copies.
 
@@ -91,7 +90,7 @@ class DistributedModel(BaseEstimator):
             If a shard or the cluster fails for good.
         """
         check_parameters(self, self._rules)
-        lazy = is_dask(X) or is_shard_list(X)
+        lazy = is_dask(X) or is_shard_list(X) or isinstance(X, Shards)
         dtype = np.float64
         if not lazy:
             X, y = validate_data(
@@ -112,7 +111,6 @@ class DistributedModel(BaseEstimator):
             sample_weight,
             n_shards=self.n_shards,
             n_jobs=self.n_jobs,
-            client=self.client,
         )
         communication: list[dict] = []
         kept, dropped = np.arange(len(shards)), []
@@ -149,13 +147,11 @@ class DistributedModel(BaseEstimator):
         tags.input_tags.sparse = True
         return tags
 
-    def _linear(self, X, predict) -> Any:
-        """Something of ``X @ coef_ + intercept_``; lazy for lazy samples."""
+    def _linear(self, X, predict, width: int | None = None) -> Any:
+        """``X @ coef_.T + intercept_``; lazy for lazy samples, by `predict`."""
         check_is_fitted(self)
         if is_dask(X):
-            if hasattr(X, "map_partitions"):
-                return X.map_partitions(predict, meta=np.empty(0))
-            return X.map_blocks(predict, drop_axis=1, dtype=np.float64)
+            return self._lazily(X, predict, width)
         X = validate_data(
             self,
             X,
@@ -163,7 +159,17 @@ class DistributedModel(BaseEstimator):
             dtype=[np.float64, np.float32],
             reset=False,
         )
-        return X @ self.coef_.ravel() + self.intercept_
+        return X @ self.coef_.T + self.intercept_
+
+    @staticmethod
+    def _lazily(X, predict, width: int | None = None, dtype=np.float64) -> Any:
+        """What `predict` makes of the parts of a dask collection."""
+        if hasattr(X, "map_partitions"):
+            shape = (0,) if width is None else (0, width)
+            return X.map_partitions(predict, meta=np.empty(shape, dtype))
+        if width is None:
+            return X.map_blocks(predict, drop_axis=1, dtype=dtype)
+        return X.map_blocks(predict, chunks=(X.chunks[0], (width,)), dtype=dtype)
 
     def _search(self, shards: Shards, communication: list[dict]) -> dict:
         """Everything that the fitted attributes need."""

@@ -1,43 +1,50 @@
-"""Best subsets for logistic regression from rows that are held in parts."""
+"""Best subsets for two or more classes from rows that are held in parts."""
 
 import warnings
 from dataclasses import replace
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
+from scipy import sparse
+from scipy.special import logsumexp
 from sklearn.base import ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
 
+from sparsestat.distributed._shards import is_dask
 from sparsestat.linear_model._distributed_base import (
     SHARD_RULES,
     SIZE_RULES,
     DistributedModel,
 )
-from sparsestat.linear_model._distributed_subset import stacked
-from sparsestat.linear_model._logistic_rounds import (
-    LogisticFit,
+from sparsestat.linear_model._softmax_rounds import (
+    SoftmaxFit,
+    contrasts_of,
     fit_supports,
+    leader_problem,
     unique_labels,
     working_problem,
 )
 from sparsestat.linear_model._subset_rounds import Totals
+from sparsestat.linear_model._subset_surrogate import candidate_path, leaders
 from sparsestat.optim.design import is_constant
 from sparsestat.optim.subset import subset_path
 from sparsestat.optim.subset.path import default_max_size
 from sparsestat.utils.criteria import price_of_parameters
-from sparsestat.utils.validation import Rule
+from sparsestat.utils.validation import OneOf, Rule
 
 __all__ = ["DistributedBestSubsetClassifier"]
 
-# Largest model of a path, unless the parameters say.
-_MOST = 40
+# Largest model of a path, and of one by surrogates, unless the parameters say.
+_MOST, _SURROGATE_SIZE = 40, 20
 # Falls of the objective below this share are rounding.
 _ROUNDING = 1e-9
 
 
 class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
-    r"""Best subset of features for two classes on shards, as on all rows.
+    r"""Best subset of features for classes on shards, as on all rows.
 
     .. math::
         \min_{w, b} \; \sum_i s_i \log(1 + e^{-y_i (x_i^\top w + b)})
@@ -45,9 +52,11 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
         \|w\|_0 \le k, \qquad s_i = q_i / \sum_l q_l,
 
     with y_i = 1 or -1 and q the sample weights, over rows that lie in several places.
-    Around a model the likelihood is a weighted least squares problem, whose second
-    moments propose subsets of all sizes; the likelihood itself judges them, in rounds
-    of Newton's method, and the next proposals are made around the best.
+    More than two classes have coefficients and an intercept each and the multinomial
+    loss :math:`\log \sum_c e^{z_{ic}} - z_{i y_i}`; a feature is in or out for all.
+    Around a model the likelihood is nearly a weighted least squares problem, whose
+    second moments propose subsets of all sizes; the likelihood itself judges them, in
+    rounds of Newton's method, and the next proposals are made around the best.
 
     Parameters
     ----------
@@ -60,6 +69,15 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
         Information criterion that chooses among sizes.
     ic_coef : float, default=1.0
         Factor of its price of coefficients.
+    algorithm : {"auto", "gram", "columns", "surrogate"}, default="auto"
+        What shards send for a proposal:
+
+        - "gram": the whole second moments, p (p + 1) / 2 numbers.
+        - "columns": blocks of them as the search asks; the same proposals.
+        - "surrogate": gradients, and second moments of candidates that the largest
+          shards propose; fewest numbers where p is large, nearly always the same
+          support.
+        - "auto": "gram" as long as it keeps to `max_bytes_per_round`, else "columns".
     alpha : float, default=1e-6
         Ridge penalty; the default keeps coefficients of classes finite that can be
         separated.
@@ -72,15 +90,13 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
     tol : float, default=1e-6
         Bound of `stationarity_`.
     max_rounds : int, default=8
-        Proposals at most, each a round with p (p + 1) / 2 numbers from a shard.
+        Proposals at most.
     max_bytes_per_round : int, default=67_108_864
-        Bytes from each shard in a round at most.
+        Bytes from each shard up to which "auto" takes "gram".
     n_shards : int, default=None
         Blocks that plain arrays are cut into; None is blocks of 65,536 rows.
     n_jobs : int, default=None
         Threads for shards in this process; the result does not depend on it.
-    client : distributed.Client, default=None
-        Cluster for dask collections; None is the current one, if any.
     max_retries : int, default=3
         How often a failing shard is tried again.
     timeout : float, default=None
@@ -92,21 +108,22 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
 
     Attributes
     ----------
-    classes_ : ndarray of shape (2,)
-        Labels.
-    coef_ : ndarray of shape (1, n_features)
-        Coefficients, in the precision of X for plain arrays.
-    intercept_ : ndarray of shape (1,)
-        Intercept.
+    classes_ : ndarray of shape (n_classes,)
+        Labels; of two, coefficients are those of the second one.
+    coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
+        Coefficients, in the precision of X for plain arrays; of several classes they
+        sum to zero.
+    intercept_ : ndarray of shape (1,) or (n_classes,)
+        Intercepts.
     support_ : ndarray of shape (n_nonzero_coefs,)
         Chosen features.
     n_nonzero_coefs_ : int
         How many.
     sizes_ : ndarray of shape (n_sizes,)
         Sizes that were looked at.
-    path_coef_ : csc_array of shape (n_features, n_sizes)
-        Coefficients along the path.
-    path_intercept_ : ndarray of shape (n_sizes,)
+    path_coef_ : csc_array of shape (n_outputs * n_features, n_sizes)
+        Coefficients along the path, class after class.
+    path_intercept_ : ndarray of shape (n_sizes,) or (n_classes, n_sizes)
         Intercepts along it.
     loss_ : ndarray of shape (n_sizes,)
         Mean negative log-likelihoods.
@@ -116,6 +133,8 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
         Largest entry of the gradient on the support, features of unit deviation.
     n_iter_ : int
         Proposals made.
+    algorithm_ : str
+        Algorithm that was used.
     communication_ : list of dict
         Account of every round, see :func:`sparsestat.distributed.map_reduce`.
     n_rounds_ : int
@@ -132,7 +151,15 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
     See Also
     --------
     DistributedBestSubsetRegressor : The same for least squares, with certificates.
+    BestSubsetClassifier : Rows in one place, with groups, folds and proofs.
     sklearn.linear_model.LogisticRegression : All features, or the l1 penalty.
+
+    Notes
+    -----
+    The curvature of several classes is a matrix for each row. Proposals take it for its
+    trace times the mean shape of all rows, so that they need the second moments of the
+    features once and not for each pair of classes; the likelihood that judges them is
+    exact.
 
     References
     ----------
@@ -149,7 +176,12 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
     (3, True)
     """
 
-    _rules: ClassVar[dict[str, Rule]] = {**SIZE_RULES, **SHARD_RULES}
+    _rules: ClassVar[dict[str, Rule]] = {
+        **SIZE_RULES,
+        "algorithm": OneOf("auto", "gram", "columns", "surrogate"),
+        **SHARD_RULES,
+        "missing_features": OneOf("raise", "zero"),
+    }
     _numeric: ClassVar[bool] = False
 
     def __init__(
@@ -159,6 +191,7 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
         max_nonzero_coefs=None,
         criterion="ebic",
         ic_coef=1.0,
+        algorithm="auto",
         alpha=1e-6,
         fit_intercept=True,
         standardize=True,
@@ -168,7 +201,6 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
         max_bytes_per_round=67_108_864,
         n_shards=None,
         n_jobs=None,
-        client=None,
         max_retries=3,
         timeout=None,
         on_failure="raise",
@@ -178,6 +210,7 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
         self.max_nonzero_coefs = max_nonzero_coefs
         self.criterion = criterion
         self.ic_coef = ic_coef
+        self.algorithm = algorithm
         self.alpha = alpha
         self.fit_intercept = fit_intercept
         self.standardize = standardize
@@ -187,14 +220,13 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
         self.max_bytes_per_round = max_bytes_per_round
         self.n_shards = n_shards
         self.n_jobs = n_jobs
-        self.client = client
         self.max_retries = max_retries
         self.timeout = timeout
         self.on_failure = on_failure
         self.missing_features = missing_features
 
     def decision_function(self, X):
-        """Log-odds of the second class: ``X @ coef_[0] + intercept_``.
+        """Log-odds of the second of two classes, or a score for each of several.
 
         Parameters
         ----------
@@ -203,66 +235,75 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
 
         Returns
         -------
-        z : ndarray or dask collection of shape (n_samples,)
-            Log-odds; lazy for lazy samples.
+        z : ndarray or dask collection of shape (n_samples,) or (n_samples, n_classes)
+            ``X @ coef_.T + intercept_``; lazy for lazy samples.
         """
-        return self._linear(X, self.decision_function)
+        n_classes = self._n_classes()
+        width = n_classes if n_classes > 2 else None
+        z = self._linear(X, self.decision_function, width)
+        return z[:, 0] if width is None and z.ndim == 2 else z
 
     def predict_proba(self, X):
         """Probabilities of the classes.
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Samples.
+        X : array-like, sparse matrix or dask collection
+            Samples, of shape (n_samples, n_features).
 
         Returns
         -------
-        shares : ndarray of shape (n_samples, 2)
-            A column for each class.
+        shares : ndarray or dask collection of shape (n_samples, n_classes)
+            A column for each class; lazy for lazy samples.
         """
+        n_classes = self._n_classes()
+        if is_dask(X):
+            return self._lazily(X, self.predict_proba, n_classes)
         z = self.decision_function(X)
-        return np.exp(-np.logaddexp(0.0, np.column_stack([z, -z])))
+        if n_classes == 2:
+            z = np.column_stack([np.zeros_like(z), z])
+        return np.exp(z - logsumexp(z, axis=1, keepdims=True))
 
     def predict(self, X):
-        """Predict the more probable class.
+        """Predict the most probable class.
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Samples.
+        X : array-like, sparse matrix or dask collection
+            Samples, of shape (n_samples, n_features).
 
         Returns
         -------
-        y : ndarray of shape (n_samples,)
-            Labels.
+        y : ndarray or dask collection of shape (n_samples,)
+            Labels; lazy for lazy samples.
         """
-        z = np.asarray(self.decision_function(X))
-        return self.classes_[(z > 0.0).astype(int)]
+        n_classes = self._n_classes()
+        if is_dask(X):
+            return self._lazily(X, self.predict, None, self.classes_.dtype)
+        z = self.decision_function(X)
+        places = z.argmax(axis=1) if n_classes > 2 else (z > 0.0).astype(int)
+        return self.classes_[places]
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        return tags
+    def _n_classes(self) -> int:
+        check_is_fitted(self)
+        return len(self.classes_)
 
     def _search(self, shards, communication: list[dict]) -> dict:
         """Propose around a model, judge by the likelihood, until nothing improves."""
         layout = self._layout(shards, communication)
         p = layout.n_features
-        if 4 * p * (p + 1) > self.max_bytes_per_round:
-            raise ValueError(
-                f"max_bytes_per_round must be at least {4 * p * (p + 1)} for {p} "
-                f"features; got {self.max_bytes_per_round}."
-            )
+        algorithm = self.algorithm
+        fits = 4 * p * (p + 1) <= self.max_bytes_per_round
+        if algorithm == "auto":
+            algorithm = "gram" if fits else "columns"
         shards = shards.persist()
         rounds = self._rounds(shards, layout, communication)
         (classes,) = rounds.ask(unique_labels, "labels", _union)
         check_classification_targets(classes)
-        if len(classes) != 2:
-            many = "Only binary classification is supported. " * (len(classes) > 2)
+        if len(classes) < 2:
             raise ValueError(
-                f"{many}y must have two classes; got {len(classes)} class"
-                f"{'es' * (len(classes) != 1)}: {classes[:5]}."
+                "y must have two or more classes; got "
+                f"{'no class' if len(classes) == 0 else f'1 class: {classes[0]}'}."
             )
         rounds.layout = layout = replace(layout, classes=classes)
         margins = rounds.margins()
@@ -277,8 +318,18 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
         alpha = float(self.alpha)
         ridge = alpha * scale**2 if self.standardize else np.full(p, alpha)
         sizes = self._sizes(p, n_rows)
-        fits, chosen, n_iter = self._follow(rounds, totals, sizes, ridge, scale)
+        top = self._top(sizes, totals, p, algorithm)
+        options = self._path_options(sizes, top)
+        if algorithm == "surrogate":
+            asked = leaders(rounds, max(top, 1)), fits, max(top, 1)
+            propose = partial(self._by_surrogate, rounds, totals, ridge, asked, options)
+        else:
+            propose = partial(
+                self._by_moments, rounds, totals, ridge, algorithm == "gram", options
+            )
+        fits, chosen, n_iter = self._follow(rounds, totals, ridge, scale, propose)
         return {
+            "algorithm": algorithm,
             "layout": layout,
             "classes": classes,
             "totals": totals,
@@ -287,28 +338,27 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
             "n_iter": n_iter,
         }
 
-    def _follow(self, rounds, totals, sizes, ridge, scale):
+    def _follow(self, rounds, totals, ridge, scale, propose):
         """The best fits of all sizes, the chosen size, and how many proposals it took.
 
         Proposals are made around the null model first.
         """
-        p, options = len(ridge), self._path_options(totals, sizes, len(ridge))
-        none = LogisticFit(np.array([], np.int64), np.empty(0), 0.0, np.inf, np.inf, 0)
-        (current,) = fit_supports(rounds, [none], totals, ridge, scale, self.tol)
-        best: dict[int, LogisticFit] = {}
+        p, m = len(ridge), contrasts_of(len(rounds.layout.classes)).shape[1]
+        none = np.array([], np.int64)
+        null = SoftmaxFit(none, np.empty((0, m)), np.zeros(m), np.inf, np.inf, 0.0)
+        (current,) = fit_supports(rounds, [null], totals, ridge, scale, self.tol)
+        best: dict[int, SoftmaxFit] = {}
         seen: set[bytes] = set()
         n_iter, settled = 0, False
         while not settled and n_iter < self.max_rounds:
             n_iter += 1
-            problem = working_problem(rounds, current, totals, ridge)
-            usable = (problem.diagonal > 0.0) & (scale > 0.0)
-            problem = problem._replace(diagonal=np.where(usable, problem.diagonal, 0.0))
-            path = subset_path(problem, sizes, **options)
+            supports, coefs = propose(current, scale > 0.0)
             starts = []
-            for A, coef in zip(path.supports, path.coefs, strict=True):
+            for A, coef in zip(supports, coefs, strict=True):
                 if A.tobytes() not in seen:
                     seen.add(A.tobytes())
-                    starts.append(_start(current, A, coef[0]))
+                    start = SoftmaxFit(A, coef, current.intercept, *[np.inf] * 3)
+                    starts.append(start)
             fits = fit_supports(rounds, starts, totals, ridge, scale, self.tol)
             improved = False
             for fit in fits:
@@ -323,14 +373,45 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
             current = best[chosen]
         return {k: (best[k], values[k]) for k in values}, chosen, n_iter
 
-    def _path_options(self, totals, sizes, p: int) -> dict:
-        top = None
-        if sizes is None:
-            top = self.max_nonzero_coefs
-            if top is None:
-                top = min(default_max_size(totals.weight, p), _MOST)
-            top = min(top, p)
+    @staticmethod
+    def _by_moments(rounds, totals, ridge, whole, options, fit, usable):
+        """Supports and starts from second moments of all, whole or by blocks."""
+        working = working_problem(rounds, fit, totals, ridge, whole)
+        path = subset_path(_only(working.problem, usable), **options)
+        return path.supports, [working.coefs_of(coef) for coef in path.coefs]
+
+    def _by_surrogate(self, rounds, totals, ridge, asked, options, fit, usable):
+        """The same among candidates, from second moments of the largest shards."""
+        leader, whole, top = asked
+        working = working_problem(rounds, fit, totals, ridge, False)
+        problem = _only(working.problem, usable)
+        own = leader_problem(rounds, fit, totals, working, leader, whole)
+
+        def propose(surrogate, sizes):
+            return subset_path(surrogate, **(options | {"sizes": sizes}))
+
+        def judge(candidates):
+            return subset_path(candidates, **options)
+
+        path = candidate_path(
+            own, problem, propose, judge, fit.support, working.coef, working.residual,
+            top, self.max_rounds, self.tol,
+        )  # fmt: skip
+        return path.supports, [working.coefs_of(coef) for coef in path.coefs]
+
+    def _top(self, sizes, totals, p: int, algorithm: str) -> int:
+        """Largest model of a path."""
+        if sizes is not None:
+            return int(sizes[-1])
+        top = self.max_nonzero_coefs
+        if top is None:
+            most = _SURROGATE_SIZE if algorithm == "surrogate" else _MOST
+            top = min(default_max_size(totals.weight, p), most)
+        return min(top, p)
+
+    def _path_options(self, sizes, top: int) -> dict:
         return {
+            "sizes": sizes,
             "max_size": top,
             "criterion": self.criterion,
             "ic_coef": float(self.ic_coef),
@@ -339,14 +420,16 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
             "early_stopping": bool(self.early_stopping),
         }
 
-    def _criterion_of(self, fit: LogisticFit, totals, p: int) -> float:
-        n_intercepts = int(bool(self.fit_intercept))
+    def _criterion_of(self, fit: SoftmaxFit, totals, p: int) -> float:
+        s, m = fit.coef.shape
+        n_intercepts = m * int(bool(self.fit_intercept))
         price = price_of_parameters(
             self.criterion,
-            len(fit.support) + n_intercepts,
+            m * s + n_intercepts,
             n_samples=totals.weight,
             n_features=p,
             n_intercepts=n_intercepts,
+            n_chosen=s,
         )
         return 2.0 * totals.weight * fit.loss + self.ic_coef * float(price)
 
@@ -358,20 +441,25 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
         fit = found["fits"][found["chosen"]][0]
         self.classes_ = found["classes"]
         self.sizes_ = np.array(sizes)
-        self.path_coef_ = stacked(
-            [f.support for f in fits], [f.coef for f in fits], p
-        ).astype(dtype)
-        at_means = np.array([f.intercept for f in fits])
-        self.path_intercept_ = at_means - totals.mean @ self.path_coef_
+        T = contrasts_of(len(found["classes"]))
+        T = T[1:] if len(T) == 2 else T  # the second of two classes
+        parts = [_on_classes(f, T, totals.mean, p) for f in fits]
+        coefs, intercepts = zip(*parts, strict=True)
+        columns = [sparse.csc_array(coef.reshape(-1, 1)) for coef in coefs]
+        self.path_coef_ = sparse.hstack(columns, format="csc").astype(dtype)
+        self.path_intercept_ = np.column_stack(intercepts)
+        if len(T) == 1:
+            self.path_intercept_ = self.path_intercept_[0]
         self.loss_ = np.array([f.loss for f in fits])
         self.criterion_ = np.array([found["fits"][k][1] for k in sizes])
         self.support_ = fit.support
         self.n_nonzero_coefs_ = len(fit.support)
-        coef = np.zeros(p)
-        coef[fit.support] = fit.coef
-        self.coef_ = coef[None, :].astype(dtype)
-        intercept = fit.intercept - totals.mean @ coef
-        self.intercept_ = np.array([intercept], dtype=dtype)
+        k = sizes.index(found["chosen"])
+        self.coef_, self.intercept_ = (
+            coefs[k].astype(dtype),
+            intercepts[k].astype(dtype),
+        )
+        self.algorithm_ = found["algorithm"]
         self.stationarity_ = fit.gradient
         self.n_iter_ = found["n_iter"]
 
@@ -386,9 +474,17 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
             )
 
 
-def _start(current: LogisticFit, support, coef) -> LogisticFit:
-    """Where Newton's method begins on a support: what the quadratic model says."""
-    return LogisticFit(support, coef, current.intercept, np.inf, np.inf, np.inf)
+def _only(problem, usable: np.ndarray):
+    """The problem in which other features are constant."""
+    usable = usable & (problem.diagonal > 0.0)
+    return problem._replace(diagonal=np.where(usable, problem.diagonal, 0.0))
+
+
+def _on_classes(fit: SoftmaxFit, T: np.ndarray, mean: np.ndarray, p: int) -> tuple:
+    """Coefficients (n_outputs, n_features) and intercepts of a fit."""
+    coef = np.zeros((len(T), p))
+    coef[:, fit.support] = T @ fit.coef.T
+    return coef, T @ fit.intercept - coef @ mean
 
 
 def _union(first, second) -> tuple[np.ndarray]:

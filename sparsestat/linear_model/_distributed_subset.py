@@ -16,6 +16,7 @@ from sparsestat.linear_model._distributed_base import (
     SIZE_RULES,
     DistributedModel,
 )
+from sparsestat.linear_model._subset_available import available_problem
 from sparsestat.linear_model._subset_rounds import column_problem, gram_problem
 from sparsestat.linear_model._subset_surrogate import surrogate_path
 from sparsestat.optim.subset import subset_path
@@ -88,16 +89,18 @@ class DistributedBestSubsetRegressor(RegressorMixin, DistributedModel):
         Blocks that plain arrays are cut into; None is blocks of 65,536 rows.
     n_jobs : int, default=None
         Threads for shards in this process; the result does not depend on it.
-    client : distributed.Client, default=None
-        Cluster for dask collections; None is the current one, if any.
     max_retries : int, default=3
         How often a failing shard is tried again.
     timeout : float, default=None
         Seconds that a shard may take.
     on_failure : {"raise", "drop"}, default="raise"
         Whether to start again without shards that are lost for good.
-    missing_features : {"raise", "zero"}, default="raise"
-        What to do where a shard's dataframe lacks columns: an error, or zeros.
+    missing_features : {"raise", "zero", "available"}, default="raise"
+        What to do where a shard's dataframe lacks columns: an error; zeros, as for
+        levels that were never seen there; or second moments of every two features from
+        the shards that have both, with "gram" only. These are clipped, with a warning,
+        where they are those of no data; criteria count the rows that have the rarest
+        feature; and coefficients are found as by ``refine=None``.
 
     Attributes
     ----------
@@ -207,7 +210,6 @@ class DistributedBestSubsetRegressor(RegressorMixin, DistributedModel):
         max_bytes_per_round=67_108_864,
         n_shards=None,
         n_jobs=None,
-        client=None,
         max_retries=3,
         timeout=None,
         on_failure="raise",
@@ -231,7 +233,6 @@ class DistributedBestSubsetRegressor(RegressorMixin, DistributedModel):
         self.max_bytes_per_round = max_bytes_per_round
         self.n_shards = n_shards
         self.n_jobs = n_jobs
-        self.client = client
         self.max_retries = max_retries
         self.timeout = timeout
         self.on_failure = on_failure
@@ -260,11 +261,22 @@ class DistributedBestSubsetRegressor(RegressorMixin, DistributedModel):
         fits = 4 * p * (p + 1) <= self.max_bytes_per_round
         if algorithm == "auto":
             algorithm = "gram" if fits else "columns"
+        if self.missing_features == "available" and algorithm != "gram":
+            raise ValueError(
+                "missing_features='available' must go with algorithm='gram', whose "
+                f"{4 * p * (p + 1)} bytes are within max_bytes_per_round; got "
+                f"algorithm={self.algorithm!r} and {self.max_bytes_per_round} bytes."
+            )
         if algorithm != "gram":
             shards = shards.persist()
         rounds = self._rounds(shards, layout, communication)
-        make = gram_problem if algorithm == "gram" else column_problem
-        problem, totals = make(rounds, float(self.alpha), bool(self.standardize))
+        given = rounds, float(self.alpha), bool(self.standardize)
+        complete = True
+        if self.missing_features == "available":
+            problem, totals, complete = available_problem(*given)
+        else:
+            make = gram_problem if algorithm == "gram" else column_problem
+            problem, totals = make(*given)
         sizes = self._sizes(p, totals.n_rows)
         if algorithm == "surrogate":
             path, swap_gap = self._by_surrogates(rounds, problem, totals, sizes, fits)
@@ -274,10 +286,10 @@ class DistributedBestSubsetRegressor(RegressorMixin, DistributedModel):
             path = self._path(problem, sizes, max_size=limit)
             swap_gap = path.swap_gaps[path.chosen]
         support, coef = path.supports[path.chosen], path.coefs[path.chosen][0]
-        if len(support) and self.refine == "pooled":
+        if len(support) and complete and self.refine == "pooled":
             ridge = totals.weight * problem.ridge[support]
             coef, _ = rounds.refit(support, totals, ridge)
-        elif len(support) and self.refine is not None:
+        elif len(support) and complete and self.refine is not None:
             informed = self.refine == "information"
             coef = rounds.average(support, totals, informed)
         return {

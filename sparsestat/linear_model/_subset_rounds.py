@@ -34,10 +34,14 @@ __all__ = [
     "ShardSource",
     "Totals",
     "about_zero",
+    "block_about",
     "column_problem",
     "gram_problem",
+    "positive_counts",
+    "problem_of_moments",
     "rows_of",
     "symmetric",
+    "weighted_design",
 ]
 
 
@@ -199,12 +203,18 @@ class ShardSource:
     totals : Totals
     shards : Shards, default=None
         Some of the shards; None is all.
+    f : callable, default=None
+        What answers a request; None is `_block`.
+    told : dict, default=None
+        What else it is told.
     """
 
     def __init__(
-        self, rounds: Rounds, totals: Totals, shards: Shards | None = None
-    ) -> None:
+        self, rounds: Rounds, totals: Totals, shards: Shards | None = None,
+        f: Callable | None = None, told: dict | None = None,
+    ) -> None:  # fmt: skip
         self._rounds, self._totals, self._shards = rounds, totals, shards
+        self._f, self._told = f or _block, told or {}
         self._kept: dict[int, np.ndarray] = {}  # rows, NaN where not known
 
     def block(self, rows, cols=None):
@@ -228,12 +238,13 @@ class ShardSource:
     def _ask(self, rows, cols) -> None:
         square = np.array_equal(rows, cols)
         (found,) = self._rounds.ask(
-            _block,
+            self._f,
             "square block" if square else "columns",
             shards=self._shards,
             rows=rows,
             cols=None if square else cols,
             mean=self._totals.mean,
+            **self._told,
         )
         if square:
             found = symmetric(found, len(rows))
@@ -263,14 +274,14 @@ def gram_problem(
     """
     if moments is None:
         moments = rounds.ask(_moments, "gram", merge_moments, shards)
-    n_rows, weight = _positive(moments.counts)
+    n_rows, weight = positive_counts(moments.counts)
     scatter = scatter_matrix(moments) / weight
     p = rounds.layout.n_features
     mean = moments.mean[:p] if rounds.centred else np.zeros(p)
     y_mean = float(moments.mean[p]) if rounds.centred else 0.0
     totals = Totals(n_rows, weight, mean, y_mean)
     gram = np.ascontiguousarray(scatter[:p, :p])
-    problem = _problem(
+    problem = problem_of_moments(
         totals, MatrixSource(gram), gram.diagonal(), scatter[p, :p], scatter[p, p],
         alpha, standardize,
     )  # fmt: skip
@@ -290,21 +301,22 @@ def column_problem(
     totals : Totals
     """
     margins = rounds.margins(shards)
-    n_rows, weight = _positive(margins.counts)
+    n_rows, weight = positive_counts(margins.counts)
     p = rounds.layout.n_features
     mean = margins.mean[:p] if rounds.centred else np.zeros(p)
     y_mean = float(margins.mean[p]) if rounds.centred else 0.0
     totals = Totals(n_rows, weight, mean, y_mean)
-    problem = _problem(
+    problem = problem_of_moments(
         totals, ShardSource(rounds, totals, shards), margins.diagonal[:p] / weight,
         margins.cross / weight, margins.diagonal[p] / weight, alpha, standardize,
     )  # fmt: skip
     return problem, totals
 
 
-def _problem(
+def problem_of_moments(
     totals, source, diagonal, linear, variance, alpha, standardize
 ) -> SubsetProblem:
+    """The problem of given second moments; constant features are never chosen."""
     still = is_constant(totals.mean, diagonal, int(totals.n_rows))
     diagonal = np.where(still, 0.0, diagonal)
     ridge = alpha * diagonal if standardize else np.full(len(diagonal), alpha)
@@ -318,7 +330,8 @@ def _problem(
     )
 
 
-def _positive(counts: np.ndarray) -> tuple[float, float]:
+def positive_counts(counts: np.ndarray) -> tuple[float, float]:
+    """Rows and weight of all shards, of which there have to be some."""
     n_rows, weight = map(float, counts)
     if weight <= 0.0:
         raise ValueError(
@@ -363,7 +376,7 @@ def _margins(shard: Shard, message: dict) -> Margins:
     if total == 0.0:
         return Margins(counts, np.zeros(p + 1), np.zeros(p + 1), np.zeros(p))
     shares = weight / total
-    design = _design(X, shares, message["centred"])
+    design = weighted_design(X, shares, message["centred"])
     y_mean = float(shares @ y) if message["centred"] else 0.0
     rest = y - y_mean
     if message["centred"]:
@@ -389,14 +402,19 @@ def _merge_margins(first: Margins, second: Margins) -> Margins:
     )
 
 
-def _design(X, shares: np.ndarray, centred: bool) -> Design:
+def weighted_design(X, shares: np.ndarray, centred: bool) -> Design:
+    """Rows with weights that sum to one, and the norms of their columns."""
     design = make_design(X, sample_weight=shares, fit_intercept=centred)
     return with_norms(design, shares)
 
 
 def _block(shard: Shard, message: dict) -> tuple[np.ndarray]:
-    """sum_i w_i (x_i - m)[rows] (x_i - m)[cols].T about the global means m."""
     X, _, weight = rows_of(shard, message)
+    return block_about(X, weight, message)
+
+
+def block_about(X, weight: np.ndarray, message: dict) -> tuple[np.ndarray]:
+    """sum_i w_i (x_i - m)[rows] (x_i - m)[cols].T about the global means m."""
     rows, cols = message["rows"], message["cols"]
     square = cols is None
     cols = rows if square else cols

@@ -21,7 +21,7 @@ from sparsestat.optim.subset import SubsetPath, SubsetProblem
 from sparsestat.optim.subset._outside import outside_changes
 from sparsestat.utils.topk import top_k
 
-__all__ = ["leaders", "surrogate_path"]
+__all__ = ["candidate_path", "leaders", "surrogate_path"]
 
 # Rows of the leader for each coefficient of the largest model.
 _LEADER_ROWS = 20
@@ -59,6 +59,44 @@ def leaders(rounds: Rounds, max_size: int) -> Shards:
     enough = int(np.searchsorted(np.cumsum(np.asarray(rows)[order]), wanted)) + 1
     others = order[enough:]
     return rounds.shards.without(others.tolist())
+
+
+def candidate_path(
+    own: SubsetProblem,
+    whole: SubsetProblem,
+    propose: Callable[[SubsetProblem, np.ndarray], SubsetPath],
+    judge: Callable[[SubsetProblem], SubsetPath],
+    support: np.ndarray,
+    coef: np.ndarray,
+    residual: np.ndarray,
+    max_size: int,
+    max_rounds: int,
+    tol: float,
+) -> SubsetPath:
+    """Best subsets of a quadratic model of all, among candidates of the leader's.
+
+    Parameters
+    ----------
+    own, whole : SubsetProblem
+        Of the leader, and of all shards, with a source that asks them.
+    propose, judge : callable
+        As in `surrogate_path`.
+    support, coef, residual : ndarray
+        Where the model is made, and minus its gradient there.
+    max_size, max_rounds, tol
+        As in `surrogate_path`.
+
+    Returns
+    -------
+    path : SubsetPath
+    """
+    surrogate = _surrogate(own, whole, support, coef, residual, 0.0)
+    found = propose(surrogate, np.arange(1, max_size + 1))
+    pooled = _Candidates(whole)
+    scores = _scores(residual, whole.diagonal, 2 * max_size)
+    pooled.join(np.unique(np.concatenate([support, _union(found.supports), scores])))
+    path, _ = _certified(judge, pooled, judge(pooled.problem), max_rounds, tol)
+    return path
 
 
 def surrogate_path(
@@ -109,10 +147,11 @@ def surrogate_path(
     sizes = np.arange(1, max_size + 1)
     first = propose(own_problem, sizes)
     start = _union(first.supports)
-    support, coef = first.supports[first.chosen], first.coefs[first.chosen][0]
+    support, coef = first.supports[first.chosen], first.coefs[first.chosen]
     best, damping = None, 0.0
     for _ in range(max_rounds):
-        residual = rounds.correlations(support, coef, totals) / totals.weight
+        found = rounds.correlations(support, coef[0], totals)
+        residual = found[None, :] / totals.weight
         surrogate = _surrogate(own_problem, problem, support, coef, residual, damping)
         found = propose(surrogate, sizes)
         scores = _scores(residual, problem.diagonal, 2 * max_size)
@@ -124,7 +163,7 @@ def surrogate_path(
             continue
         new = path.supports[path.chosen]
         settled = best is not None and np.array_equal(new, support)
-        best, support, coef = path, new, path.coefs[path.chosen][0]
+        best, support, coef = path, new, path.coefs[path.chosen]
         if settled:
             break
     return _certified(judge, pooled, best, max_rounds, tol)
@@ -203,11 +242,11 @@ def _surrogate(own, whole, support, coef, residual, damping) -> SubsetProblem:
     linear = residual.copy()
     if len(support):
         linear += coef @ own.source.block(support)
-    linear[support] += damping * whole.diagonal[support] * coef
+    linear[:, support] += damping * whole.diagonal[support] * coef
     ridge = whole.ridge + damping * whole.diagonal
     usable = (whole.diagonal > 0.0) & (own.diagonal > 0.0)
     return own._replace(
-        linear=np.where(usable, linear, 0.0)[None, :],
+        linear=np.where(usable, linear, 0.0),
         diagonal=np.where(usable, own.diagonal, 0.0),
         variance=_ROOM * max(whole.variance, np.finfo(np.float64).tiny),
         ridge=ridge,
@@ -218,9 +257,8 @@ def _surrogate(own, whole, support, coef, residual, damping) -> SubsetProblem:
 def _scores(residual, diagonal, count: int) -> np.ndarray:
     """Features of largest forward gain, at first order."""
     usable = diagonal > 0.0
-    gain = np.divide(
-        residual**2, diagonal, where=usable, out=np.full_like(diagonal, -1)
-    )
+    squares = (residual**2).sum(axis=0)
+    gain = np.divide(squares, diagonal, where=usable, out=np.full_like(diagonal, -1))
     chosen = top_k(gain, count)
     return chosen[gain[chosen] > 0.0]
 

@@ -6,6 +6,7 @@ import threading
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 from sparsestat.distributed import ShardsLost, as_shards, condense, map_reduce
 from sparsestat.linear_model import DistributedBestSubsetRegressor, Lasso, LassoCV
@@ -197,15 +198,104 @@ def test_shard_that_fails_for_good_is_named(client):
     assert error.value.shards == (2,)
 
 
+def test_shards_that_lie_together_share_a_task(client):
+    """Held shards and small neighbours: fewer tasks, the same bits, one account."""
+
+    def moments(shard, message):
+        return shard.X.T @ (shard.X * message), np.array([os.getpid()])
+
+    shards = as_shards(*lazy(12))
+    held = shards.persist()
+    accounts, found = [], []
+    for given in (shards, held, held, held):
+        found.append(map_reduce(moments, given, 2.0, communication=accounts)[0])
+    groups = held._placed[1]
+    assert len(groups) <= 2
+    assert sorted(k for group in groups for k in group) == list(range(12))
+    assert {row["up_floats_per_shard"] for row in accounts} == {WIDTH**2 + 1}
+    assert {row["up_bytes_total"] for row in accounts} == {12 * 8 * (WIDTH**2 + 1)}
+    for other in found[1:]:
+        np.testing.assert_array_equal(other, found[0])
+    # Neighbours of 2 MB: at least four tasks for each of two threads.
+    assert [len(g) for g in as_shards(*lazy(24))._neighbours(2)] == [3] * 8
+    assert [len(g) for g in as_shards(*lazy(240))._neighbours(2)] == [8] * 30
+
+
+def test_failure_in_a_shared_task_is_that_of_its_shard(client, tmp_path):
+    held = as_shards(*lazy(6)).persist()
+
+    def total(shard, message):
+        return (shard.X.sum(axis=0),)
+
+    for _ in range(2):
+        expected = map_reduce(total, held)[0]
+    marker = str(tmp_path / "failed")
+
+    def flaky(shard, message):
+        if shard.number == 3 and not os.path.exists(marker):
+            with open(marker, "w"):
+                pass
+            raise OSError("no disk")
+        return total(shard, message)
+
+    account = []
+    np.testing.assert_array_equal(
+        map_reduce(flaky, held, communication=account)[0], expected
+    )
+    assert account[0]["retries"] == 1
+
+    def picky(shard, message):
+        if shard.number == 4:
+            raise ValueError("X must be better.")
+        return total(shard, message)
+
+    with pytest.raises(ValueError, match=r"^Shard 4: X must be better\.$"):
+        map_reduce(picky, held)
+
+    def broken(shard, message):
+        if shard.number == 5:
+            raise OSError("no disk")
+        return total(shard, message)
+
+    with pytest.raises(ShardsLost, match="Shard 5 failed 2 times") as error:
+        map_reduce(broken, held, max_retries=1)
+    rest = held.without(error.value.shards)
+    assert len(rest) == 5
+    here = as_shards(*pooled(6), n_shards=6).without([5])
+    np.testing.assert_allclose(map_reduce(total, rest)[0], map_reduce(total, here)[0])
+
+
+def test_large_payloads_of_a_shared_task_come_one_by_one(client):
+    held = as_shards(*lazy(6)).persist()
+
+    def large(shard, message):
+        return (np.full(1_500_000, float(shard.number)),)
+
+    for _ in range(2):
+        found = map_reduce(large, held)[0]
+        np.testing.assert_array_equal(found, np.full(1_500_000, 15.0))
+
+
+def test_estimators_on_a_cluster_can_be_cloned_and_take_shards(client):
+    X, y = lazy(3)
+    model = clone(DistributedBestSubsetRegressor(max_nonzero_coefs=4, refine=None))
+    with client.as_current():
+        coef = model.fit(X, y).coef_
+    shards = as_shards(X, y, client=client).persist()
+    np.testing.assert_array_equal(clone(model).fit(shards).coef_, coef)
+    with pytest.raises(ValueError, match="must be None where X is a list of shards"):
+        model.fit(shards, y)
+
+
 def test_late_shard_is_named(client):
     def slow(shard, message):
         import time
 
-        time.sleep(3.0 if shard.number == 1 else 0.0)
+        time.sleep(6.0 if shard.number == 1 else 0.0)
         return (np.zeros(1),)
 
-    with pytest.raises(ShardsLost, match=r"Shard 1 gave no result in 0\.4 s"):
-        map_reduce(slow, as_shards(*lazy(2)), timeout=0.4, max_retries=0)
+    with pytest.raises(ShardsLost, match=r"Shard 1 gave no result in 3 s"):
+        map_reduce(slow, as_shards(*lazy(2)), timeout=3.0, max_retries=0)
 
 
 def test_bad_shards_are_named(client):

@@ -1,6 +1,7 @@
-"""Best subsets for two classes on shards: likelihoods, other solvers, failures."""
+"""Best subsets for classes on shards: likelihoods, other solvers, failures."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,8 +10,21 @@ from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
-from sparsestat.distributed import ShardsLost
-from sparsestat.linear_model import DistributedBestSubsetClassifier
+from sparsestat.distributed import ShardsLost, as_shards
+from sparsestat.distributed._layout import layout_of
+from sparsestat.linear_model import (
+    BestSubsetClassifier,
+    DistributedBestSubsetClassifier,
+)
+from sparsestat.linear_model._softmax_rounds import (
+    SoftmaxFit,
+    fit_supports,
+    leader_problem,
+    working_problem,
+)
+from sparsestat.linear_model._subset_rounds import Rounds, Totals
+
+ALGORITHMS = ["gram", "columns", "surrogate"]
 
 
 def make(seed, n=800, p=15, s=3, rho=0.5):
@@ -22,6 +36,18 @@ def make(seed, n=800, p=15, s=3, rho=0.5):
     coef[rng.choice(p, s, replace=False)] = rng.choice([-1.5, 1.5], s)
     share = 1.0 / (1.0 + np.exp(-(X @ coef + 0.5)))
     return X + 1.0, (rng.uniform(size=n) < share).astype(int)
+
+
+def make_classes(seed, n=900, p=12, s=3, n_classes=3, rho=0.5):
+    """Features about one, and classes of the multinomial model."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, p))
+    for j in range(1, p):
+        X[:, j] = rho * X[:, j - 1] + np.sqrt(1 - rho**2) * X[:, j]
+    coef = np.zeros((p, n_classes))
+    coef[rng.choice(p, s, replace=False)] = rng.normal(0, 1.5, (s, n_classes))
+    scores = X @ coef + rng.gumbel(size=(n, n_classes))
+    return X + 1.0, scores.argmax(axis=1)
 
 
 def unpenalised(X, y, support, fit_intercept=True, sample_weight=None):
@@ -63,6 +89,114 @@ def test_shards_give_the_fit_on_all_rows(seed):
     cuts = np.split(order, [5, 7, 300])
     mixed = DistributedBestSubsetClassifier().fit([(X[a], y[a]) for a in cuts])
     np.testing.assert_allclose(mixed.coef_, whole.coef_, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("fit_intercept", [False, True])
+@pytest.mark.parametrize("n_classes", [3, 5])
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_several_classes(algorithm, n_classes, fit_intercept):
+    """The maximum of the multinomial likelihood on the support, by scikit-learn."""
+    X, y = make_classes(n_classes, n_classes=n_classes)
+    weight = np.random.default_rng(1).integers(0, 3, len(y)).astype(float)
+    model = DistributedBestSubsetClassifier(
+        3, alpha=0.0, n_shards=4, algorithm=algorithm, fit_intercept=fit_intercept,
+        tol=1e-9,
+    ).fit(X, y, sample_weight=weight)  # fmt: skip
+    reference = unpenalised(X, y, model.support_, fit_intercept, weight)
+    expected = reference.predict_proba(X[:, model.support_])
+    np.testing.assert_allclose(model.predict_proba(X), expected, atol=1e-6)
+    np.testing.assert_allclose(model.coef_.sum(axis=0), 0.0, atol=1e-10)
+    assert model.coef_.shape == (n_classes, 12)
+    assert model.path_coef_.shape == (n_classes * 12, 1)
+    loss = log_loss(y, expected, sample_weight=weight)
+    assert model.loss_[0] == pytest.approx(loss, rel=1e-8)
+    np.testing.assert_array_equal(
+        model.predict(X), reference.predict(X[:, model.support_])
+    )
+
+
+def test_several_classes_as_on_rows_in_one_place():
+    """Supports, criteria and coefficients of the search on all rows, on 6 draws."""
+    same = dict.fromkeys(ALGORITHMS, 0)
+    for seed in range(6):
+        X, y = make_classes(seed, n=1000, p=16, n_classes=4)
+        whole = BestSubsetClassifier(solver="swap", max_nonzero_coefs=8).fit(X, y)
+        for algorithm in ALGORITHMS:
+            model = DistributedBestSubsetClassifier(
+                algorithm=algorithm, alpha=0.0, n_shards=6, max_nonzero_coefs=8
+            ).fit(X, y)
+            if np.array_equal(model.support_, whole.support_):
+                same[algorithm] += 1
+                np.testing.assert_allclose(model.coef_, whole.coef_, atol=1e-5)
+                assert model.criterion_.min() == pytest.approx(whole.criterion_.min())
+    assert min(same.values()) >= 5
+
+
+@pytest.mark.parametrize("algorithm", ["columns", "surrogate"])
+@pytest.mark.parametrize("fit_intercept", [False, True])
+def test_algorithms_agree(algorithm, fit_intercept):
+    same = 0
+    for seed in range(6):
+        X, y = make(seed)
+        gram, other = (
+            DistributedBestSubsetClassifier(
+                algorithm=name, n_shards=8, fit_intercept=fit_intercept
+            ).fit(X, y)
+            for name in ("gram", algorithm)
+        )
+        same += np.array_equal(gram.support_, other.support_)
+        if algorithm == "columns" or np.array_equal(gram.support_, other.support_):
+            np.testing.assert_array_equal(gram.support_, other.support_)
+            np.testing.assert_allclose(gram.coef_, other.coef_, rtol=0, atol=1e-8)
+    assert same >= 5
+
+
+def test_surrogates_send_less_and_find_the_same():
+    """m = 20, n_k = 200, p = 250."""
+    same = 0
+    for seed in range(4):
+        X, y = make(seed, n=4000, p=250, s=5)
+        gram, surrogate = (
+            DistributedBestSubsetClassifier(
+                algorithm=name, n_shards=20, max_nonzero_coefs=8
+            ).fit(X, y)
+            for name in ("gram", "surrogate")
+        )
+        same += np.array_equal(gram.support_, surrogate.support_)
+        assert 2 * surrogate.bytes_total_ < gram.bytes_total_
+        assert surrogate.algorithm_ == "surrogate"
+    assert same == 4
+
+
+def test_blocks_are_those_of_the_whole_quadratic_model():
+    X, y = make_classes(0, n=200, p=5)
+    shards = as_shards(X, y, n_shards=7)
+    layout = replace(layout_of(shards), classes=np.arange(3))
+    for centred in (False, True):
+        rounds = Rounds(shards, layout, centred, [], 0, None)
+        mean = X.mean(axis=0) if centred else np.zeros(5)
+        totals, ridge = Totals(200.0, 200.0, mean, 0.0), np.full(5, 0.1)
+        support, none = np.array([1, 3]), [np.inf] * 3
+        start = SoftmaxFit(support, np.full((2, 2), 0.1), np.zeros(2), *none)
+        (fit,) = fit_supports(rounds, [start], totals, ridge, np.ones(5), 1e-10)
+        whole, parts = (
+            working_problem(rounds, fit, totals, ridge, way) for way in (True, False)
+        )
+        for name in ("linear", "diagonal", "variance", "ridge"):
+            np.testing.assert_allclose(
+                getattr(parts.problem, name), getattr(whole.problem, name), rtol=1e-9
+            )
+        everything = np.arange(5)
+        gram = whole.problem.source.block(everything)
+        found = parts.problem.source.block(everything, everything)
+        np.testing.assert_allclose(found, gram, atol=1e-12)
+        own = leader_problem(rounds, fit, totals, parts, shards, True)
+        np.testing.assert_allclose(own.source.block(everything), gram, atol=1e-12)
+        # The model is stationary on the support, where the likelihood is.
+        on = whole.coef @ (gram[np.ix_(support, support)])
+        lack = whole.problem.linear[:, support] - on
+        pull = 0.1 * fit.coef.T
+        np.testing.assert_allclose(np.linalg.solve(whole.root, pull), lack, atol=1e-8)
 
 
 def test_nearly_always_the_best_of_all_subsets():
@@ -113,19 +247,17 @@ def test_account():
     p = X.shape[1]
     for row in model.communication_:
         if row["purpose"] == "working moments":
-            assert row["up_floats_per_shard"] == p * (p + 1) // 2 + 2 * p + 4
+            assert row["up_floats_per_shard"] == p * (p + 1) // 2 + 2 * p + 5
     assert model.n_rounds_ == len(purposes)
 
 
 def test_wrong_targets_are_named():
     X, y = make(0, n=60)
     model = DistributedBestSubsetClassifier(n_shards=3)
-    with pytest.raises(ValueError, match="must have two classes; got 1 class"):
+    with pytest.raises(ValueError, match="must have two or more classes; got 1 class"):
         model.fit(X, np.ones(60, int))
-    with pytest.raises(ValueError, match=r"Only binary classification.*got 3 classes"):
-        model.fit(X, np.arange(60) % 3)
-    with pytest.raises(ValueError, match="max_bytes_per_round must be at least"):
-        DistributedBestSubsetClassifier(max_bytes_per_round=100).fit(X, y)
+    with pytest.raises(ValueError, match="missing_features must be"):
+        DistributedBestSubsetClassifier(missing_features="available").fit(X, y)
     spoilt = X[20:].copy()
     spoilt[3, 3] = np.inf
     with pytest.raises(ValueError, match="Shard 1: X must be finite"):

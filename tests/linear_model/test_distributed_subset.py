@@ -10,6 +10,7 @@ from scipy import sparse
 from sparsestat.distributed import Shard, ShardsLost, as_shards
 from sparsestat.distributed._layout import layout_of
 from sparsestat.linear_model import BestSubsetRegressor, DistributedBestSubsetRegressor
+from sparsestat.linear_model._subset_available import available_problem
 from sparsestat.linear_model._subset_rounds import (
     Rounds,
     _margins,
@@ -349,6 +350,90 @@ def test_frames_are_aligned_and_may_lack_columns():
     filled.loc[300:, "x3"] = 0.0
     expected = DistributedBestSubsetRegressor().fit(filled, y)
     np.testing.assert_allclose(zero.coef_, expected.coef_, rtol=0, atol=1e-10)
+
+
+def framed(X, y, lacking):
+    """Shards of 100 rows without some columns, and all rows with NaN for these."""
+    whole = pd.DataFrame(X, columns=[f"x{j}" for j in range(X.shape[1])])
+    shards, filled = [], whole.copy()
+    for k, start in enumerate(range(0, len(y), 100)):
+        rows = slice(start, start + 100)
+        without = [f"x{j}" for j in lacking.get(k, ())]
+        shards.append((whole[rows].drop(columns=without), y[rows]))
+        filled.loc[filled.index[rows], without] = np.nan
+    return shards, filled
+
+
+def test_pairs_of_features_from_the_shards_that_have_both():
+    """Against the pairwise covariances of pandas."""
+    X, y, _ = make(13, n=600, p=5)
+    shards, filled = framed(X, y, {1: [3], 2: [3, 0], 5: [2]})
+    shards = as_shards(shards)
+    layout = layout_of(shards, "available")
+    rounds = Rounds(shards, layout, True, [], 0, None)
+    problem, totals, complete = available_problem(rounds, 0.0, True)
+    assert not complete
+    order = layout.names
+    filled = filled[order].assign(y=y)
+    there = filled.notna().to_numpy().astype(float)
+    counts = there.T @ there
+    expected = filled.cov().to_numpy() * (counts - 1) / counts
+    gram = problem.source.block(np.arange(5))
+    np.testing.assert_allclose(gram, expected[:5, :5], rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(problem.linear[0], expected[5, :5], rtol=1e-10)
+    assert problem.variance == pytest.approx(np.var(y))
+    np.testing.assert_allclose(totals.mean, filled[order].mean(), rtol=1e-10)
+    assert problem.n_samples == 400.0
+    assert totals.weight == 600.0
+
+
+def test_shards_that_lack_features():
+    X, y, coef = make(11, n=1200)
+    truth = np.flatnonzero(coef)
+    lacking = {2: [truth[0], 5], 7: [truth[1]], 9: [truth[0]]}
+    X = X + 3.0
+    shards, _ = framed(X, y, lacking)
+    model = DistributedBestSubsetRegressor(missing_features="available").fit(shards)
+    names = [f"x{j}" for j in truth]
+    assert sorted(model.feature_names_in_[model.support_]) == sorted(names)
+    found = dict(zip(model.feature_names_in_, model.coef_, strict=True))
+    np.testing.assert_allclose([found[name] for name in names], coef[truth], atol=0.15)
+    assert model.intercept_ == pytest.approx(2.0 - 3.0 * coef.sum(), abs=0.4)
+    # Zeros in their place say something else.
+    zero = DistributedBestSubsetRegressor(missing_features="zero").fit(shards)
+    shrunk = dict(zip(zero.feature_names_in_, zero.coef_, strict=True))
+    worse, better = (
+        sum(abs(c[f"x{j}"] - coef[j]) for j in truth) for c in (shrunk, found)
+    )
+    assert 2.0 * better < worse
+    # Nothing is lacking: all as it is without.
+    complete, _ = framed(X, y, {})
+    same, usual = (
+        DistributedBestSubsetRegressor(missing_features=name).fit(complete)
+        for name in ("available", "raise")
+    )
+    np.testing.assert_array_equal(same.coef_, usual.coef_)
+    np.testing.assert_allclose(same.criterion_, usual.criterion_, rtol=1e-12)
+    with pytest.raises(ValueError, match="must go with algorithm='gram'"):
+        model.set_params(algorithm="columns").fit(shards)
+
+
+def test_pairs_that_are_no_covariances_are_clipped():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 3))
+    X[:100, 1] = X[:100, 0]
+    X[100:200, 2] = X[100:200, 1]
+    X[200:, 0] = -X[200:, 2]
+    y = X.sum(axis=1) + rng.standard_normal(300)
+    shards, _ = framed(X, y, {0: [2], 1: [0], 2: [1]})
+    model = DistributedBestSubsetRegressor(1, missing_features="available")
+    with pytest.warns(UserWarning, match="eigenvalues of their correlations are neg"):
+        model.fit(shards)
+    assert np.isfinite(model.coef_).all()
+    assert (model.rss_ > 0.0).all()
+    apart, _ = framed(X, y, {0: [2], 1: [0, 2], 2: [1]})
+    with pytest.raises(ValueError, match="no row of positive weight has both 'x0' and"):
+        model.fit([apart[0], apart[1], (apart[2][0].drop(columns="x0"), apart[2][1])])
 
 
 class Fragile:
