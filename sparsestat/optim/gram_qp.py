@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from sparsestat.optim.cholesky import delete, solve, solve_transposed
+from sparsestat.optim.gram_qp_faces import FEW, face_tables, solve_by_faces
 from sparsestat.optim.vector import axpy, dot
 from sparsestat.utils.dispatch import kernel
 
@@ -25,8 +25,6 @@ __all__ = ["BLOCK", "EXCLUDED", "GramQP", "gram_qp", "simplex_gap", "solve_row"]
 BLOCK = 1 << 14
 # A direction whose curvature is below this share of the diagonal is flat.
 _FLAT = 1e-13
-# Columns up to which unconstrained minimisers are a good guess.
-_FEW = 16
 # State of a coefficient that has to be zero; others are out (0), in (1), or wait (2).
 EXCLUDED = 3
 # Moves, as a multiple of the number of columns.
@@ -55,6 +53,7 @@ def gram_qp(
     gram: np.ndarray,
     products: np.ndarray,
     *,
+    linear: float | np.ndarray = 0.0,
     sum_to_one: bool = False,
     start: np.ndarray | None = None,
     tol: float = 1e-12,
@@ -67,7 +66,10 @@ def gram_qp(
     gram : ndarray of shape (n_columns, n_columns) or (n_rows, n_columns, n_columns)
         G, symmetric and positive semi-definite, of all rows or one for each.
     products : ndarray of shape (n_rows, n_columns)
-        The rows c, linear penalties subtracted.
+        The rows c, linear penalties subtracted; float32 gives float32 solutions, which
+        are computed in double precision all the same.
+    linear : float or ndarray that broadcasts to the products, default=0.0
+        Linear penalties that are still to be subtracted.
     sum_to_one : bool, default=False
         Whether every solution sums to one.
     start : ndarray of shape (n_rows, n_columns), default=None
@@ -95,28 +97,36 @@ def gram_qp(
     scale = np.trace(gram, axis1=-2, axis2=-1) / p
     scale = np.where(scale > 0.0, scale, 1.0)[..., None]
     G = np.array(gram, dtype=np.float64, order="C") / scale[..., None]
-    c = np.array(products, dtype=np.float64, order="C") / scale
     if sum_to_one:
         # The sum is known, so this changes the objective by a constant; it makes a
         # face of affinely independent points positive definite.
         G += 1.0
-        c += 1.0
-    if start is None and G.ndim == 2:
-        start = _unconstrained(G, c, sum_to_one)
-    guess = np.zeros((1, p)) if start is None else np.asarray(start, dtype=np.float64)
+    dtype = np.float32 if products.dtype == np.float32 else np.float64
     found = GramQP(
-        np.zeros((n_rows, p)), np.zeros(n_rows, dtype=np.int64), np.ones(n_rows, bool)
+        np.empty((n_rows, p), dtype=dtype),
+        np.zeros(n_rows, dtype=np.int64),
+        np.ones(n_rows, dtype=bool),
     )
+    guessed, linear = start is not None, np.asarray(linear, dtype=np.float64)
 
     def run(first):
         rows = slice(first, first + BLOCK)
-        own = guess if start is None else np.ascontiguousarray(guess[rows])
-        outputs = (part[rows] for part in found)
-        if G.ndim == 2:
-            _solve_rows(G, c[rows], own, start is not None, sum_to_one, tol, *outputs)
+        own = _rows(linear, products, rows)
+        c = np.subtract(products[rows], own, dtype=np.float64, order="C")
+        c /= _rows(scale, products, rows)
+        c += float(sum_to_one)
+        guess = start[rows] if guessed else np.zeros((1, p))
+        guess = np.ascontiguousarray(guess, dtype=np.float64)
+        coef = np.zeros_like(c)
+        options = guess, guessed, sum_to_one, tol
+        outputs = coef, found.n_moves[rows], found.solved[rows]
+        if G.ndim == 3:
+            _solve_each(G[rows], c, *options, *outputs)
+        elif p <= FEW:
+            _solve_few(G, c, *options, face_tables(p), *outputs)
         else:
-            each = G[rows], c[rows], own, start is not None, sum_to_one, tol
-            _solve_each(*each, *outputs)
+            _solve_rows(G, c, *options, *outputs)
+        found.coef[rows] = coef
 
     firsts = range(0, n_rows, BLOCK)
     if len(firsts) == 1:
@@ -124,6 +134,12 @@ def gram_qp(
     else:
         Parallel(n_jobs=n_jobs, require="sharedmem")(delayed(run)(i) for i in firsts)
     return found
+
+
+def _rows(values, products, rows):
+    """Those rows of what has one for each row of the products, or the same for all."""
+    each = values.ndim == 2 and len(values) == len(products)
+    return values[rows] if each else values
 
 
 def simplex_gap(gradient: np.ndarray, coef: np.ndarray) -> np.ndarray:
@@ -149,22 +165,30 @@ def simplex_gap(gradient: np.ndarray, coef: np.ndarray) -> np.ndarray:
     return np.einsum("np,np->n", gradient, coef) - gradient.min(axis=1)
 
 
-def _unconstrained(G, c, sum_to_one):
-    """Minimisers without the bound, most of whose signs are right for a few columns.
-
-    Only the signs count, so that one inverse serves all rows.
-    """
-    if len(G) > _FEW:
-        return None
-    try:
-        inverse = cho_solve(cho_factor(G), np.eye(len(G)))
-    except LinAlgError:
-        return None
-    found = c @ inverse
-    if sum_to_one:
-        ones = inverse.sum(axis=0)
-        found += np.multiply.outer((1.0 - found.sum(axis=1)) / ones.sum(), ones)
-    return found
+@kernel
+def _solve_few(G, C, guess, guessed, simplex, tol, tables, coef, n_moves, solved):
+    """Rows of few coefficients; those that faces leave go through single moves."""
+    p = len(G)
+    R = np.empty((p, p))
+    face, left = np.empty(p, dtype=np.int64), np.empty(p, dtype=np.int64)
+    state = np.empty(p, dtype=np.int8)
+    work = np.empty((5, p))
+    for row in range(len(C)):
+        mask = 0
+        for k in range(p):
+            if not guessed or guess[row, k] > 0.0:
+                mask |= 1 << k
+        mask, n_moves[row], solved[row] = solve_by_faces(
+            G, C[row], simplex, tol, mask, tables, coef[row], work[0]
+        )
+        if not solved[row]:
+            for k in range(p):
+                coef[row, k] = 0.0
+                state[k] = (mask >> k) & 1
+            moves, solved[row] = solve_row(
+                G, C[row], simplex, tol, R, face, left, state, work, coef[row]
+            )
+            n_moves[row] += moves
 
 
 @kernel
@@ -174,41 +198,31 @@ def _solve_rows(G, C, guess, guessed, simplex, tol, coef, n_moves, solved):
     face, left = np.empty(p, dtype=np.int64), np.empty(p, dtype=np.int64)
     state = np.empty(p, dtype=np.int8)
     work = np.empty((5, p))
-    n_known = 0
     for row in range(len(C)):
-        a, same = coef[row], n_known > 0
+        a = coef[row]
         for k in range(p):
             a[k] = 0.0
-            positive = guess[row * guessed, k] > 0.0
-            same = same and state[k] == positive
-            state[k] = positive
+            state[k] = guess[row * guessed, k] > 0.0
         n_moves[row], solved[row] = solve_row(
-            G, C[row], simplex, tol, R, face, left, state, work, a, n_known * same
+            G, C[row], simplex, tol, R, face, left, state, work, a
         )
-        # Factors that were not updated serve the next row, if its guess is the face.
-        n_known = np.count_nonzero(state == 1) if n_moves[row] == 0 else 0
 
 
 @kernel
-def solve_row(G, c, simplex, tol, R, face, left, state, work, a, n_known=0):
+def solve_row(G, c, simplex, tol, R, face, left, state, work, a):
     """Minimise over one row of coefficients, those whose state is EXCLUDED at zero.
 
     States of one are a guess of the positive coefficients, and tell those of the
-    solution after; a is zero before. With `n_known` members R, face and work are those
-    of this state already, from a row without moves. Returns the moves, and whether
-    they were enough.
+    solution after; a is zero before. Returns the moves, and whether they were enough.
     """
     g = work[0]
     largest = 0.0
     for k in range(len(c)):
         largest = max(largest, abs(c[k]))
-    n = n_known
-    if n == 0:
-        n = _factorise(G, R, face, state, work[1])
-    n = _start_at(G, c, simplex, R, face, n, state, work, a, n_known > 0)
+    n = _factorise(G, R, face, state, work[1])
+    n = _start_at(G, c, simplex, R, face, n, state, work, a)
     if n == 0 and simplex:
         n = _start_at_vertex(G, c, R, face, state, a)
-        work[3, 0] = 1.0 / R[0, 0] ** 2  # what _start_at would leave for the next row
     limit, moves, more = tol * largest, 0, 0
     for _ in range(3):
         _gradient(G, c, face, n, a, g)
@@ -301,11 +315,8 @@ def _factorise(G, R, face, state, x):
 
 
 @kernel
-def _start_at(G, c, simplex, R, face, n, state, work, a, known):
-    """Minimise on a face, less members that come out negative.
-
-    What a sum to one needs of the face is there if it is `known` from the last row.
-    """
+def _start_at(G, c, simplex, R, face, n, state, work, a):
+    """Minimise on a face, less members that come out negative."""
     s, z = work[2], work[3]
     while n > 0:
         total, ones = 0.0, 0.0
@@ -313,10 +324,9 @@ def _start_at(G, c, simplex, R, face, n, state, work, a, known):
             s[i] = c[face[i]]
         solve(R, n, s)
         if simplex:
-            if not known:
-                for i in range(n):
-                    z[i] = 1.0
-                solve(R, n, z)
+            for i in range(n):
+                z[i] = 1.0
+            solve(R, n, z)
             for i in range(n):
                 total += s[i]
                 ones += z[i]
@@ -332,7 +342,7 @@ def _start_at(G, c, simplex, R, face, n, state, work, a, known):
             for i in range(n):
                 a[face[i]] = s[i]
             return n
-        n, known = _factorise(G, R, face, state, work[1]), False
+        n = _factorise(G, R, face, state, work[1])
     return n
 
 

@@ -238,9 +238,9 @@ def solve_fcls(
     """
     centre = E.mean(axis=0, dtype=np.float64)
     centred = E - centre
-    products = X @ centred.astype(X.dtype, copy=False).T - centred @ centre - linear
-    gram = centred @ centred.T
+    products, gram = X @ centred.astype(X.dtype, copy=False).T, centred @ centred.T
     options = {"start": start, "tol": _tol(X), "n_jobs": n_jobs}
+    options["linear"] = linear + centred @ centre
     found = gram_qp(gram, products, sum_to_one=True, **options)
     return _abundances(found, X, "fcls")
 
@@ -254,8 +254,8 @@ def solve_nnls(
 ) -> np.ndarray:
     """Non-negative abundances under a linear penalty."""
     exact = E.astype(np.float64, copy=False)
-    products = X @ E.astype(X.dtype, copy=False).T - linear
-    options = {"start": start, "tol": _tol(X), "n_jobs": n_jobs}
+    products = X @ E.astype(X.dtype, copy=False).T
+    options = {"start": start, "tol": _tol(X), "n_jobs": n_jobs, "linear": linear}
     found = gram_qp(exact @ exact.T, products, **options)
     return _abundances(found, X, "nnls")
 

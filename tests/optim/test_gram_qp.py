@@ -146,7 +146,7 @@ def test_matrices_of_their_own(sum_to_one):
 
 
 @pytest.mark.parametrize("sum_to_one", [False, True])
-def test_rows_that_share_factors_are_those_of_each_alone(sum_to_one):
+def test_rows_that_share_faces_are_those_of_each_alone(sum_to_one):
     rng = np.random.default_rng(5)
     E = rng.random((6, 40))
     faces = rng.integers(1, 2**6, 30).repeat(5)
@@ -168,3 +168,26 @@ def test_a_row_without_a_guess_before_one_with():
     found = gram_qp(G, C, sum_to_one=True, start=start)
     np.testing.assert_array_equal(found.coef, [[0.0, 1.0, 0.0]] * 2)
     assert found.n_moves.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("sum_to_one", [False, True])
+def test_more_faces_than_are_kept(sum_to_one):
+    rng = np.random.default_rng(6)
+    G, C = np.eye(14) + 0.02, 0.1 + 0.1 * rng.standard_normal((4000, 14))
+    found = gram_qp(G, C, sum_to_one=sum_to_one)
+    assert found.solved.all()
+    assert len(np.unique(found.coef > 0.0, axis=0)) > 2048
+    if sum_to_one:
+        gap = simplex_gap(found.coef @ G - C, found.coef)
+        assert gap.max() <= 1e-12 * np.abs(C).max()
+    else:
+        assert violation(G, C, found.coef) <= 1e-12 * np.abs(C).max()
+
+
+def test_single_precision_products_give_single_precision_solutions():
+    E, X = spectra(7, 40, 5, 20)
+    C = (X @ E.T).astype(np.float32)
+    found = gram_qp(E @ E.T, C, linear=0.3).coef
+    exact = gram_qp(E @ E.T, C.astype(np.float64) - 0.3).coef
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, exact.astype(np.float32))
