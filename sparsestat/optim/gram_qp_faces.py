@@ -29,8 +29,8 @@ _NEW, _UNSAFE = 0, -1
 def face_tables(p: int) -> tuple[np.ndarray, ...]:
     """Room for faces of p columns, filled by `solve_by_faces` as they are met.
 
-    The place of each face, and in place zero their number; its members and their number;
-    its inverse; and what a sum of one adds to products with that.
+    The place of each face; its members and their number, and for place zero how many
+    faces there are; its inverse; and what a sum of one adds to products with that.
     """
     size = min(1 << p, _CAPACITY) + 1
     return (

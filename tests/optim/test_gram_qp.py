@@ -173,7 +173,7 @@ def test_a_row_without_a_guess_before_one_with():
 @pytest.mark.parametrize("sum_to_one", [False, True])
 def test_more_faces_than_are_kept(sum_to_one):
     rng = np.random.default_rng(6)
-    G, C = np.eye(14) + 0.02, 0.1 + 0.1 * rng.standard_normal((4000, 14))
+    G, C = np.eye(14) + 0.02, 0.1 * rng.standard_normal((4000, 14))
     found = gram_qp(G, C, sum_to_one=sum_to_one)
     assert found.solved.all()
     assert len(np.unique(found.coef > 0.0, axis=0)) > 2048
