@@ -47,6 +47,7 @@ __all__ = [
     "flat_start",
     "normal",
     "root",
+    "variances",
 ]
 
 # Rules of the parameters that these regressions have.
@@ -68,12 +69,14 @@ SAMPLING: dict[str, Rule] = {
     "n_samples": Interval(1, inf, closed="left", integer=True),
     "random_state": RandomState,
 }
-# Solvers that take products with X only, so that it may be sparse.
+# Solvers that take products with X only, whatever its storage.
 _PRODUCTS = ("gamp", "fast")
 # First guess of the noise, and the grid of cross-validation, as shares of the power.
 _FIRST_NOISE, _GRID = 0.1, np.geomspace(1e-5, 0.5, 8)
 # Violation up to which fits to folds are taken.
 _FOLD_TOL = 0.3
+# Numbers of rows and active features that are looked at together.
+_ROWS = 2**18
 # Bisections of the logarithm of the noise until its discrepancy is met.
 _BISECTIONS = 30
 
@@ -97,20 +100,22 @@ class SparseBayesian(RegressorMixin, BaseEstimator):
 
     def _validated(self, X, y, *, multi_output: bool):
         """Matrix, targets as columns and the type of results."""
-        storages = ("csc", "csr") if self.solver in _PRODUCTS else False
         if isinstance(X, LinearOperator) and self.solver == "gamp":
             vars(self).pop("feature_names_in_", None)
             self.n_features_in_ = X.shape[1]
             y = numbers(y, "y", self.allow_complex)
         elif self.allow_complex and (np.iscomplexobj(X) or np.iscomplexobj(y)):
-            if not sparse.issparse(X):
+            if sparse.issparse(X):
+                X = X if X.format in ("csc", "csr") else X.tocsc()
+                numbers(X.data, "X", True)
+            else:
                 X = numbers(X, "X", True)
             y = numbers(y, "y", True)
             self.n_features_in_ = X.shape[1]
         else:
             X, y = validate_data(
-                self, X, y, accept_sparse=storages, dtype=[np.float64, np.float32],
-                y_numeric=True, multi_output=multi_output,
+                self, X, y, accept_sparse=("csc", "csr"), y_numeric=True,
+                dtype=[np.float64, np.float32], multi_output=multi_output,
             )  # fmt: skip
         if len(y) != X.shape[0]:
             raise ValueError(
@@ -130,6 +135,8 @@ class SparseBayesian(RegressorMixin, BaseEstimator):
 
     def _prepared(self, X, Y, sample_weight) -> Data:
         weight = check_sample_weight(sample_weight, X)
+        if sparse.issparse(X) and self.solver not in _PRODUCTS:
+            X = X.tocsc()
         n_rows = float(len(Y)) if weight is None else float(weight.sum())
         share = np.full(len(Y), 1.0 / n_rows) if weight is None else weight / n_rows
         mean, offset = None, np.zeros(Y.shape[1], Y.dtype)
@@ -149,7 +156,7 @@ class SparseBayesian(RegressorMixin, BaseEstimator):
     def _noise(self, data: Data) -> tuple[float, bool]:
         """Noise variance of unit-power data, and whether it stays."""
         policy = self.noise_variance
-        n_features = data.columns.X.shape[1]
+        n_features = data.columns.shape[1]
         if policy == "auto":
             policy = "em" if data.n_rows >= 2 * n_features else "cv"
             if data.n_rows < 2 * N_FOLDS or self._is_operator(data):
@@ -198,21 +205,22 @@ class SparseBayesian(RegressorMixin, BaseEstimator):
     def _density(self, noise: float, part: Data, held: Columns, target, weight):
         """Logarithm of the density of held-out rows, but for constants."""
         found = self._learn(part, noise, True)
-        A = held.take(np.flatnonzero(found.g)).dense()
-        variance = noise + self._spread(part, found, A)
-        rest = np.abs(target - A @ found.mean[found.g > 0.0]) ** 2
+        kept = np.flatnonzero(found.g)
+        variance = np.full((len(target), 1), noise)
+        if len(kept):
+            covariance = self._spread(part, found)
+            variance = noise + variances(held, kept, covariance).reshape(
+                len(target), -1
+            )
+        rest = np.abs(target - held.product(found.mean)) ** 2
         logs = np.log(variance) + rest / variance
         return -weight @ logs.sum(axis=1)
 
-    def _spread(self, data: Data, found: Found, A) -> np.ndarray:
-        """Variances of noiseless predictions at rows A, of each target or of all."""
+    def _spread(self, data: Data, found: Found) -> np.ndarray:
+        """Covariance of coefficients that are not zero, of each target or of all."""
         kept = np.flatnonzero(found.g)
-        if not len(kept):
-            return np.zeros((len(A), 1))
-        inner = Problem(data.columns.take(kept).dense(), data.Y, data.n_rows)
-        covariance = moments(inner, found.g[kept], found.noise).covariance()
-        variance = ((A @ covariance) * A.conj()).sum(axis=1).real
-        return np.maximum(variance, 0.0)[:, None]
+        inner = Problem(data.columns.pick(kept), data.Y, data.n_rows)
+        return moments(inner, found.g[kept], found.noise).covariance()
 
     def _discrepant_noise(self, data: Data) -> float:
         """The value at which the residual has the norm that was expected."""
@@ -259,7 +267,7 @@ class SparseBayesian(RegressorMixin, BaseEstimator):
                 fit.prior_variance, fit.mean, fit.variance, fit.noise, fit.n_iter,
                 fit.history, fit.residual, fit.correlation,
             )  # fmt: skip
-        problem = Problem(columns.dense(), Y, data.n_rows)
+        problem = Problem(columns, Y, data.n_rows)
         start = flat_start(columns, data.n_rows)
         learnt = learn(
             problem, start, noise, solver=self.solver, fixed_noise=is_fixed,
@@ -267,9 +275,9 @@ class SparseBayesian(RegressorMixin, BaseEstimator):
             max_iter=self.max_iter, tol=self.tol, tol_step=self.tol_step,
         )  # fmt: skip
         kept = np.flatnonzero(learnt.g)
-        mean = np.zeros((len(start), Y.shape[1]), dtype=np.result_type(problem.A, Y))
+        mean = np.zeros((len(start), Y.shape[1]), np.result_type(columns.dtype, Y))
         if len(kept):
-            part = problem._replace(A=problem.A[:, kept])
+            part = problem._replace(A=columns.pick(kept))
             mean[kept] = moments(part, learnt.g[kept], learnt.noise).mean
         return Found(learnt.g, mean, None, learnt.noise, learnt.n_iter, learnt.history)
 
@@ -316,7 +324,7 @@ class SparseBayesian(RegressorMixin, BaseEstimator):
     def _summary(self, data: Data, found: Found) -> Summary:
         """Evidence and posterior of independent coefficients."""
         kept, std = np.flatnonzero(found.g), np.zeros(len(found.g))
-        problem = Problem(data.columns.take(kept).dense(), data.Y, data.n_rows)
+        problem = Problem(data.columns.pick(kept), data.Y, data.n_rows)
         now = moments(problem, found.g[kept], found.noise)
         std[kept] = np.sqrt(found.g[kept] * (1.0 - now.determined))
         worst = found.violation
@@ -374,12 +382,12 @@ class SparseBayesian(RegressorMixin, BaseEstimator):
         if not return_std and not return_cov:
             return y
         self._check_covariance("return_std" if return_std else "return_cov")
-        A = Columns(X, self._mean).take(kept).dense()
-        left = A @ self.covariance_
+        columns = Columns(X, self._mean)
         if return_std:
-            variance = np.maximum((left * A.conj()).sum(axis=-1).real, 0.0)
+            variance = variances(columns, kept, self.covariance_).T
             return y, self._by_target(np.sqrt(variance + self.noise_variance_), y)
-        cov = left @ A.conj().T
+        A = columns.take(kept).dense()
+        cov = A @ self.covariance_ @ A.conj().T
         at = np.arange(len(A))
         cov[..., at, at] += self.noise_variance_
         return y, self._by_target(cov, y)
@@ -446,7 +454,7 @@ class SparseBayesian(RegressorMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = self.solver in _PRODUCTS
+        tags.input_tags.sparse = True
         return tags
 
     def _report(self, found: Found, is_fixed: bool, n_rows: float) -> None:
@@ -490,6 +498,23 @@ def flat_start(columns: Columns, n_rows: float) -> np.ndarray:
     energy = columns.energies()
     total = energy.sum()
     return np.where(energy > 0.0, n_rows / total if total > 0.0 else 0.0, 0.0)
+
+
+def variances(columns: Columns, kept: np.ndarray, covariance) -> np.ndarray:
+    """Variances of noiseless predictions, (n_samples,) or (n_samples, n_targets).
+
+    A few rows at a time: `columns` may be sparse, and not a matter of memory.
+    """
+    if sparse.issparse(columns.X):
+        columns = columns._replace(X=columns.X.tocsr())
+    n_rows, parts = columns.shape[0], []
+    step = max(_ROWS // max(len(kept), 1), 1)
+    for start in range(0, n_rows, step):
+        rows = slice(start, min(start + step, n_rows))
+        A = rows_of(columns, rows).take(kept).dense()
+        variance = ((A @ covariance) * A.conj()).sum(axis=-1).real
+        parts.append(np.maximum(variance, 0.0).T)
+    return np.concatenate(parts)
 
 
 def normal(rng, shape, like) -> np.ndarray:

@@ -191,8 +191,8 @@ class BlockSparseBayesianRegression(SparseBayesian):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Data.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Data. Sparse matrices stay sparse.
         y : array-like of shape (n_samples,)
             Target.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -220,9 +220,7 @@ class BlockSparseBayesianRegression(SparseBayesian):
         return self._fit(X, Y, sample_weight)
 
     def _learn(self, data: Data, noise: float, is_fixed: bool) -> Found:
-        blocks = Blocks(
-            data.columns.dense(), data.Y, data.n_rows, self._sets, self.intra
-        )
+        blocks = Blocks(data.columns, data.Y, data.n_rows, self._sets, self.intra)
         learnt = learn_structured(
             blocks, blocks.flat_start(), noise, self._settings(is_fixed)
         )
@@ -230,10 +228,10 @@ class BlockSparseBayesianRegression(SparseBayesian):
         blocks.restrict(kept)
         mean = blocks.coloured(blocks.moments(learnt.g[kept], learnt.noise).mean)
         blocks.g = learnt.g
-        whole = np.zeros((len(blocks.A.T), 1), dtype=mean.dtype)
+        whole = np.zeros((data.columns.shape[1], 1), dtype=mean.dtype)
         g = np.zeros(len(whole))
         whole[blocks.features] = mean
-        g[blocks.features] = blocks.prior_variances(learnt.g[kept])
+        g[blocks.features] = blocks.prior_of(learnt.g[kept])
         return Found(
             g, whole, None, learnt.noise, learnt.n_iter, learnt.history,
             structure=blocks,
@@ -259,16 +257,12 @@ class BlockSparseBayesianRegression(SparseBayesian):
         order = np.argsort(blocks.features)
         return covariance[np.ix_(order, order)]
 
-    def _spread(self, data: Data, found: Found, A) -> np.ndarray:
+    def _spread(self, data: Data, found: Found) -> np.ndarray:
         blocks = found.structure
         kept = np.flatnonzero(blocks.g)
-        if not len(kept):
-            return np.zeros((len(A), 1))
         blocks.restrict(kept)
         blocks.now = blocks.moments(blocks.g[kept], found.noise)
-        covariance = self._covariance(blocks)
-        variance = ((A @ covariance) * A.conj()).sum(axis=1).real
-        return np.maximum(variance, 0.0)[:, None]
+        return self._covariance(blocks)
 
     def _shape_results(self, coef, intercept, std, found) -> None:
         blocks = found.structure

@@ -1,8 +1,11 @@
 """Matrices as products: dense, sparse or operators, centred and weighted implicitly."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import sparse
+from scipy.linalg import solve_triangular
 from scipy.sparse.linalg import LinearOperator
 
 __all__ = ["Columns", "rotate_rows", "spectral_norm"]
@@ -11,6 +14,10 @@ __all__ = ["Columns", "rotate_rows", "spectral_norm"]
 _POWER_ITERATIONS, _PROBES = 20, 30
 # Rows or columns that are converted at a time.
 _BLOCK = 256
+# Numbers of a dense matrix that are formed whatever X is, and those of a part of it.
+_SMALL, _PART = 2**17, 2**18
+# Share of entries that are stored below which sparse products are the faster ones.
+_THIN = 0.1
 # Share of the largest eigenvalue below which a direction is none.
 _RANK = 1e-14
 
@@ -26,14 +33,30 @@ class Columns(NamedTuple):
         Subtracted from the rows.
     root : ndarray of shape (n_samples,) or None
         Multiplies the rows, after that.
+    picked : ndarray of int or None
+        The columns that there are, where these are not all.
     """
 
     X: Any
     mean: np.ndarray | None = None
     root: np.ndarray | None = None
+    picked: np.ndarray | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows, and columns that there are."""
+        m, n = self.X.shape
+        return m, n if self.picked is None else len(self.picked)
+
+    @property
+    def dtype(self) -> type:
+        """Of the matrix in double precision."""
+        return np.complex128 if self.X.dtype.kind == "c" else np.float64
 
     def product(self, x: np.ndarray) -> np.ndarray:
         """Matrix times columns x."""
+        if self.picked is not None:
+            x = self._all(x)
         out = _times(self.X, x)
         if self.mean is not None:
             out = out - self.mean @ x
@@ -49,10 +72,18 @@ class Columns(NamedTuple):
             out = _times(self.X.T, s.conj()).conj()
         if self.mean is not None:
             out = out - np.outer(self.mean.conj(), s.sum(axis=0))
+        return out if self.picked is None else out[self.picked]
+
+    def _all(self, x: np.ndarray) -> np.ndarray:
+        """Rows for all columns of X, zeros for those that are not picked."""
+        out = np.zeros((self.X.shape[1], *x.shape[1:]), x.dtype)
+        out[self.picked] = x
         return out
 
     def energies(self) -> np.ndarray:
         """Squared norms of the columns; of an operator their average, from probes."""
+        if self.picked is not None:
+            return self._replace(picked=None).energies()[self.picked]
         n = self.X.shape[1]
         if isinstance(self.X, LinearOperator):
             rng = np.random.default_rng(0)
@@ -75,11 +106,27 @@ class Columns(NamedTuple):
 
     def take(self, kept: np.ndarray) -> "Columns":
         """Some of the columns, in memory of their own."""
+        if self.picked is not None:
+            kept = self.picked[kept]
         mean = None if self.mean is None else self.mean[kept]
         return Columns(self.X[:, kept], mean, self.root)
 
+    def pick(self, kept: np.ndarray) -> "Columns":
+        """Some of the columns, in memory of their own where that is little."""
+        m, n = self.X.shape
+        stored = self.X.nnz if sparse.issparse(self.X) else m * n
+        if m * len(kept) <= max(_SMALL, stored // 4):
+            return Columns(self.take(kept).dense())
+        if 2 * len(kept) <= n:
+            return self.take(kept)
+        if len(kept) == n and self.picked is None and np.all(np.diff(kept) == 1):
+            return self
+        return self._replace(picked=kept if self.picked is None else self.picked[kept])
+
     def dense(self) -> np.ndarray:
         """The matrix itself, in double precision."""
+        if self.picked is not None:
+            return self.take(np.arange(len(self.picked))).dense()
         X = self.X
         whole = X.toarray() if hasattr(X, "toarray") else np.asarray(X)
         kind = np.complex128 if np.iscomplexobj(whole) else np.float64
@@ -87,6 +134,103 @@ class Columns(NamedTuple):
         if self.mean is not None:
             whole = whole - self.mean
         return whole if self.root is None else self.root[:, None] * whole
+
+    @property
+    def width(self) -> int:
+        """Number of columns that make a small matrix."""
+        return max(_PART // max(self.X.shape[0], 1), 32)
+
+    def spans(self) -> Iterator[slice]:
+        """Runs of neighbouring columns that make small matrices."""
+        n = self.shape[1]
+        for start in range(0, n, self.width):
+            yield slice(start, min(start + self.width, n))
+
+    def part(self, span: slice) -> "Columns":
+        """A run of columns."""
+        if self.picked is not None:
+            return self.take(np.arange(span.start, span.stop))
+        if span == slice(0, self.X.shape[1]):
+            return self
+        mean = None if self.mean is None else self.mean[span]
+        return Columns(self.X[:, span], mean, self.root)
+
+    @property
+    def is_thin(self) -> bool:
+        """Whether there are few entries, for which sparse products pay."""
+        m, n = self.X.shape
+        return sparse.issparse(self.X) and self.X.nnz < _THIN * m * n
+
+    def outer(self, g) -> np.ndarray:
+        """A G A^H for the diagonal g, of a thin matrix also for a sparse G."""
+        m, _ = self.shape
+        if self.is_thin:
+            return self._thin_outer(g)
+        C = np.zeros((m, m), self.dtype)
+        for span in self.spans():
+            A = self.part(span).dense()
+            C += (A * g[span]) @ A.conj().T
+        return C
+
+    def _thin_outer(self, g) -> np.ndarray:
+        G = g if sparse.issparse(g) else sparse.diags_array(g)
+        if self.picked is not None:
+            G, n = G.tocoo(), self.X.shape[1]
+            at = self.picked[G.row], self.picked[G.col]
+            G = sparse.csr_array((G.data, at), shape=(n, n))
+        spread = self.X @ G
+        C = (spread @ self.X.conj().T).toarray()
+        C = C.astype(np.result_type(self.dtype, G.dtype), copy=False)
+        if self.mean is not None:
+            middle = (spread @ self.mean.conj())[:, None]
+            C = C - middle - middle.conj().T
+            C += (self.mean @ (G @ self.mean.conj())).real
+        return C if self.root is None else self.root[:, None] * C * self.root
+
+    def gram(self) -> np.ndarray:
+        """A^H A."""
+        n = self.shape[1]
+        if self.is_thin:
+            return self._thin_gram()
+        G = np.empty((n, n), self.dtype)
+        for span in self.spans():
+            G[:, span] = self.adjoint(self.part(span).dense())
+        return G
+
+    def _thin_gram(self) -> np.ndarray:
+        X, weight = self.X, None if self.root is None else self.root**2
+        weighed = X if weight is None else sparse.diags_array(weight) @ X
+        G = (X.conj().T @ weighed).toarray().astype(self.dtype, copy=False)
+        if self.mean is not None:
+            total = X.shape[0] if weight is None else weight.sum()
+            sums = np.asarray(weighed.sum(axis=0)).ravel()
+            cross = np.outer(sums.conj(), self.mean)
+            G -= cross
+            G -= cross.conj().T
+            G += total * np.outer(self.mean.conj(), self.mean)
+        return G if self.picked is None else G[np.ix_(self.picked, self.picked)]
+
+    def solved(
+        self, lower: np.ndarray, spans: Sequence[slice] | None = None
+    ) -> Iterator[tuple[slice, np.ndarray]]:
+        """Runs of columns of L^-1 A, for the lower triangular L."""
+        spans = self.spans() if spans is None else spans
+        if not self.is_thin:
+            for span in spans:
+                A = self.part(span).dense()
+                yield span, solve_triangular(lower, A, lower=True, check_finite=False)
+            return
+        one = np.eye(len(lower), dtype=lower.dtype)
+        inverse = solve_triangular(lower, one, lower=True, check_finite=False)
+        if self.root is not None:
+            inverse *= self.root
+        rows, sums = np.ascontiguousarray(inverse.T), inverse.sum(axis=1)
+        for span in spans:
+            part = self.part(span)
+            W = part.X.T @ rows
+            if part.mean is not None:
+                W -= np.outer(part.mean, sums)
+            yield span, W.T
 
     @property
     def can_take(self) -> bool:

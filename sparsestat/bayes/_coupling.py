@@ -37,7 +37,7 @@ class Coupled:
 
     def __init__(self, columns: Columns, Y, n_rows: float, coupling: float):
         self.columns, self.Y, self.n_rows = columns, Y, n_rows
-        self.coupling, self.n_features = coupling, columns.X.shape[1]
+        self.coupling, self.n_features = coupling, columns.shape[1]
         self.sizes = self._reach(np.ones(self.n_features))
         self.restrict(np.arange(self.n_features))
 
@@ -64,10 +64,9 @@ class Coupled:
         mask = np.zeros(self.n_features)
         mask[kept] = 1.0
         self.features = np.flatnonzero(self._reach(mask))
-        self.A, self.gram = self.columns.take(self.features).dense(), None
+        self.A, self.gram = self.columns.pick(self.features), None
         if len(self.features) < len(self.Y):
-            adjoint = self.A.conj().T
-            self.gram = adjoint @ self.A, adjoint @ self.Y
+            self.gram = self.A.gram(), self.A.adjoint(self.Y)
 
     def look(self, g: np.ndarray, noise: float) -> Look:
         """The cost and its slopes."""
@@ -80,7 +79,7 @@ class Coupled:
         power, share = (
             g * (self.spread(part) / self.sizes)[self.kept] for part in (up, down)
         )
-        rest = energy(self.Y - self.A @ now.mean) / self.Y.shape[1]
+        rest = energy(self.Y - self.A.product(now.mean)) / self.Y.shape[1]
         determined = float(now.determined.sum())
         return Look(now.cost, power, share, rest, determined)
 

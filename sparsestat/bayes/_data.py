@@ -125,5 +125,5 @@ def rows_of(columns: Columns, rows: np.ndarray) -> Columns:
     root = None if columns.root is None else columns.root[rows]
     X = columns.X
     if sparse.issparse(X):
-        X = X.tocsr()
+        return Columns(X.tocsr()[rows].asformat(X.format), columns.mean, root)
     return Columns(X[rows], columns.mean, root)

@@ -38,7 +38,9 @@ class SparsePosterior(NamedTuple):
     covariance: np.ndarray
 
 
-def sbl_cost(A: ArrayLike, y: ArrayLike, gamma: ArrayLike, noise: float) -> float:
+def sbl_cost(
+    A: ArrayLike, y: ArrayLike, prior_variance: ArrayLike, noise_variance: float
+) -> float:
     r"""Cost that sparse Bayesian learning minimises over the prior variances.
 
     .. math:: L(\gamma, \sigma^2) = \log \det C + y^H C^{-1} y, \qquad
@@ -56,10 +58,10 @@ def sbl_cost(A: ArrayLike, y: ArrayLike, gamma: ArrayLike, noise: float) -> floa
     y : array-like of shape (n_samples,) or (n_samples, n_targets)
         Data. The cost of several targets, which share their variances, is the average.
 
-    gamma : array-like of shape (n_features,)
+    prior_variance : array-like of shape (n_features,)
         Prior variances of the coefficients, >= 0.
 
-    noise : float
+    noise_variance : float
         Variance of the noise, > 0.
 
     Returns
@@ -93,11 +95,11 @@ def sbl_cost(A: ArrayLike, y: ArrayLike, gamma: ArrayLike, noise: float) -> floa
     >>> round(sbl_cost(A, [3.0, 0.0], [8.0, 0.0], 1.0), 4)
     3.1972
     """
-    return _moments(A, y, gamma, noise, "sbl_cost")[0].cost
+    return _moments(A, y, prior_variance, noise_variance, "sbl_cost")[0].cost
 
 
 def sbl_posterior(
-    A: ArrayLike, y: ArrayLike, gamma: ArrayLike, noise: float
+    A: ArrayLike, y: ArrayLike, prior_variance: ArrayLike, noise_variance: float
 ) -> SparsePosterior:
     r"""Posterior of a linear model with a prior variance for each coefficient.
 
@@ -118,10 +120,10 @@ def sbl_posterior(
     y : array-like of shape (n_samples,) or (n_samples, n_targets)
         Data.
 
-    gamma : array-like of shape (n_features,)
+    prior_variance : array-like of shape (n_features,)
         Prior variances of the coefficients, >= 0.
 
-    noise : float
+    noise_variance : float
         Variance of the noise, > 0.
 
     Returns
@@ -154,7 +156,9 @@ def sbl_posterior(
     >>> posterior.mean.round(3), posterior.variance.round(3)
     (array([2.667, 0.   ]), array([0.889, 0.   ]))
     """
-    now, kept, n_features, is_flat = _moments(A, y, gamma, noise, "sbl_posterior")
+    now, kept, n_features, is_flat = _moments(
+        A, y, prior_variance, noise_variance, "sbl_posterior"
+    )
     mean = np.zeros((n_features, now.mean.shape[1]), dtype=now.mean.dtype)
     variance, determined = np.zeros(n_features), np.zeros(n_features)
     covariance = now.covariance()
@@ -165,10 +169,14 @@ def sbl_posterior(
     )
 
 
-def _moments(A, y, gamma, noise, name: str) -> tuple[Moments, np.ndarray, int, bool]:
+def _moments(
+    A, y, prior_variance, noise_variance, name: str
+) -> tuple[Moments, np.ndarray, int, bool]:
     """Of the coefficients whose variance is positive; these, their number, flat y."""
     check_parameters(
-        {"noise": noise}, {"noise": Interval(0, np.inf, closed="neither")}, name=name
+        {"noise_variance": noise_variance},
+        {"noise_variance": Interval(0, np.inf, closed="neither")},
+        name=name,
     )
     if sparse.issparse(A):
         A = A.tocsc()
@@ -186,16 +194,17 @@ def _moments(A, y, gamma, noise, name: str) -> tuple[Moments, np.ndarray, int, b
             f"y must have shape ({m},) or ({m}, n_targets), one row for each of A; "
             f"got {y.shape}."
         )
-    g = numbers(gamma, "gamma", True)
+    g = numbers(prior_variance, "prior_variance", True)
     if g.shape != (n,):
         raise ValueError(
-            f"gamma must have shape ({n},), one for each column of A; got {g.shape}."
+            f"prior_variance must have shape ({n},), one for each column of A; got "
+            f"{g.shape}."
         )
     if np.iscomplexobj(g):
-        raise ValueError("gamma must be real; got complex numbers.")
+        raise ValueError("prior_variance must be real; got complex numbers.")
     if g.min() < 0.0:
-        raise ValueError(f"gamma must be >= 0; got {g.min():.3g}.")
+        raise ValueError(f"prior_variance must be >= 0; got {g.min():.3g}.")
     kept = np.flatnonzero(g)
-    part = Columns(A).take(kept).dense()
-    now = moments(Problem(part, y.reshape(m, -1), m), g[kept], float(noise))
+    part = Problem(Columns(A).pick(kept), y.reshape(m, -1), m)
+    now = moments(part, g[kept], float(noise_variance))
     return now, kept, n, y.ndim == 1

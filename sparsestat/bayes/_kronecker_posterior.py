@@ -50,7 +50,7 @@ class KroneckerPosterior(NamedTuple):
 def kron_posterior(
     factors: Sequence[ArrayLike],
     y: ArrayLike,
-    prior_variances: Sequence[ArrayLike],
+    prior_variance: Sequence[ArrayLike],
     noise_variance: float,
 ) -> KroneckerPosterior:
     r"""Posterior of a Gaussian model whose matrix is a Kronecker product.
@@ -69,7 +69,7 @@ def kron_posterior(
     y : array-like of shape (M_1, ..., M_I) or (M_1 * ... * M_I,)
         Data; the last mode runs fastest.
 
-    prior_variances : sequence of array-like of shapes (N_i,)
+    prior_variance : sequence of array-like of shapes (N_i,)
         Factors of the prior variances, >= 0.
 
     noise_variance : float
@@ -114,7 +114,7 @@ def kron_posterior(
     )
     factors = check_factors(factors, "factors", allow_complex=True)
     y = check_target(y, factors, allow_complex=True)[0]
-    variances = check_variances(prior_variances, factors, "prior_variances")
+    variances = check_variances(prior_variance, factors, "prior_variance")
     evidence = Evidence(
         reduce_problem(factors, y[..., None]), variances, noise_variance
     )

@@ -18,7 +18,6 @@ from sparsestat.bayes._base import (
     normal,
     root,
 )
-from sparsestat.bayes._columns import Columns
 from sparsestat.bayes._correlation import ar1_matrix
 from sparsestat.bayes._posterior import Learnt
 from sparsestat.bayes._structured import learn_structured
@@ -205,7 +204,7 @@ class MultiTaskSparseBayesianRegression(SparseBayesian):
         Parameters
         ----------
         X : {array-like, sparse matrix, LinearOperator} of shape (n_samples, n_features)
-            Data; sparse matrices and linear operators for "gamp" only.
+            Data; linear operators for "gamp" only. Sparse matrices stay sparse.
         y : array-like of shape (n_samples, n_targets)
             Targets, in the order of time where `temporal` says so.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -238,9 +237,8 @@ class MultiTaskSparseBayesianRegression(SparseBayesian):
     def _learn(self, data: Data, noise: float, is_fixed: bool) -> Found:
         if self.temporal == "none" or self.solver == "gamp":
             return super()._learn(data, noise, is_fixed)
-        columns = Columns(data.columns.dense())
-        structure = Temporal(columns, data.Y, data.n_rows, self.temporal)
-        start = flat_start(columns, data.n_rows)
+        structure = Temporal(data.columns, data.Y, data.n_rows, self.temporal)
+        start = flat_start(data.columns, data.n_rows)
         learnt = learn_structured(structure, start, noise, self._settings(is_fixed))
         return self._found(structure, learnt)
 
@@ -277,15 +275,13 @@ class MultiTaskSparseBayesianRegression(SparseBayesian):
         excess = structure.raising(g, found.noise).excess
         return Summary(structure.now.cost, covariance, std, float(max(slope, excess)))
 
-    def _spread(self, data: Data, found: Found, A) -> np.ndarray:
+    def _spread(self, data: Data, found: Found) -> np.ndarray:
         if found.structure is None:
-            return super()._spread(data, found, A)
+            return super()._spread(data, found)
         kept = np.flatnonzero(found.g)
         found.structure.restrict(kept)
         along = found.structure.covariances(found.g[kept], found.noise)
-        covariance = in_time(found.structure.axes, along)
-        variance = ((A @ covariance) * A.conj()).sum(axis=-1).real
-        return np.maximum(variance, 0.0).T
+        return in_time(found.structure.axes, along)
 
     def _deviations(self, rng, n_samples: int) -> np.ndarray:
         if self.covariance_.ndim == 2:

@@ -4,8 +4,8 @@ In the smaller of the dimensions, with shares of the prior variances computed di
 one minus a ratio would cancel.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.linalg import cho_solve, solve_triangular
@@ -36,7 +36,7 @@ class Problem(NamedTuple):
 
     Parameters
     ----------
-    A : ndarray of shape (n_samples, n_features)
+    A : ndarray or Columns of shape (n_samples, n_features)
         Matrix, centred and weighted.
     Y : ndarray of shape (n_samples, n_targets)
         Targets, likewise.
@@ -44,7 +44,7 @@ class Problem(NamedTuple):
         Rows that these stand for: the sum of the weights.
     """
 
-    A: np.ndarray
+    A: Any
     Y: np.ndarray
     n_rows: float
 
@@ -63,17 +63,20 @@ class Moments(NamedTuple):
     covariance : callable
         ``covariance()`` is that of the coefficients.
     halves : callable
-        ``halves()`` are L and R with G^(1/2) A^H C^-1 A G^(1/2) = L^H R.
+        ``halves(spans)`` are runs of columns of L and R with
+        G^(1/2) A^H C^-1 A G^(1/2) = L^H R.
     """
 
     mean: np.ndarray
     determined: np.ndarray
     cost: float
     covariance: Callable[[], np.ndarray]
-    halves: Callable[[], tuple[np.ndarray, np.ndarray]]
+    halves: Callable[[list[slice]], Iterator[tuple[np.ndarray, np.ndarray]]]
 
 
-def moments(problem: Problem, g: np.ndarray, noise: float, gram=None) -> Moments:
+def moments(
+    problem: Problem, g: np.ndarray, noise: float, gram=None, *, keep: bool = False
+) -> Moments:
     """Posterior means, shares and cost.
 
     Parameters
@@ -86,12 +89,15 @@ def moments(problem: Problem, g: np.ndarray, noise: float, gram=None) -> Moments
         Noise variance.
     gram : tuple of ndarray, optional
         A^H A and A^H Y where there are fewer features than samples.
+    keep : bool, default=False
+        Whether `halves` may take as much memory as the matrix, to be fast.
     """
     A, Y, n_rows = problem
+    A = Columns(A) if isinstance(A, np.ndarray) else A
     m, k = A.shape
     root = np.sqrt(g)
     if k < m:
-        gram, products = gram or (A.conj().T @ A, A.conj().T @ Y)
+        gram, products = gram or (A.gram(), A.adjoint(Y))
         scaled = root[:, None] * gram * root
         B = scaled.copy()
         B[np.diag_indices(k)] += noise
@@ -101,7 +107,7 @@ def moments(problem: Problem, g: np.ndarray, noise: float, gram=None) -> Moments
         inverse = solve_triangular(lower, np.eye(k), lower=True, check_finite=False)
         right = inverse @ scaled
         shares = (inverse.conj() * right).sum(axis=0).real
-        rest = Y - A @ mean
+        rest = Y - A.product(mean)
         quadratic = energy(rest) / noise + energy(z)
         n_left = n_rows - k
 
@@ -109,25 +115,38 @@ def moments(problem: Problem, g: np.ndarray, noise: float, gram=None) -> Moments
             half = np.sqrt(noise) * inverse * root
             return half.conj().T @ half
 
-        def halves():
-            return inverse, right
+        def halves(spans):
+            for span in spans:
+                yield inverse[:, span], right[:, span]
     else:
-        C = (A * g) @ A.conj().T
+        C = A.outer(g)
         C[np.diag_indices(m)] += noise
         lower = _cholesky(C)
-        W = solve_triangular(lower, A, lower=True, check_finite=False)
         v = solve_triangular(lower, Y, lower=True, check_finite=False)
-        mean = g[:, None] * (W.conj().T @ v)
-        shares = g * squares(W).sum(axis=0)
+        mean, shares = np.empty((k, Y.shape[1]), np.result_type(A.dtype, Y)), g.copy()
+        kept = {}
+        for span, W in A.solved(lower):
+            if keep:
+                kept[span.start] = W
+            mean[span] = g[span, None] * (W.conj().T @ v)
+            shares[span] *= squares(W).sum(axis=0)
         quadratic = energy(v)
         n_left = n_rows - m
 
         def covariance():
-            scaled = W * g
+            scaled = np.empty((m, k), A.dtype)
+            for span, W in A.solved(lower):
+                scaled[:, span] = W * g[span]
             return np.diag(g) - scaled.conj().T @ scaled
 
-        def halves():
-            return W * root, W * root
+        def halves(spans):
+            if kept:
+                pairs = ((span, kept[span.start]) for span in spans)
+            else:
+                pairs = A.solved(lower, spans)
+            for span, W in pairs:
+                half = W * root[span]
+                yield half, half
 
     cost = 2.0 * np.log(lower.diagonal().real).sum() + n_left * np.log(noise)
     return Moments(
@@ -196,15 +215,18 @@ def learn(
 
     For "mm" and "em" the cost never rises, but for what `prune_tol` removes.
     """
+    columns = problem.A
+    if isinstance(columns, np.ndarray):
+        columns = Columns(columns)
     g, kept, Y = g.copy(), np.flatnonzero(g), problem.Y
     history = {"cost": [], "noise": [], "n_active": []}
-    part, gram = problem._replace(A=problem.A[:, kept]), None
+    part, gram = problem._replace(A=columns.pick(kept)), None
     revived = np.zeros(len(g), dtype=bool)
     for _ in range(max_iter):
         if not len(kept):
             break
         if gram is None and len(kept) < len(Y):
-            gram = part.A.conj().T @ part.A, part.A.conj().T @ Y
+            gram = part.A.gram(), part.A.adjoint(Y)
         now = moments(part, g[kept], noise, gram)
         history["cost"].append(now.cost)
         history["noise"].append(noise)
@@ -214,20 +236,20 @@ def learn(
         worst = np.abs(now.determined - ratio(power, g[kept])).max()
         change = _change(g[kept], updated)
         if not fixed_noise:
-            rest = energy(Y - part.A @ now.mean) / Y.shape[1]
+            rest = energy(Y - part.A.product(now.mean)) / Y.shape[1]
             new = noise_step(solver, rest, noise, now.determined.sum(), problem.n_rows)
             new = max(new, noise_floor, TINY_NOISE)
             moved = abs(new - noise) / noise
             worst, change = max(worst, moved), max(change, moved)
         if worst <= tol:
-            found = violation(Columns(problem.A), Y, g, noise)
+            found = violation(columns, Y, g, noise)
             if found.excess <= tol:
                 break
             # What was pruned too early comes back for good, at its best value.
             revived[found.index] = True
             g[found.index] = found.optimum
             kept = np.flatnonzero(g)
-            part, gram = problem._replace(A=problem.A[:, kept]), None
+            part, gram = problem._replace(A=columns.pick(kept)), None
             continue
         g[kept] = updated
         if not fixed_noise:
@@ -235,7 +257,7 @@ def learn(
         g[(g < prune_tol * g.max()) & ~revived] = 0.0
         if not g[kept].all():
             kept = np.flatnonzero(g)
-            part, gram = problem._replace(A=problem.A[:, kept]), None
+            part, gram = problem._replace(A=columns.pick(kept)), None
         if change <= tol_step:
             break
     return Learnt(g, noise, len(history["cost"]), history)
@@ -273,7 +295,7 @@ def violation(
 ) -> Violation:
     """Conditions of a local minimum, over the positive variances and the zero ones."""
     kept, zero = np.flatnonzero(g), g == 0.0
-    A = columns.take(kept).dense()
+    A = columns.pick(kept)
     now = moments(Problem(A, Y, len(Y)), g[kept], noise)
     power = squares(now.mean).mean(axis=1)
     slope = np.abs(now.determined - ratio(power, g[kept])).max(initial=0.0)
@@ -293,7 +315,7 @@ def slopes(
 ) -> tuple[np.ndarray, np.ndarray]:
     """|a^H C^-1 y|^2, averaged over the targets, and a^H C^-1 a for all columns."""
     kept = np.flatnonzero(g)
-    A = columns.take(kept).dense()
+    A = columns.pick(kept)
     now = moments(Problem(A, Y, len(Y)), g[kept], noise)
     up, down = _slopes_of_all(columns, Y, A, now, noise)
     # Without cancellation where variances are positive.
@@ -304,14 +326,17 @@ def slopes(
 
 def _slopes_of_all(columns, Y, A, now, noise):
     """The same from the posterior of the columns A."""
-    solved = (Y - A @ now.mean) / noise
+    solved = (Y - A.product(now.mean)) / noise
     up = squares(columns.adjoint(solved)).mean(axis=1)
     down = columns.energies() / noise
     if A.shape[1]:
         # C^-1 = (I - A S A^H / noise) / noise with the posterior covariance S.
-        cross = columns.adjoint(A)
-        spread = ((cross @ now.covariance()) * cross.conj()).sum(axis=1).real
-        down = np.maximum(down - spread / noise**2, 0.0)
+        covariance = now.covariance()
+        for span in columns.spans():
+            cross = A.adjoint(columns.part(span).dense())
+            spread = (cross.conj() * (covariance @ cross)).sum(axis=0).real
+            down[span] -= spread / noise**2
+        down = np.maximum(down, 0.0)
     return up, down
 
 

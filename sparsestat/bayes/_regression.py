@@ -17,7 +17,6 @@ from sparsestat.bayes._base import (
     Summary,
     flat_start,
 )
-from sparsestat.bayes._columns import Columns
 from sparsestat.bayes._coupling import Coupled
 from sparsestat.bayes._structured import learn_structured
 from sparsestat.utils.validation import Interval, OneOf, Rule, check_parameters
@@ -200,7 +199,7 @@ class SparseBayesianRegression(SparseBayesian):
         Parameters
         ----------
         X : {array-like, sparse matrix, LinearOperator} of shape (n_samples, n_features)
-            Data; sparse matrices for "fast" and "gamp", linear operators for "gamp".
+            Data; linear operators for "gamp" only. Sparse matrices stay sparse.
         y : array-like of shape (n_samples,)
             Target.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -224,9 +223,8 @@ class SparseBayesianRegression(SparseBayesian):
     def _learn(self, data: Data, noise: float, is_fixed: bool) -> Found:
         if not self.coupling:
             return super()._learn(data, noise, is_fixed)
-        columns = Columns(data.columns.dense())
-        structure = Coupled(columns, data.Y, data.n_rows, self.coupling)
-        start = flat_start(columns, data.n_rows) / (1.0 + 2.0 * self.coupling)
+        structure = Coupled(data.columns, data.Y, data.n_rows, self.coupling)
+        start = flat_start(data.columns, data.n_rows) / (1.0 + 2.0 * self.coupling)
         learnt = learn_structured(structure, start, noise, self._settings(is_fixed))
         structure.g, kept = learnt.g, np.flatnonzero(learnt.g)
         structure.restrict(kept)

@@ -36,11 +36,11 @@ class TemporalMoments(NamedTuple):
         g_j a_j^H C^-1 a_j.
     cost : float
         Log determinants plus quadratic forms, averaged over the targets.
-    basis : ndarray of shape (n_features, n_kept)
-        Covariances are ``root basis diag(...) basis^H root`` of `noise_share` where
-        there are fewer features than samples, else prior minus the like.
+    vectors : ndarray of shape (n_features, n_kept) or (n_samples, n_samples)
+        Eigenvectors of G^(1/2) A^H A G^(1/2) where there are fewer features than
+        samples, else of A G A^H.
     values : ndarray of shape (n_kept,)
-        Eigenvalues of A G A^H.
+        Their eigenvalues.
     """
 
     mean: np.ndarray
@@ -48,7 +48,7 @@ class TemporalMoments(NamedTuple):
     weight: np.ndarray
     share: np.ndarray
     cost: float
-    basis: np.ndarray
+    vectors: np.ndarray
     values: np.ndarray
 
 
@@ -69,33 +69,36 @@ def temporal_moments(problem: Problem, g, noise, scales, gram=None) -> TemporalM
         A^H A and A^H Y where there are fewer features than samples.
     """
     A, Y, n_rows = problem
+    A = Columns(A) if isinstance(A, np.ndarray) else A
     m, k = A.shape
     root = np.sqrt(g)
     if k < m:
-        inner, products = gram or (A.conj().T @ A, A.conj().T @ Y)
-        values, basis = np.linalg.eigh(root[:, None] * inner * root)
+        inner, products = gram or (A.gram(), A.adjoint(Y))
+        values, vectors = np.linalg.eigh(root[:, None] * inner * root)
         values = np.maximum(values, 0.0)
         total = noise + values[:, None] * scales
-        seen = basis.conj().T @ (root[:, None] * products)
-        weight = basis @ (seen / total)
-        share = squares(basis) @ (values[:, None] / total)
+        seen = vectors.conj().T @ (root[:, None] * products)
+        weight = vectors @ (seen / total)
+        share = squares(vectors) @ (values[:, None] / total)
         mean = root[:, None] * scales * weight
-        quadratic = energy(Y - A @ mean) / noise
+        quadratic = energy(Y - A.product(mean)) / noise
         quadratic += (scales * squares(weight)).sum()
     else:
-        values, vectors = np.linalg.eigh((A * g) @ A.conj().T)
+        values, vectors = np.linalg.eigh(A.outer(g))
         values = np.maximum(values, 0.0)
         total = noise + values[:, None] * scales
-        basis = root[:, None] * (A.conj().T @ vectors)
         seen = vectors.conj().T @ Y
-        weight = basis @ (seen / total)
-        share = squares(basis) @ (1.0 / total)
+        weight = root[:, None] * A.adjoint(vectors @ (seen / total))
+        share = np.empty((k, Y.shape[1]))
+        for span in A.spans():
+            share[span] = squares(A.part(span).adjoint(vectors)) @ (1.0 / total)
+        share *= g[:, None]
         mean = root[:, None] * scales * weight
         quadratic = (squares(seen) / total).sum()
     T = Y.shape[1]
     cost = np.log(total).sum() / T + (n_rows - len(values)) * np.log(noise)
     return TemporalMoments(
-        mean, root, weight, share, float(cost + quadratic / T), basis, values
+        mean, root, weight, share, float(cost + quadratic / T), vectors, values
     )
 
 
@@ -132,17 +135,16 @@ class Temporal:
 
     def restrict(self, kept: np.ndarray) -> None:
         """Keep some of the features."""
-        self.A = self.columns.take(kept).dense()
-        self.gram = None
-        if len(kept) < len(self.A):
-            self.gram = self.A.conj().T @ self.A
+        self.A, self.gram = self.columns.pick(kept), None
+        if len(kept) < len(self.Y):
+            self.gram = self.A.gram()
 
     def moments(self, g: np.ndarray, noise: float) -> TemporalMoments:
         """Posterior of the features that are kept."""
         problem = Problem(self.A, self.Y, self.n_rows)
         gram = None
         if self.gram is not None:
-            gram = self.gram, self.A.conj().T @ self.Y
+            gram = self.gram, self.A.adjoint(self.Y)
         return temporal_moments(problem, g, noise, self.scales, gram)
 
     def look(self, g: np.ndarray, noise: float) -> Look:
@@ -150,7 +152,7 @@ class Temporal:
         now = self.now = self.moments(g, noise)
         power = squares(now.weight) @ self.scales / self.T
         share = now.share @ self.scales / self.T
-        rest = energy(self.Y - self.A @ now.mean) / self.T
+        rest = energy(self.Y - self.A.product(now.mean)) / self.T
         cost = now.cost
         if self.form == "full":
             cost += FreePrior.cost(self.B) / self.T
@@ -203,32 +205,38 @@ class Temporal:
         self.restrict(kept)
         now = self.moments(g[kept], noise)
         columns = self.columns
-        seen = columns.adjoint((self.Y - self.A @ now.mean) / noise)
+        seen = columns.adjoint((self.Y - self.A.product(now.mean)) / noise)
         up = squares(seen) @ self.scales
-        # C^-1 = (I - V diag(l p / (s2 + l p)) V^H) / s2, V spanning the columns.
-        down = np.tile(columns.energies()[:, None] / noise, (1, self.T))
-        if len(kept):
-            left, values = self._axes_of_rows(g[kept])
-            cross = squares(columns.adjoint(left))
-            lost = values[:, None] * self.scales
-            down -= cross @ (lost / (noise + lost)) / noise
-        down = np.maximum(down, 0.0) @ self.scales
+        down = self._down(now, noise) @ self.scales
         index = int(np.where(zero, ratio(up, down), 0.0).argmax())
         return paying(index, up[index], down[index], self.T)
 
-    def _axes_of_rows(self, g: np.ndarray):
-        """Eigenvectors and eigenvalues of A G A^H."""
-        left, singular, _ = np.linalg.svd(self.A * np.sqrt(g), full_matrices=False)
-        return left, singular**2
+    def _down(self, now: TemporalMoments, noise: float) -> np.ndarray:
+        """a^H C^-1 a of all columns, for each axis."""
+        total = noise + now.values[:, None] * self.scales
+        down = np.empty((self.columns.shape[1], self.T))
+        if self.gram is None:
+            for span in self.columns.spans():
+                cross = self.columns.part(span).adjoint(now.vectors)
+                down[span] = squares(cross) @ (1.0 / total)
+            return down
+        # C^-1 = (I - A R V diag(l / (s2 + l p)) V^H R A^H) / s2 with R the root of G.
+        down[:] = self.columns.energies()[:, None] / noise
+        rows = now.vectors.conj().T * now.root
+        for span in self.columns.spans():
+            cross = rows @ self.A.adjoint(self.columns.part(span).dense())
+            down[span] -= squares(cross).T @ (self.scales / total) / noise
+        return np.maximum(down, 0.0)
 
     def covariances(self, g: np.ndarray, noise: float) -> np.ndarray:
         """Posterior covariances along the axes, (n_targets, n_kept, n_kept)."""
         now = self.moments(g, noise)
-        rows = now.root[:, None] * now.basis
         total = noise + now.values[:, None] * self.scales
         if self.gram is not None:
+            rows = now.root[:, None] * now.vectors
             inside = noise * self.scales / total
             return np.einsum("ik,kt,jk->tij", rows, inside, rows.conj(), optimize=True)
+        rows = g[:, None] * self.A.adjoint(now.vectors)
         lost = self.scales**2 / total
         out = -np.einsum("ik,kt,jk->tij", rows, lost, rows.conj(), optimize=True)
         out[:, np.arange(len(g)), np.arange(len(g))] += self.scales[:, None] * g

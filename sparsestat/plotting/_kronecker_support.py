@@ -27,7 +27,7 @@ class KroneckerSupportDisplay:
 
     Parameters
     ----------
-    prior_variances : sequence of array-like of shapes (N_i,)
+    prior_variance : sequence of array-like of shapes (N_i,)
         Factors of the prior variances.
 
     true_supports : sequence of array-like of bool of shapes (N_i,), default=None
@@ -66,7 +66,7 @@ class KroneckerSupportDisplay:
     >>> import matplotlib.pyplot as plt
     >>> from sparsestat.plotting import KroneckerSupportDisplay
     >>> display = KroneckerSupportDisplay(
-    ...     prior_variances=[[0.0, 1.0], [4.0, 0.0, 1.0]],
+    ...     prior_variance=[[0.0, 1.0], [4.0, 0.0, 1.0]],
     ...     true_supports=[[False, True], [True, False, True]],
     ... )
     >>> [float(bar.get_height()) for bar in display.plot().bars_[1]]
@@ -77,11 +77,11 @@ class KroneckerSupportDisplay:
     def __init__(
         self,
         *,
-        prior_variances: Sequence[ArrayLike],
+        prior_variance: Sequence[ArrayLike],
         true_supports: Sequence[ArrayLike] | None = None,
         names: Sequence[str] | None = None,
     ):
-        self.prior_variances = prior_variances
+        self.prior_variance = prior_variance
         self.true_supports = true_supports
         self.names = names
 
@@ -126,7 +126,7 @@ class KroneckerSupportDisplay:
             caller, model, ("prior_variance_", "supports_"), "KroneckerSparseBayesian"
         )
         return cls(
-            prior_variances=model.prior_variance_,
+            prior_variance=model.prior_variance_,
             true_supports=true_supports,
             names=names,
         ).plot(ax, bar_kw=bar_kw)
@@ -184,14 +184,14 @@ class KroneckerSupportDisplay:
         return self
 
     def _checked(self):
-        variances = [np.asarray(g, dtype=np.float64) for g in self.prior_variances]
+        variances = [np.asarray(g, dtype=np.float64) for g in self.prior_variance]
         if not variances or any(g.ndim != 1 or not g.size for g in variances):
             raise ValueError(
-                "prior_variances must be a non-empty sequence of vectors; got shapes "
+                "prior_variance must be a non-empty sequence of vectors; got shapes "
                 f"{[g.shape for g in variances]}."
             )
         if any((~np.isfinite(g) | (g < 0)).any() for g in variances):
-            raise ValueError("prior_variances must be finite and >= 0.")
+            raise ValueError("prior_variance must be finite and >= 0.")
         truths = self.true_supports
         if truths is not None:
             truths = [np.asarray(mask, dtype=bool) for mask in truths]

@@ -10,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sparsestat.bayes import BlockSparseBayesianRegression, SparseBayesianRegression
 from sparsestat.bayes._blocks import Blocks
+from sparsestat.bayes._columns import Columns
 from sparsestat.bayes._correlation import ar1_matrix
 from sparsestat.metrics import nmse
 
@@ -116,7 +117,7 @@ def test_cost_never_rises(solver, intra, m, noise_variance):
 def test_slopes_are_those_of_the_cost(intra):
     X, y, _, _, _ = draw(20, size=5, n_blocks=3)
     sets = [np.flatnonzero(LABELS == k) for k in range(6)]
-    blocks = Blocks(X, y[:, None], len(y), sets, intra)
+    blocks = Blocks(Columns(X), y[:, None], len(y), sets, intra)
     blocks.r = r = 0.4 if intra == "ar1" else 0.0
     g = np.random.default_rng(0).gamma(1.0, size=6)
     look = blocks.look(g, 0.3)

@@ -135,17 +135,25 @@ def test_variances_keep_their_digits_where_data_leave_little():
         ({"y": np.ones((4, 1, 1))}, r"y must have shape .* got \(4, 1, 1\)"),
         ({"y": [1.0, 2.0, np.inf, 0.0]}, "y must be finite"),
         ({"y": 1.0}, r"y must have shape .* got \(\)"),
-        ({"gamma": np.ones(3)}, r"gamma must have shape \(2,\).* got \(3,\)"),
-        ({"gamma": 1.0}, r"gamma must have shape \(2,\).* got \(\)"),
-        ({"gamma": [1.0, -0.5]}, r"gamma must be >= 0; got -0\.5"),
-        ({"gamma": [1.0, np.nan]}, "gamma must be finite"),
-        ({"gamma": [1.0, 1j]}, "gamma must be real"),
-        ({"noise": 0.0}, r"noise must be .*\(0, inf\); got 0\.0"),
-        ({"noise": np.nan}, "noise must be"),
-        ({"noise": "em"}, "noise must be .* got 'em'"),
+        (
+            {"prior_variance": np.ones(3)},
+            r"prior_variance must have shape \(2,\).* got \(3,\)",
+        ),
+        ({"prior_variance": 1.0}, r"prior_variance must have shape \(2,\).* got \(\)"),
+        ({"prior_variance": [1.0, -0.5]}, r"prior_variance must be >= 0; got -0\.5"),
+        ({"prior_variance": [1.0, np.nan]}, "prior_variance must be finite"),
+        ({"prior_variance": [1.0, 1j]}, "prior_variance must be real"),
+        ({"noise_variance": 0.0}, r"noise_variance must be .*\(0, inf\); got 0\.0"),
+        ({"noise_variance": np.nan}, "noise_variance must be"),
+        ({"noise_variance": "em"}, "noise_variance must be .* got 'em'"),
     ],
 )
 def test_bad_input_is_named(function, changed, message):
-    given = {"A": np.ones((4, 2)), "y": np.ones(4), "gamma": np.ones(2), "noise": 1.0}
+    given = {
+        "A": np.ones((4, 2)),
+        "y": np.ones(4),
+        "prior_variance": np.ones(2),
+        "noise_variance": 1.0,
+    }
     with pytest.raises(ValueError, match=message):
         function(**{**given, **changed})

@@ -36,7 +36,7 @@ def test_bars_are_relative_standard_deviations():
 
 def test_nothing_known_and_nothing_found():
     _, ax = plt.subplots()
-    display = KroneckerSupportDisplay(prior_variances=[[0.0, 0.0]])
+    display = KroneckerSupportDisplay(prior_variance=[[0.0, 0.0]])
     assert display.plot(ax).ax_ is ax
     assert [bar.get_height() for bar in display.bars_[0]] == [0.0, 0.0]
     assert not display.truths_
@@ -46,14 +46,14 @@ def test_nothing_known_and_nothing_found():
 @pytest.mark.parametrize(
     "parameters, message",
     [
-        ({"prior_variances": []}, "non-empty sequence of vectors"),
-        ({"prior_variances": [[[1.0]]]}, r"got shapes \[\(1, 1\)\]"),
-        ({"prior_variances": [[-1.0]]}, "finite and >= 0"),
+        ({"prior_variance": []}, "non-empty sequence of vectors"),
+        ({"prior_variance": [[[1.0]]]}, r"got shapes \[\(1, 1\)\]"),
+        ({"prior_variance": [[-1.0]]}, "finite and >= 0"),
         (
-            {"prior_variances": [[1.0]], "true_supports": [[True, False]]},
+            {"prior_variance": [[1.0]], "true_supports": [[True, False]]},
             r"true_supports must have shapes \[\(1,\)\]; got \[\(2,\)\]",
         ),
-        ({"prior_variances": [[1.0]], "names": []}, "names must have 1 entries"),
+        ({"prior_variance": [[1.0]], "names": []}, "names must have 1 entries"),
     ],
 )
 def test_wrong_input_is_named(parameters, message):
