@@ -45,9 +45,10 @@ class BestSubsetRegressor(RegressorMixin, SubsetModel):
         Folds; k is the one of the smallest mean squared error on held-out samples.
     solver : {"auto", "splicing", "swap", "exact"}, default="auto"
         "splicing" stops after it; "swap" ends where no exchange helps; "exact" goes on
-        with leaps and bounds for every k, up to `max_nodes`; "auto" does so for the
-        chosen k, within 50,000 nodes and up to 400 features. Both need more
-        independent samples than features, or alpha > 0.
+        with a proof for every k, up to `max_nodes`; "auto" does so for the chosen k,
+        within 50,000 nodes. Proofs are by leaps and bounds, for "auto" up to 400
+        features, where samples are more than features; with alpha > 0 by relaxations
+        as well, for any number of features. With neither there is none.
     exchange_max : int, default=5
         Features that splicing exchanges at a time, at most.
     n_sweeps : int, default=2
@@ -72,7 +73,7 @@ class BestSubsetRegressor(RegressorMixin, SubsetModel):
         End the path where the criterion has not fallen for a quarter of its length, and
         five sizes at least; only if `n_nonzero_coefs` is None.
     max_nodes : int, default=2_000_000
-        Nodes of the exact search, at most.
+        Nodes of the exact search, at most; a relaxation counts as 250.
     time_limit : float, default=None
         Seconds of the exact search, at most.
     tol : float, default=1e-9
@@ -161,7 +162,8 @@ class BestSubsetRegressor(RegressorMixin, SubsetModel):
     References
     ----------
     Zhu, Wen, Zhu, Zhang and Wang (2020), doi:10.1073/pnas.2014241117; Furnival and
-    Wilson (1974), doi:10.1080/00401706.1974.10489231.
+    Wilson (1974), doi:10.1080/00401706.1974.10489231; Hazimeh, Mazumder and Saab
+    (2022), doi:10.1007/s10107-021-01712-4.
 
     Examples
     --------
@@ -275,7 +277,7 @@ class MultiTaskBestSubset(RegressorMixin, SubsetModel):
     early_stopping : bool, default=True
         End the path where the criterion has not fallen for long.
     max_nodes : int, default=2_000_000
-        Nodes of the exact search, at most.
+        Nodes of the exact search, at most; a relaxation counts as 250.
     time_limit : float, default=None
         Seconds of the exact search, at most.
     tol : float, default=1e-9

@@ -1,6 +1,7 @@
 """Best subsets of features, from second moments alone or from likelihoods."""
 
 from sparsestat.optim.subset._newton import LikelihoodProblem, Point
+from sparsestat.optim.subset.branch import BranchResult, branch_and_bound
 from sparsestat.optim.subset.exact import SubsetResult, exact_subset
 from sparsestat.optim.subset.general import LikelihoodPath, likelihood_path
 from sparsestat.optim.subset.likelihood import (
@@ -19,6 +20,7 @@ from sparsestat.optim.subset.problem import (
 )
 
 __all__ = [
+    "BranchResult",
     "GramSource",
     "HazardLikelihood",
     "Likelihood",
@@ -31,6 +33,7 @@ __all__ = [
     "SubsetPath",
     "SubsetProblem",
     "SubsetResult",
+    "branch_and_bound",
     "exact_subset",
     "likelihood_path",
     "make_problem",

@@ -16,6 +16,7 @@ from scipy.linalg.lapack import dpotrf
 from sparsestat.optim.cholesky import PIVOT
 from sparsestat.optim.subset._groups import Groups
 from sparsestat.optim.subset._outside import outside_changes
+from sparsestat.optim.subset._ridge import RidgeSearch, has_ridge
 from sparsestat.optim.subset._sweep import Options, Sweep
 from sparsestat.optim.subset.exact import ExactSearch
 from sparsestat.optim.subset.problem import SubsetProblem
@@ -34,6 +35,8 @@ _JOINING = 16
 _ROUNDS = 10
 # Features up to which "auto" tries to prove all sizes, or the chosen one.
 _ALL_SIZES, _ONE_SIZE = 64, 400
+# Features up to which leaps and bounds are tried beside relaxations.
+_LEAPS = 1000
 # Nodes that "auto" spends.
 _AUTO_NODES = 50_000
 # Changes of loss below this share of v are rounding.
@@ -156,7 +159,7 @@ def subset_path(
     n_best : int, default=1
         How many subsets of each size; more than one takes the exact search.
     max_nodes : int, default=2_000_000
-        Nodes of the exact search at most.
+        Nodes of the exact search at most; a relaxation counts as 250.
     time_limit : float, default=None
         Seconds of the exact search at most.
     max_iter : int, default=100
@@ -232,6 +235,7 @@ class _Search:
         self._gram = None
         self._rows = np.array([], np.int64), np.empty((0, p))
         self._clean: dict[int, np.ndarray] = {}
+        self._has_ridge = has_ridge(problem)
 
     def find(self, sizes, max_size) -> None:
         """Find good subsets of all sizes that are asked for."""
@@ -419,9 +423,9 @@ class _Search:
     def prove(self, exact: bool, max_nodes, time_limit, n_best) -> None:
         """Search exactly, as far as nodes go."""
         p = self.problem.n_features
-        if not exact and p > _ONE_SIZE and n_best == 1:
+        if not exact and p > _ONE_SIZE and n_best == 1 and not self._has_ridge:
             return
-        search = self._exact_search()
+        search = self._exact_search(n_best > 1 or p <= (_LEAPS if exact else _ONE_SIZE))
         if not search.definite:
             return
         if exact or n_best > 1:
@@ -444,13 +448,18 @@ class _Search:
             else:
                 return
 
-    def _exact_search(self) -> ExactSearch:
+    def _exact_search(self, whole: bool) -> ExactSearch | RidgeSearch:
         features = np.arange(self.problem.n_features)
+        if self._has_ridge and not whole:
+            return RidgeSearch(self.problem, self.locked)
         gram = self._block(features)
         locked = np.zeros(len(features), np.bool_)
         locked[self.locked] = True
         linear, v = self.problem.linear, self.problem.variance
-        return ExactSearch(gram, linear, v, locked)
+        leaps = ExactSearch(gram, linear, v, locked)
+        if self._has_ridge:
+            return RidgeSearch(self.problem, self.locked, leaps)
+        return leaps
 
     def _prove(self, search, sizes, max_nodes, time_limit, n_best) -> None:
         start = {s: [self.found[s]] for s in sizes}
