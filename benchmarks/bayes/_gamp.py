@@ -57,10 +57,33 @@ def _model(noise: float, **parameters):
     )
 
 
+def _fitted(**parameters):
+    return lambda A, y, x, noise: _model(noise, **parameters).fit(A, y).coef_
+
+
+def _without_a_price(A, y, x, noise):
+    """Message passing as published, to its fixed point."""
+    from sparsestat.bayes._columns import Columns
+    from sparsestat.bayes._gamp import GampSettings, fit_gamp
+
+    settings = GampSettings(prune=False, tol=1e-7, max_iter=5000)
+    return fit_gamp(Columns(A), y[:, None], noise, settings).mean[:, 0]
+
+
+def _oracle(A, y, x, noise):
+    """Least squares on the true support."""
+    coef = np.zeros(len(x))
+    coef[x != 0.0] = np.linalg.lstsq(A[:, x != 0.0], y, rcond=None)[0]
+    return coef
+
+
+EXPECTATION, FIXED_POINT = "em, to convergence", "gamp, its fixed point"
 METHODS = {
-    "em": {"solver": "em", "max_iter": 400},
-    "gamp": {"solver": "gamp"},
-    "gamp, undamped": {"solver": "gamp", "damping": 1.0, "max_iter": 200},
+    EXPECTATION: _fitted(solver="em", max_iter=20000),
+    FIXED_POINT: _without_a_price,
+    "gamp": _fitted(solver="gamp"),
+    "gamp, undamped": _fitted(solver="gamp", damping=1.0, max_iter=200),
+    "oracle least squares": _oracle,
 }
 
 
@@ -84,6 +107,7 @@ def _families(settings: Settings) -> dict:
                 ]
                 cells.append(f"{10 * np.log10(np.median(found)):.1f} dB")
             rows.append([name, *cells])
+        rows.append(["fixed point - em, draw by draw", *_apart(events, family)])
         head = ["", *(f"{strength:g}" for strength in strengths)]
         tables.append({"title": f"Error over the {family}", "head": head, "rows": rows})
     times = [
@@ -91,8 +115,37 @@ def _families(settings: Settings) -> dict:
         for name in METHODS
     ]
     tables.append({"title": "Time of a fit, median", "head": ["", ""], "rows": times})
-    note = "Median normalised squared error of 5 draws at 60 dB, the noise known."
+    note = (
+        "Median normalised squared error of 5 draws at 60 dB, the noise known. The "
+        "fixed point of messages is that of expectation maximisation but for the "
+        "approximate variances: the last row is the median of the differences of "
+        "single draws. The estimator goes on from there: a coefficient that earns less "
+        "than a nat of evidence is dropped, which the evidence alone does not ask for, "
+        "and those left are nearly the true ones. An error of 0 dB is that of no "
+        "coefficients: undamped messages have diverged."
+    )
     return {"kind": "tables", "tables": tables, "notes": [note]}
+
+
+def _apart(events, family: str) -> list[str]:
+    """Decibels between the fixed point of messages and expectation maximisation."""
+    cells = []
+    for strength in FAMILIES[family]:
+        levels = {
+            name: 10.0
+            * np.log10(
+                [
+                    e["nmse"]
+                    for e in events
+                    if (e["family"], e["strength"], e["method"])
+                    == (family, strength, name)
+                ]
+            )
+            for name in (FIXED_POINT, EXPECTATION)
+        }
+        apart = np.median(levels[FIXED_POINT] - levels[EXPECTATION])
+        cells.append(f"{apart:+.1f} dB")
+    return cells
 
 
 def measure_families(shape: list[int], n_draws: int) -> Iterator[dict]:
@@ -107,15 +160,15 @@ def measure_families(shape: list[int], n_draws: int) -> Iterator[dict]:
                 rng = np.random.default_rng(seed)
                 A = matrix(family, strength, rng, m, n)
                 y, x, noise = draw(A, rng, k, 60.0)
-                for name, parameters in METHODS.items():
+                for name, method in METHODS.items():
                     start = time.perf_counter()
-                    model = _model(noise, **parameters).fit(A, y)
+                    coef = method(A, y, x, noise)
                     yield {
                         "event": "fit",
                         "family": family,
                         "strength": strength,
                         "method": name,
-                        "nmse": nmse(x, model.coef_),
+                        "nmse": nmse(x, coef),
                         "time": time.perf_counter() - start,
                     }
 
