@@ -18,6 +18,8 @@ _BLOCK = 256
 _SMALL, _PART = 2**17, 2**18
 # Share of entries that are stored below which sparse products are the faster ones.
 _THIN = 0.1
+# Share of a column's energy that centring leaves of a constant one.
+_ROUNDING = 8.0 * np.finfo(np.float64).eps
 # Share of the largest eigenvalue below which a direction is none.
 _RANK = 1e-14
 
@@ -100,9 +102,10 @@ class Columns(NamedTuple):
             linear = self.X.T @ weight if self.mean is not None else 0.0
         if self.mean is None:
             return energy
-        mean = self.mean
+        mean, rounding = self.mean, _ROUNDING * energy
         energy = energy - 2.0 * (linear * mean.conj()).real
-        return np.maximum(energy + weight.sum() * np.abs(mean) ** 2, 0.0)
+        energy += weight.sum() * np.abs(mean) ** 2
+        return np.where(energy > rounding, energy, 0.0)
 
     def take(self, kept: np.ndarray) -> "Columns":
         """Some of the columns, in memory of their own."""

@@ -119,7 +119,7 @@ def auto_damping(m: int, n: int, spectral: float, energy: float) -> float:
     The positive root of 1.1 m n t (theta^2) + 2 (n - m) theta - 4 n, with t the squared
     spectral over the squared Frobenius norm; at most 1.
     """
-    if energy == 0.0:
+    if energy == 0.0 or spectral == 0.0:
         return 1.0
     a, b = _SAFETY * m * n * spectral / energy, 2.0 * (n - m)
     return min(1.0, (np.sqrt(b * b + 16.0 * a * n) - b) / (2.0 * a))
