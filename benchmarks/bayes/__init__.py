@@ -14,6 +14,8 @@ J    The same of 16 sources
 K    One variance at a time, beside ARDRegression
 L    Relevance vectors on sinc and Friedman's function, beside kernel ridge
 M    Probabilities from relevance vectors, beside support vectors with Platt scaling
+N    Correlated sources of unit norm, with the published steps
+O    The channel under other draws of pilots and patterns
 ==== =========================================================================
 """
 

@@ -81,7 +81,7 @@ def test_complex_data_and_wrong_shapes_are_named(name):
     X, y = draw(n_targets=3 if name[0] == "t" else None)
     with pytest.raises(ValueError, match="Complex data not supported"):
         model.fit(1j * X, y)
-    with pytest.raises(ValueError, match="inconsistent numbers of samples|one row"):
+    with pytest.raises(ValueError, match=r"inconsistent numbers of samples|one row"):
         model.fit(X, y[1:])
     with pytest.raises(ValueError, match=r"y must have shape|2d|1d"):
         model.fit(X, y[:, 0] if y.ndim == 2 else np.column_stack([y, y]))
