@@ -6,16 +6,16 @@ from typing import ClassVar
 import numpy as np
 from sklearn.metrics import mean_pinball_loss
 
+from sparsestat.linear_model._glm_penalty import PENALTIES, PenaltyChoice
 from sparsestat.linear_model._newton import (
     CHOICE,
-    PENALTY,
     SOLVING,
     NewtonCV,
     NewtonRegressor,
     without_saturated,
 )
 from sparsestat.linear_model._path_cv import fitted_path
-from sparsestat.optim.quantile import CheckLoss, QuantileRun
+from sparsestat.optim.quantile_run import CheckLoss, QuantileRun
 from sparsestat.utils.validation import (
     Boolean,
     Each,
@@ -28,7 +28,7 @@ from sparsestat.utils.validation import (
 __all__ = ["SparseQuantileRegressor", "SparseQuantileRegressorCV"]
 
 
-class _QuantileMixin:
+class _QuantileMixin(PenaltyChoice):
     """The loss, and the solver that it takes."""
 
     _run_class = QuantileRun
@@ -60,6 +60,24 @@ class SparseQuantileRegressor(_QuantileMixin, NewtonRegressor):
         Which quantile to predict, in (0, 1).
     l1_ratio : float, default=1.0
         Share of the l1 penalty; 1 is the Lasso, 0 ridge regression.
+    penalty : str or NamedTuple, default="elasticnet"
+        "elasticnet", the formula above, is the l1 norm with the default `l1_ratio`;
+        "mcp" and "scad" shrink large coefficients less, or not at all; "group" and
+        "sparse_group" are those of `GroupLasso` and `SparseGroupLasso`. Or an
+        object of `sparsestat.optim.penalties`, whose alpha does not count.
+    gamma : float, default=None
+        Reciprocal of the concavity of "mcp", > 0, or the ratio at which the price of
+        "scad" ends, > 2; None is 3 or 3.7.
+    feature_groups : int, array-like, list of array-likes or callable, default=1
+        Groups for "group" and "sparse_group": their size, a label for each feature,
+        index arrays, or a callable from names of features to labels; -1, NaN or None
+        leaves a feature unpenalised. See `GroupLasso`.
+    group_weights : "sqrt" or array-like of shape (n_groups,), default="sqrt"
+        Weights of the groups: 0 is unpenalised, inf excluded; "sqrt" are the square
+        roots of the sizes.
+    overlap : {"error", "latent"}, default="error"
+        What index arrays that share features mean: an error, or that each group has
+        coefficients of its own, whose sums are those of the features.
     penalty_weights : array-like of shape (n_features,), default=None
         The v_j >= 0: 0 leaves a coefficient unpenalised, inf excludes it; None is all
         ones. They are not rescaled.
@@ -91,6 +109,16 @@ class SparseQuantileRegressor(_QuantileMixin, NewtonRegressor):
         the optimum.
     dual_gap_tol_ : float
         Bound that was asked for: `tol` times the loss of the null model.
+    stationarity_ : float
+        Largest distance of a derivative of the loss from those of the penalty, in place
+        of `dual_gap_`; only if the penalty is concave.
+    stationarity_tol_ : float
+        Bound that was asked for, `tol` times the largest derivative at the null model;
+        only if the penalty is concave.
+    feature_groups_ : list of n_groups ndarrays of int
+        Features of each group, only if the penalty is on groups.
+    latent_coef_ : ndarray of shape (n_members,)
+        Coefficients of the groups, one after another, only if they overlap.
     objective_ : float
         Objective at `coef_`.
     n_iter_ : int
@@ -112,7 +140,10 @@ class SparseQuantileRegressor(_QuantileMixin, NewtonRegressor):
     -----
     A primal-dual interior point method works on a growing set of features; for l1
     penalties the solution is a vertex, which is found exactly: it interpolates as many
-    samples as there are nonzero coefficients (and an intercept).
+    samples as there are nonzero coefficients (and an intercept). A concave penalty is
+    bounded by its tangent, again an l1 norm, until the vertex stays. With groups the
+    loss is smoothed in a band that becomes narrower until the gap of the loss as it
+    is, not that of the smoothed one, is below its bound.
 
     References
     ----------
@@ -135,7 +166,7 @@ class SparseQuantileRegressor(_QuantileMixin, NewtonRegressor):
         "alpha": Interval(0, inf, closed="left"),
         "quantile": Interval(0, 1, closed="neither"),
         "l1_ratio": Interval(0, 1),
-        **PENALTY,
+        **PENALTIES,
         "fit_intercept": Boolean,
         **SOLVING,
         "warm_start": Boolean,
@@ -148,6 +179,11 @@ class SparseQuantileRegressor(_QuantileMixin, NewtonRegressor):
         *,
         quantile=0.5,
         l1_ratio=1.0,
+        penalty="elasticnet",
+        gamma=None,
+        feature_groups=1,
+        group_weights="sqrt",
+        overlap="error",
         penalty_weights=None,
         positive=False,
         fit_intercept=True,
@@ -160,6 +196,11 @@ class SparseQuantileRegressor(_QuantileMixin, NewtonRegressor):
         self.alpha = alpha
         self.quantile = quantile
         self.l1_ratio = l1_ratio
+        self.penalty = penalty
+        self.gamma = gamma
+        self.feature_groups = feature_groups
+        self.group_weights = group_weights
+        self.overlap = overlap
         self.penalty_weights = penalty_weights
         self.positive = positive
         self.fit_intercept = fit_intercept
@@ -198,6 +239,24 @@ class SparseQuantileRegressorCV(_QuantileMixin, NewtonCV):
         Information criterion in place of cross-validation, and of `cv`, `scoring` and
         `alpha_rule`: of the asymmetric Laplace density, among models of at most
         n / 2 degrees of freedom.
+    penalty : str or NamedTuple, default="elasticnet"
+        "elasticnet", the formula above, is the l1 norm with the default `l1_ratio`;
+        "mcp" and "scad" shrink large coefficients less, or not at all; "group" and
+        "sparse_group" are those of `GroupLasso` and `SparseGroupLasso`. Or an
+        object of `sparsestat.optim.penalties`, whose alpha does not count.
+    gamma : float, default=None
+        Reciprocal of the concavity of "mcp", > 0, or the ratio at which the price of
+        "scad" ends, > 2; None is 3 or 3.7.
+    feature_groups : int, array-like, list of array-likes or callable, default=1
+        Groups for "group" and "sparse_group": their size, a label for each feature,
+        index arrays, or a callable from names of features to labels; -1, NaN or None
+        leaves a feature unpenalised. See `GroupLasso`.
+    group_weights : "sqrt" or array-like of shape (n_groups,), default="sqrt"
+        Weights of the groups: 0 is unpenalised, inf excluded; "sqrt" are the square
+        roots of the sizes.
+    overlap : {"error", "latent"}, default="error"
+        What index arrays that share features mean: an error, or that each group has
+        coefficients of its own, whose sums are those of the features.
     penalty_weights : array-like of shape (n_features,), default=None
         Weights of the penalty: 0 is unpenalised, inf excluded.
     positive : bool, default=False
@@ -241,6 +300,16 @@ class SparseQuantileRegressorCV(_QuantileMixin, NewtonCV):
         Duality gap at `coef_`.
     dual_gap_tol_ : float
         Bound that was asked for.
+    stationarity_ : float
+        Largest distance of a derivative of the loss from those of the penalty, in place
+        of `dual_gap_`; only if the penalty is concave.
+    stationarity_tol_ : float
+        Bound that was asked for, `tol` times the largest derivative at the null model;
+        only if the penalty is concave.
+    feature_groups_ : list of n_groups ndarrays of int
+        Features of each group, only if the penalty is on groups.
+    latent_coef_ : ndarray of shape (n_members,)
+        Coefficients of the groups, one after another, only if they overlap.
     objective_ : float
         Objective at `coef_`.
     n_iter_ : int
@@ -279,7 +348,7 @@ class SparseQuantileRegressorCV(_QuantileMixin, NewtonCV):
         "quantile": Interval(0, 1, closed="neither"),
         "l1_ratio": Interval(0, 1) | Each(Interval(0, 1)),
         **CHOICE,
-        **PENALTY,
+        **PENALTIES,
         "fit_intercept": Boolean,
         **SOLVING,
         "n_jobs": Jobs,
@@ -297,6 +366,11 @@ class SparseQuantileRegressorCV(_QuantileMixin, NewtonCV):
         scoring=None,
         alpha_rule="min",
         criterion=None,
+        penalty="elasticnet",
+        gamma=None,
+        feature_groups=1,
+        group_weights="sqrt",
+        overlap="error",
         penalty_weights=None,
         positive=False,
         fit_intercept=True,
@@ -314,6 +388,11 @@ class SparseQuantileRegressorCV(_QuantileMixin, NewtonCV):
         self.scoring = scoring
         self.alpha_rule = alpha_rule
         self.criterion = criterion
+        self.penalty = penalty
+        self.gamma = gamma
+        self.feature_groups = feature_groups
+        self.group_weights = group_weights
+        self.overlap = overlap
         self.penalty_weights = penalty_weights
         self.positive = positive
         self.fit_intercept = fit_intercept

@@ -23,7 +23,7 @@ from sparsestat.optim.huber import FixedHuber
 from sparsestat.optim.huber_path import HuberRun
 from sparsestat.optim.multinomial import MultinomialLoss
 from sparsestat.optim.newton_run import NewtonRun
-from sparsestat.optim.quantile import CheckLoss, QuantileRun
+from sparsestat.optim.quantile_run import CheckLoss, QuantileRun
 from sparsestat.utils.dispatch import operation
 from sparsestat.utils.survival import check_survival
 

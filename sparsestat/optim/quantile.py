@@ -14,14 +14,10 @@ import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, lstsq
 
 from sparsestat.optim.newton_path import NewtonPath
-from sparsestat.optim.newton_run import NewtonRun
 from sparsestat.optim.penalties import curvature, slope
-from sparsestat.optim.solution import PathSolution
-from sparsestat.optim.weighted_quantile import weighted_quantile
 
-__all__ = ["CheckLoss", "QuantilePath", "QuantileRun"]
+__all__ = ["QuantilePath", "vertices"]
 
-_ROUNDING = 1e4 * np.finfo(np.float64).eps
 _ITERATIONS = 100
 # Share of the way to the nearest bound.
 _DAMPING = 0.99995
@@ -29,68 +25,6 @@ _DAMPING = 0.99995
 _SHARES = (0.1, 1e-3, 1e-5)
 _FEASIBLE = 1e-11
 _BEYOND = 1e-3
-# Residuals of interpolated samples, relative to the mean.
-_EXACT = 1e-4
-
-
-class CheckLoss:
-    """max(tau r, (tau - 1) r) of residuals r, with tau the quantile.
-
-    Parameters
-    ----------
-    y : ndarray of shape (n_samples,)
-    sample_weight : ndarray of shape (n_samples,)
-        Weights that sum to one; samples of weight zero are left out.
-    quantile : float
-        In (0, 1).
-    fit_intercept : bool
-    """
-
-    linear_means = False
-    contraction = 0.2
-    joins_late = False
-
-    def __init__(self, y, sample_weight, quantile: float, fit_intercept: bool):
-        self.rows = np.flatnonzero(sample_weight > 0.0)
-        self.y, self.weight = y[self.rows], sample_weight[self.rows]
-        self.quantile, self.fit_intercept = quantile, fit_intercept
-        self.rounding = _ROUNDING * float(np.abs(y).max())
-
-    def null_intercept(self) -> float:
-        """The quantile of y."""
-        return self.best_intercept(np.zeros(len(self.y)))
-
-    def best_intercept(self, z: np.ndarray) -> float:
-        """The quantile of the residuals."""
-        if not self.fit_intercept:
-            return 0.0
-        return weighted_quantile(self.y - z, self.weight, self.quantile)
-
-    def evaluate(self, z: np.ndarray) -> tuple[float, np.ndarray]:
-        """Loss, and minus a subgradient of it."""
-        r = self.y - z
-        u = self.weight * (self.quantile - (r < 0.0))
-        return float(u @ r), np.where(r == 0.0, 0.0, u)
-
-    def contains(self, u: np.ndarray) -> bool:
-        """Whether u without a mean is a dual point."""
-        return self.feasible(u)[1] >= 1.0
-
-    def spread(self, intercept: float) -> float:
-        """The predictions that an intercept adds."""
-        return intercept
-
-    def feasible(self, u: np.ndarray) -> tuple[np.ndarray, float]:
-        """The nearest u without a mean, and the largest scale at which it is dual."""
-        v = u / self.weight
-        if self.fit_intercept:
-            v = v - self.weight @ v
-        ratio = max(v.max() / self.quantile, v.min() / (self.quantile - 1.0), 1.0)
-        return self.weight * v, 1.0 / ratio
-
-    def dual_value(self, u: np.ndarray, scale: float) -> float:
-        """Dual objective at scale * u."""
-        return float(scale * (u @ self.y))
 
 
 class QuantilePath(NewtonPath):
@@ -105,35 +39,18 @@ class QuantilePath(NewtonPath):
         m = self.size
         linear = np.array([slope(local, 0.0, j) for j in range(m)])
         ridge = np.array([curvature(local, 1.0, j) for j in range(m)])
-        at = np.arange(m) if local.positive else np.flatnonzero(linear > 0.0)
-        bounds = _Bounds(
-            (self.smooth.quantile - 1.0) * self.smooth.weight,
-            self.smooth.quantile * self.smooth.weight,
-            -linear[at],
-            np.where(local.positive, np.inf, linear[at]),
-        )
-        columns = self.columns.X
-        if self.smooth.fit_intercept:
-            columns = np.vstack([columns, np.ones(len(self.z))])
-        if len(columns) == 0:
+        least = 1e-15 * self.value + 1e-3 * self.smooth.rounding + 1e-300
+        accuracies = [max(share * target, least) for share in _SHARES]
+        best = np.inf
+        columns, beta = self.columns.X, self._beta()
+        if len(beta) == 0:
             gap, _, _ = self._certify(penalty, np.empty(0))
             return gap
-        ridge = np.append(ridge, np.zeros(len(columns) - m))
-        point = _Point.start(columns, self.smooth.y, self._beta(), bounds, at)
-        best = np.inf
-        accuracies = [share * target for share in _SHARES]
-        least = 1e-15 * self.value + 1e-3 * self.smooth.rounding + 1e-300
-        accuracies = [max(a, least) for a in accuracies]
-        for accuracy in accuracies:
-            point = _follow(point, columns, self.smooth.y, bounds, at, ridge, accuracy)
-            for candidate in (_vertex, _rounded):
-                found = candidate(point, columns, self.smooth.y, bounds, at, ridge)
-                if found is None:
-                    continue
-                gap = self._try(penalty, *found, best)
-                best = min(best, gap)
-                if best <= target:
-                    return best
+        problem = self.smooth, columns, beta, linear, ridge, bool(local.positive)
+        for found in vertices(*problem, accuracies):
+            best = min(best, self._try(penalty, *found, best))
+            if best <= target:
+                break
         return best
 
     def _beta(self) -> np.ndarray:
@@ -157,37 +74,58 @@ class QuantilePath(NewtonPath):
         return gap
 
 
-class QuantileRun(NewtonRun):
-    """As `NewtonRun`, with interior points."""
+def vertices(smooth, columns, beta, linear, ridge, positive: bool, accuracies):
+    """Coefficients and dual variables of ever higher accuracy, vertices first.
 
-    solver_class = QuantilePath
-    any_kind = False
+    Parameters
+    ----------
+    smooth : CheckLoss
+    columns : ndarray of shape (m, n_kept)
+    beta : ndarray of shape (m,) or (m + 1,)
+        Where to start, with the intercept last where there is one.
+    linear, ridge : ndarray of shape (m,)
+        Prices of |w_j| and of w_j^2 / 2.
+    positive : bool
+        Whether coefficients are not negative.
+    accuracies : list of float
+        Bounds of complementarity, decreasing.
 
-    def degrees_of_freedom(self, found: PathSolution) -> np.ndarray:
-        """Numbers of interpolated samples, less one for the intercept.
-
-        The divergence of the fit: Li, Liu and Zhu (2007),
-        doi:10.1198/016214506000000979.  With an l1 penalty it is that of the nonzero
-        coefficients.
-        """
-        if getattr(self.penalty, "l1_ratio", 1.0) == 1.0:
-            return super().degrees_of_freedom(found)
-        loss, exact = self.loss, []
-        for k in range(len(found.alphas)):
-            fitted = self.fitted(found.coefs[:, [k]].toarray().ravel())[loss.rows]
-            r = loss.y - fitted - loss.best_intercept(fitted)
-            size = np.abs(r).mean() + loss.rounding
-            exact.append(np.count_nonzero(np.abs(r) <= _EXACT * size))
-        return np.maximum(np.array(exact) - int(loss.fit_intercept), 0)
+    Yields
+    ------
+    beta, u : ndarray
+    """
+    m = len(linear)
+    at = np.arange(m) if positive else np.flatnonzero(linear > 0.0)
+    bounds = _Bounds(
+        (smooth.quantile - 1.0) * smooth.weight,
+        smooth.quantile * smooth.weight,
+        -linear[at],
+        np.where(positive, np.inf, linear[at]),
+        m,
+    )
+    if len(beta) > m:
+        columns = np.vstack([columns, np.ones(columns.shape[1])])
+    ridge = np.append(ridge, np.zeros(len(beta) - m))
+    point = _Point.start(columns, smooth.y, beta, bounds, at)
+    for accuracy in accuracies:
+        point = _follow(point, columns, smooth.y, bounds, at, ridge, accuracy)
+        for candidate in (_vertex, _rounded):
+            found = candidate(point, columns, smooth.y, bounds, at, ridge)
+            if found is not None:
+                yield found
 
 
 class _Bounds(NamedTuple):
-    """Bounds of the dual variables: of samples, and of penalised coefficients."""
+    """Bounds of the dual variables: of samples, and of penalised coefficients.
+
+    `n_coefs` is the number of coefficients, without the intercept.
+    """
 
     low: np.ndarray
     high: np.ndarray
     penalty_low: np.ndarray
     penalty_high: np.ndarray
+    n_coefs: int
 
     @property
     def all_low(self) -> np.ndarray:
@@ -370,7 +308,9 @@ def _is_basic(point, bounds, y) -> np.ndarray:
     residual = point.above + point.below
     size = np.empty(len(low))
     size[:n] = np.abs(residual[:n]).mean() + 1e-300
-    size[n:] = np.abs(residual[n:]).max(initial=0.0) + 1e-300
+    # Coefficients without a price count too: those with one may all be zero.
+    size[n:] = np.abs(point.beta[: bounds.n_coefs]).max(initial=0.0)
+    size[n:] = np.maximum(size[n:], np.abs(residual[n:]).max(initial=0.0)) + 1e-300
     return slack > residual / size
 
 

@@ -1,5 +1,6 @@
 """Sparse quantile regression: linear programs, vertices, equivalences, extremes."""
 
+import cvxpy as cp
 import numpy as np
 import pytest
 from scipy import sparse
@@ -12,7 +13,7 @@ from sparsestat.linear_model import (
     SparseQuantileRegressor,
     SparseQuantileRegressorCV,
 )
-from sparsestat.optim.quantile import CheckLoss
+from sparsestat.optim.check_loss import CheckLoss
 from sparsestat.optim.weighted_quantile import weighted_quantile
 
 
@@ -187,3 +188,128 @@ def test_cross_validation():
     chosen = SparseQuantileRegressorCV(alphas=10, l1_ratio=[0.5, 1.0]).fit(X, y)
     assert chosen.pinball_path_.shape == (2, 10, 5)
     assert {0, 1} <= set(np.flatnonzero(chosen.coef_))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("fit_intercept", [False, True])
+@pytest.mark.parametrize("name", ["group", "sparse_group"])
+def test_groups_reach_the_objective_of_cvxpy(name, fit_intercept, weighted):
+    X, y, weight = problem(60, 24)
+    quantile = 0.3 if fit_intercept else 0.8
+    s = weight / weight.sum() if weighted else np.full(60, 1 / 60)
+    ratio = 0.4 if name == "sparse_group" else 1.0
+    options = {"l1_ratio": ratio} if name == "sparse_group" else {}
+    model = SparseQuantileRegressor(
+        0.02,
+        quantile=quantile,
+        penalty=name,
+        feature_groups=4,
+        group_weights=[0.0, 1.0, 2.0, 1.0, 1.0, 0.5],
+        fit_intercept=fit_intercept,
+        tol=1e-7,
+        **options,
+    ).fit(X, y, weight if weighted else None)
+    w, b = cp.Variable(24), cp.Variable() if fit_intercept else 0.0
+    r = y - X @ w - b
+    groups = sum(
+        v * cp.norm(w[4 * g : 4 * g + 4])
+        for g, v in enumerate([0.0, 1.0, 2.0, 1.0, 1.0, 0.5])
+    )
+    price = groups
+    if name == "sparse_group":
+        price = 0.6 * groups + ratio * cp.norm1(w)
+    loss = s @ cp.maximum(quantile * r, (quantile - 1) * r)
+    least = cp.Problem(cp.Minimize(loss + 0.02 * price)).solve(solver="CLARABEL")
+    assert model.dual_gap_ <= model.dual_gap_tol_
+    assert -1e-7 <= model.objective_ - least <= model.dual_gap_ + 1e-7
+
+
+@pytest.mark.parametrize("storage", [sparse.csc_array, np.float32])
+@pytest.mark.parametrize("name", ["group", "scad"])
+def test_penalties_on_any_storage(storage, name):
+    X, y, _ = problem(60, 24)
+    options = {"penalty": name, "feature_groups": 4 if name == "group" else 1}
+    dense = SparseQuantileRegressor(0.05, **options).fit(X, y)
+    given = X.astype(np.float32) if storage is np.float32 else storage(X)
+    other = SparseQuantileRegressor(0.05, **options).fit(given, y)
+    np.testing.assert_allclose(other.objective_, dense.objective_, rtol=1e-4)
+    np.testing.assert_allclose(other.coef_, dense.coef_, atol=5e-2)
+
+
+def test_groups_that_interpolate_are_certified():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((30, 60))
+    y = X[:, :4].sum(axis=1) + rng.standard_normal(30)
+    model = SparseQuantileRegressor(0.02, penalty="group", feature_groups=3)
+    model.fit(X, y)
+    assert model.dual_gap_ <= model.dual_gap_tol_
+
+
+def concave_slope(name, size, alpha):
+    if name == "mcp":
+        return np.maximum(alpha - size / 3.0, 0.0)
+    return np.where(size <= alpha, alpha, np.maximum(3.7 * alpha - size, 0.0) / 2.7)
+
+
+@pytest.mark.parametrize("name", ["mcp", "scad"])
+@pytest.mark.parametrize("shape", [(60, 20), (40, 80)])
+@pytest.mark.parametrize("alpha", [0.15, 0.05])
+def test_concave_fits_minimise_their_tangent(name, shape, alpha):
+    X, y, _ = problem(*shape)
+    model = SparseQuantileRegressor(alpha, quantile=0.6, penalty=name).fit(X, y)
+    assert model.stationarity_ <= model.stationarity_tol_
+    assert not hasattr(model, "dual_gap_")
+    # A stationary point minimises the convex problem with the penalty's tangent there.
+    prices = concave_slope(name, np.abs(model.coef_), alpha)
+    s = np.full(len(y), 1 / len(y))
+    least = by_highs(X, y, s, 0.6, prices, False, True)
+    r = y - model.predict(X)
+    value = np.mean(np.maximum(0.6 * r, -0.4 * r)) + prices @ np.abs(model.coef_)
+    np.testing.assert_allclose(value, least, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["mcp", "scad"])
+def test_hardly_concave_is_the_l1_norm(name):
+    X, y, _ = problem()
+    lasso = SparseQuantileRegressor(0.05, tol=1e-9).fit(X, y)
+    hardly = SparseQuantileRegressor(0.05, penalty=name, gamma=1e9).fit(X, y)
+    np.testing.assert_allclose(hardly.coef_, lasso.coef_, atol=1e-6)
+
+
+def test_concave_penalties_shrink_less_and_keep_signs():
+    X, y, _ = problem(200, 20)
+    lasso = SparseQuantileRegressor(0.1).fit(X, y)
+    concave = SparseQuantileRegressor(0.1, penalty="mcp").fit(X, y)
+    truth = np.array([2.0, -1.5])
+    lost = np.abs(lasso.coef_[:2] - truth).sum()
+    assert np.abs(concave.coef_[:2] - truth).sum() < 0.6 * lost
+    signed = SparseQuantileRegressor(0.1, penalty="mcp", positive=True).fit(X, y)
+    assert (signed.coef_ >= 0.0).all()
+    assert signed.stationarity_ <= signed.stationarity_tol_
+
+
+def test_a_violated_condition_is_seen():
+    X, y, _ = problem()
+    model = SparseQuantileRegressor(0.1, penalty="mcp").fit(X, y)
+    (penalty,) = [model._weighted_penalty(20)]
+    run = model._run(X, y, None, penalty, 1)
+    assert run.stationarity_of(0.1, model.coef_) <= 1e-12
+    assert run.stationarity_of(0.1, 1.1 * model.coef_) > 1e-3
+    assert run.stationarity_of(0.1, np.zeros(20)) > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("name", "criterion"),
+    [("group", None), ("mcp", None), ("sparse_group", "bic"), ("scad", "bic")],
+)
+def test_cross_validation_takes_all_penalties(name, criterion):
+    X, y, _ = problem(60, 24)
+    options = {"feature_groups": 4, "alphas": 4} if "group" in name else {"alphas": 15}
+    if name == "sparse_group":
+        options["l1_ratio"] = 0.5
+    model = SparseQuantileRegressorCV(
+        penalty=name, criterion=criterion, cv=3, tol=1e-5, **options
+    ).fit(X, y)
+    value, target = model._certificate
+    assert value <= target
+    assert model.coef_[:2].any()
