@@ -44,7 +44,7 @@ while (length(line <- readLines(requests, n = 1)) == 1) {
   settings <- list(x = X, y = y, lambda = alphas, standardize = FALSE,
                    intercept = folds > 0, thresh = as.double(words[1]),
                    type.gaussian = words[2], maxit = 1e9)
-  if (all(y %in% c(-1, 1)) && !survival) {
+  if (!survival && all(y %in% c(-1, 1))) {
     settings$type.gaussian <- NULL
     settings$type.logistic <- words[2]
     settings$family <- "binomial"
