@@ -59,8 +59,7 @@ class BestSubsetRegressor(RegressorMixin, SubsetModel):
         Number of subsets of each k that :meth:`best_subsets` lists; more than one takes
         the exact search.
     feature_groups : int, array-like, list of array-likes or callable, default=None
-        Groups of features that join and leave together, see :class:`GroupLasso`; not
-        for the exact search.
+        Groups of features that join and leave together, see :class:`GroupLasso`.
     always_select : array-like of int, default=None
         Features that are in every subset; k counts them.
     alpha : float, default=0.0
@@ -265,7 +264,7 @@ class MultiTaskBestSubset(RegressorMixin, SubsetModel):
     n_best : int, default=1
         Number of subsets of each k that :meth:`best_subsets` lists.
     feature_groups : int, array-like, list of array-likes or callable, default=None
-        Groups of features that join and leave together; not for the exact search.
+        Groups of features that join and leave together.
     always_select : array-like of int, default=None
         Features that are in every subset; k counts them.
     alpha : float, default=0.0

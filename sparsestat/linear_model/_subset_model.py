@@ -311,12 +311,6 @@ class SubsetModel(CrossValidated, FitProgress):
     def _options(self, n_features: int, total: float) -> dict:
         """Checked options of `subset_path` for so many features and samples."""
         labels, n_units = checked_units(self, n_features)
-        if labels is not None and (self.solver == "exact" or self.n_best > 1):
-            raise ValueError(
-                f"{type(self).__name__}: solver='exact' and n_best > 1 are for single "
-                f"features; got feature_groups with solver={self.solver!r} and "
-                f"n_best={self.n_best}. solver='auto' takes groups."
-            )
         locked = checked_features(self.always_select, "always_select", n_features)
         start = checked_features(self.init_support, "init_support", n_features)
         n_locked = len(locked if labels is None else np.unique(labels[locked]))

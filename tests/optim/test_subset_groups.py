@@ -1,12 +1,14 @@
 """Groups of features: exchanges against refits, screening, and the exact search."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 
 from sparsestat.optim import make_design
 from sparsestat.optim.subset import make_problem, problem_of_design, subset_path
 from sparsestat.optim.subset._groups import Groups, independent_inverse
-from tests.optim.test_subset import Counting, loss, moments
+from tests.optim.test_subset import Counting, loss, moments, moments_of
 
 
 def random_groups(rng, p, widest):
@@ -116,3 +118,68 @@ def test_labels_in_any_order_are_the_same_groups():
     np.testing.assert_allclose(plain.losses, mixed.losses, rtol=1e-9)
     for A, B in zip(plain.supports, mixed.supports, strict=True):
         assert A.tolist() == np.sort(shuffled[B]).tolist()
+
+
+@pytest.mark.parametrize("n_targets", [1, 2])
+@pytest.mark.parametrize("seed", range(4))
+def test_exact_search_of_groups_is_enumeration(seed, n_targets):
+    rng = np.random.default_rng(seed)
+    G, c, v = moments(rng, p=16, s=6, rho=0.8, snr=1.0, n_targets=n_targets)
+    groups = random_groups(rng, 16, 4)
+    n_units = len(groups)
+    labels = np.empty(16, np.int64)
+    for u, features in enumerate(groups):
+        labels[features] = u
+    locked = groups[-1][:1] if seed % 2 else None
+    problem = make_problem(G, c, v, 60)
+    sizes = np.arange(int(locked is not None), n_units + 1)
+    path = subset_path(problem, sizes, labels=labels, locked=locked, solver="exact")
+    few = subset_path(
+        problem, sizes, labels=labels, locked=locked, solver="exact", max_nodes=4
+    )
+    several = subset_path(
+        problem, sizes, labels=labels, locked=locked, solver="exact", n_best=3
+    )
+    assert path.optimal.all()
+    for k, size in enumerate(sizes):
+        losses = [
+            loss(G, c, v, np.concatenate([[], *(groups[u] for u in A)]).astype(int))
+            for A in combinations(range(n_units), size)
+            if locked is None or n_units - 1 in A
+        ]
+        best = min(losses)
+        assert path.losses[k] == pytest.approx(best, abs=1e-10 * v)
+        assert path.lower_bounds[k] == pytest.approx(best, abs=1e-8 * v)
+        assert few.lower_bounds[k] <= best * (1 + 1e-9)
+        listed = [value for _, value in several.others[k]]
+        np.testing.assert_allclose(listed, np.sort(losses)[:3], atol=1e-9 * v)
+        for support, value in several.others[k]:
+            assert value == pytest.approx(loss(G, c, v, support), abs=1e-9 * v)
+
+
+def test_exact_search_of_groups_leaves_out_what_repeats():
+    rng = np.random.default_rng(1)
+    X = rng.standard_normal((50, 8))
+    X[:, 1], X[:, 5] = 2.0 * X[:, 0], 0.0
+    y = X[:, 0] + X[:, 6] + rng.standard_normal(50)
+    G, c, v = moments_of(X, y)
+    labels = np.array([0, 0, 1, 1, 2, 3, 4, 4])
+    path = subset_path(make_problem(G, c, v, 50), [1, 2, 3], labels=labels)
+    groups = [np.flatnonzero(labels == u) for u in range(5)]
+    assert path.optimal.all()
+    for size, value in zip(path.sizes, path.losses, strict=True):
+        best = min(
+            loss(G, c, v, np.concatenate([groups[u] for u in A]))
+            for A in combinations(range(5), size)
+        )
+        assert value == pytest.approx(best, abs=1e-9 * v)
+
+
+def test_groups_of_one_are_searched_as_features():
+    for seed in range(5):
+        G, c, v = moments(np.random.default_rng(seed), p=18, rho=0.9, snr=0.5)
+        problem, sizes = make_problem(G, c, v, 60), np.arange(9)
+        alone = subset_path(problem, sizes, solver="exact")
+        grouped = subset_path(problem, sizes, labels=np.arange(18), solver="exact")
+        np.testing.assert_allclose(grouped.losses, alone.losses, rtol=1e-10)
+        assert grouped.optimal.all()

@@ -15,9 +15,24 @@ import numpy as np
 
 from sparsestat.optim.cholesky import PIVOT
 from sparsestat.optim.vector import dot
-from sparsestat.utils.dispatch import kernel
+from sparsestat.utils.dispatch import kernel, operation
 
-__all__ = ["Search", "make_search", "open_bounds", "run"]
+__all__ = [
+    "Search",
+    "border",
+    "bounds",
+    "complete",
+    "drop_last",
+    "force",
+    "limit_of",
+    "live",
+    "make_search",
+    "offer",
+    "open_bounds",
+    "record",
+    "run",
+    "to_last",
+]
 
 # Losses that differ by less than this share are the same.
 _SAME = 1e-12
@@ -113,8 +128,8 @@ def make_search(G, c, v, H, b, delta, wanted, best, sets, locked) -> Search:
     search.loss[0] = v - float((b * c).sum())
     search.n_free[0] = n
     for j in np.flatnonzero(locked):
-        _force(search, 0, j)
-    _record(search, 0)
+        force(search, 0, j)
+    record(search, 0)
     return search
 
 
@@ -132,21 +147,21 @@ def run(search, max_nodes):
             if level > 0:  # the branch above goes on with the dropped feature forced
                 last = n_free[level - 1] - 1
                 n_free[level - 1] = last
-                _force(search, level - 1, ids[level - 1, last])
+                force(search, level - 1, ids[level - 1, last])
             continue
         n = n_free[level]
         strongest = 0
         for i in range(1, n):
             if single[i] > single[strongest]:
                 strongest = i
-        _to_last(search, level, strongest)
+        to_last(search, level, strongest)
         for i in range(n - 1):
             ids[level + 1, i] = ids[level, i]
         search.n_forced[level + 1] = search.n_forced[level]
-        _drop_last(search, level, level + 1)
+        drop_last(search, level, level + 1)
         counts[0] = level + 1
         counts[1] += 1
-        _record(search, level + 1)
+        record(search, level + 1)
 
 
 @kernel
@@ -156,19 +171,19 @@ def _closed(search, level, bound, single, order, total):
         n, n_forced = search.n_free[level], search.n_forced[level]
         if n == 0:
             return True
-        _bounds(search, level, bound, single, order, total)
-        least, most = _live(search, level, total)
+        bounds(search, level, bound, single, order, total)
+        least, most = live(search, level, total)
         if least > most:
             return True
         if most - n_forced <= 1:
-            _complete(search, level, least, most)
+            complete(search, level, least, most)
             return True
         dropped = False
         for i in range(n - 1, -1, -1):
             may_drop, may_stay = False, False
             for size in range(least, most + 1):
                 n_drops = n_forced + n - size
-                left = _limit(search, size) - search.loss[level]
+                left = limit_of(search, size) - search.loss[level]
                 kth = total[n_drops] - total[n_drops - 1]
                 x = max(bound[i], kth) + total[n_drops - 1]
                 may_drop = may_drop or max(x, single[i]) < left
@@ -179,37 +194,47 @@ def _closed(search, level, bound, single, order, total):
                     may_stay = may_stay or x < left
             if not may_drop or not may_stay:
                 last = search.n_free[level] - 1
-                _to_last(search, level, i)
+                to_last(search, level, i)
                 bound[i], bound[last] = bound[last], bound[i]
                 single[i], single[last] = single[last], single[i]
                 if not may_drop:
-                    _force(search, level, search.ids[level, last])
+                    force(search, level, search.ids[level, last])
                     search.n_free[level] = last
                     if search.n_forced[level] > most:
                         return True
                     continue
-                _drop_last(search, level, level)
+                drop_last(search, level, level)
                 search.counts[1] += 1
-                _record(search, level)
+                record(search, level)
                 dropped = True
                 break
         if not dropped and search.n_free[level] == n:
             return False
 
 
-@kernel
-def _force(search, level, j):
+@operation
+def force(search, level, j):
     """Let a feature join the forced ones."""
+    raise TypeError(f"{type(search).__name__} is not a search.")
+
+
+@force.register(Search)
+def _(search, level, j):
     a = search.n_forced[level]
     if a < len(search.lower):
-        _border(search, a, j)
+        border(search, search.forced, a, j)
     search.forced[a] = j
     search.n_forced[level] = a + 1
 
 
-@kernel
-def _complete(search, level, least, most):
+@operation
+def complete(search, level, least, most):
     """Evaluate the forced features alone and with each of the free ones."""
+    raise TypeError(f"{type(search).__name__} is not a search.")
+
+
+@complete.register(Search)
+def _(search, level, least, most):
     ids, half = search.ids, search.half
     s, n = search.n_forced[level], search.n_free[level]
     loss = search.v
@@ -217,19 +242,19 @@ def _complete(search, level, least, most):
         loss -= dot(half[t, :s], half[t, :s])
     search.counts[1] += 1
     if least == s:
-        _offer(search, s, -1, loss)
+        offer(search, s, -1, loss)
     if most > s:
-        limit = _limit(search, s + 1)
+        limit = limit_of(search, s + 1)
         for i in range(n):
-            gain = _border(search, s, ids[level, i])
+            gain = border(search, search.forced, s, ids[level, i])
             if loss - gain < limit:
-                _offer(search, s + 1, ids[level, i], loss - gain)
+                offer(search, s + 1, ids[level, i], loss - gain)
 
 
 @kernel
-def _border(search, a, j):
+def border(search, forced, a, j):
     """Append feature j to the factor of the first `a` forced ones; what it gains."""
-    row, forced, c = search.G[j], search.forced, search.c
+    row, c = search.G[j], search.c
     lower, half = search.lower, search.half
     new = lower[a, :a]
     for k in range(a):
@@ -247,15 +272,20 @@ def _border(search, a, j):
 
 
 @kernel
-def _limit(search, size):
+def limit_of(search, size):
     if not search.wanted[size]:
         return -np.inf
     return search.best[size, search.best.shape[1] - 1] * (1.0 - _SAME)
 
 
-@kernel
-def _bounds(search, level, bound, single, order, total):
+@operation
+def bounds(search, level, bound, single, order, total):
     """Least costs of each free feature, in order, and sums of the smallest."""
+    raise TypeError(f"{type(search).__name__} is not a search.")
+
+
+@bounds.register(Search)
+def _(search, level, bound, single, order, total):
     n, at, width = search.n_free[level], search.at[level], search.width[level]
     for i in range(n):
         square = 0.0
@@ -275,22 +305,27 @@ def _bounds(search, level, bound, single, order, total):
 
 
 @kernel
-def _live(search, level, total):
+def live(search, level, total):
     """Smallest and largest number of features that may still be improved on."""
     n, n_forced = search.n_free[level], search.n_forced[level]
     least, most = 1, 0
     for size in range(n_forced, min(n_forced + n, len(search.wanted))):
         n_drops = n_forced + n - size
-        if search.loss[level] + total[n_drops] < _limit(search, size):
+        if search.loss[level] + total[n_drops] < limit_of(search, size):
             if least > most:
                 least = size
             most = size
     return least, most
 
 
-@kernel
-def _to_last(search, level, i):
+@operation
+def to_last(search, level, i):
     """Exchange a free feature with the last one."""
+    raise TypeError(f"{type(search).__name__} is not a search.")
+
+
+@to_last.register(Search)
+def _(search, level, i):
     last = search.n_free[level] - 1
     if i == last:
         return
@@ -308,9 +343,14 @@ def _to_last(search, level, i):
     H[row + i], H[end + last] = H[end + last], H[row + i]
 
 
-@kernel
-def _drop_last(search, level, target):
+@operation
+def drop_last(search, level, target):
     """Drop the last free feature; the node that is left goes to level `target`."""
+    raise TypeError(f"{type(search).__name__} is not a search.")
+
+
+@drop_last.register(Search)
+def _(search, level, target):
     H, b = search.H, search.b
     n = search.n_free[level] - 1
     at, width = search.at[level], search.width[level]
@@ -336,21 +376,21 @@ def _drop_last(search, level, target):
 
 
 @kernel
-def _record(search, level):
+def record(search, level):
     """Keep the set of a level if it is among the best of its size."""
     n, n_forced = search.n_free[level], search.n_forced[level]
     size = n + n_forced
-    if size < len(search.wanted) and search.loss[level] < _limit(search, size):
+    if size < len(search.wanted) and search.loss[level] < limit_of(search, size):
         forced = search.forced
         for i in range(n):  # forced features of deeper levels are rewritten anyway
             forced[n_forced + i] = search.ids[level, i]
-        _offer(search, size, -1, search.loss[level])
+        offer(search, size, -1, search.loss[level])
 
 
 @kernel
-def _offer(search, size, last, loss):
+def offer(search, size, last, loss):
     """Keep the first of the forced features, with a last one, if that is a new best."""
-    if not loss < _limit(search, size):
+    if not loss < limit_of(search, size):
         return
     best, sets, new = search.best, search.sets, np.empty(size, np.int64)
     for i in range(size):
@@ -385,7 +425,7 @@ def open_bounds(search, out):
         out[size] = np.inf
     for level in range(search.counts[0] + 1):
         n, n_forced = search.n_free[level], search.n_forced[level]
-        _bounds(search, level, bound, single, order, total)
+        bounds(search, level, bound, single, order, total)
         for size in range(n_forced, min(n_forced + n, len(out))):
             value = search.loss[level] + total[n_forced + n - size]
             out[size] = min(out[size], value)

@@ -13,7 +13,7 @@ from scipy.linalg.lapack import dpotrf
 from sparsestat.optim.cholesky import PIVOT
 from sparsestat.optim.subset._leaps import make_search, open_bounds, run
 
-__all__ = ["SubsetResult", "diagonal_minorant", "exact_subset"]
+__all__ = ["SubsetResult", "diagonal_minorant", "exact_subset", "search_until"]
 
 # Nodes between looks at the clock.
 _NODES = 20_000
@@ -164,7 +164,7 @@ class ExactSearch:
                 self.M, self.c, self.variance, self.H, self.b, self.delta, wanted,
                 best, sets, self.locked[kept],
             )  # fmt: skip
-            n_nodes = _until(search, max_nodes, time_limit)
+            n_nodes = search_until(search, max_nodes, time_limit)
             open_bounds(search, bounds)
         parts = []
         for size in sizes:
@@ -212,7 +212,7 @@ def diagonal_minorant(inverse: np.ndarray) -> np.ndarray:
     return (1.0 - 1e-6) / (scale**2 * largest)
 
 
-def _until(search, max_nodes: int, time_limit: float | None) -> int:
+def search_until(search, max_nodes: int, time_limit: float | None) -> int:
     """Run a search up to its limits; the number of nodes visited."""
     end = None if time_limit is None else time.perf_counter() + time_limit
     while search.counts[0] >= 0 and search.counts[1] < max_nodes:

@@ -15,6 +15,7 @@ from scipy.linalg.lapack import dpotrf
 
 from sparsestat.optim.cholesky import PIVOT
 from sparsestat.optim.subset._groups import Groups
+from sparsestat.optim.subset._leaps_groups import ExactGroups
 from sparsestat.optim.subset._outside import outside_changes
 from sparsestat.optim.subset._ridge import RidgeSearch, has_ridge
 from sparsestat.optim.subset._sweep import Options, Sweep
@@ -199,7 +200,7 @@ def subset_path(
         rng=rng,
     )
     search.find(sizes, max_size)
-    if solver in ("auto", "exact") and labels is None:
+    if solver in ("auto", "exact"):
         nodes = max_nodes if solver == "exact" else min(max_nodes, _AUTO_NODES)
         search.prove(solver == "exact", nodes, time_limit, n_best)
     return search.path()
@@ -423,7 +424,8 @@ class _Search:
     def prove(self, exact: bool, max_nodes, time_limit, n_best) -> None:
         """Search exactly, as far as nodes go."""
         p = self.problem.n_features
-        if not exact and p > _ONE_SIZE and n_best == 1 and not self._has_ridge:
+        relaxed = self._has_ridge and self.units is None
+        if not exact and p > _ONE_SIZE and n_best == 1 and not relaxed:
             return
         search = self._exact_search(n_best > 1 or p <= (_LEAPS if exact else _ONE_SIZE))
         if not search.definite:
@@ -448,8 +450,13 @@ class _Search:
             else:
                 return
 
-    def _exact_search(self, whole: bool) -> ExactSearch | RidgeSearch:
+    def _exact_search(self, whole: bool) -> ExactSearch | RidgeSearch | ExactGroups:
         features = np.arange(self.problem.n_features)
+        if self.units is not None:
+            return ExactGroups(
+                self._block(features), self.problem.linear, self.problem.variance,
+                self.units, self.locked,
+            )  # fmt: skip
         if self._has_ridge and not whole:
             return RidgeSearch(self.problem, self.locked)
         gram = self._block(features)
@@ -481,7 +488,8 @@ class _Search:
             if len(found) and losses[0] < self.losses[size] - margin:
                 self.found[size], self.losses[size] = found[0], float(losses[0])
                 self.changes[size] = np.inf if size in self.proved else np.nan
-            self.others[size] = list(zip(found, losses.tolist(), strict=True))
+            listed = [np.sort(self._features(units)) for units in found]
+            self.others[size] = list(zip(listed, losses.tolist(), strict=True))
 
     def _asked(self) -> list[int]:
         if self.sizes is None:
