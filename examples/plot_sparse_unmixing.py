@@ -59,20 +59,28 @@ X = clean + noise * rng.standard_normal(clean.shape)
 # show them at their best.
 
 
+def abundances_of(model):
+    """Of each pixel on its own under a library, or of a scene that is fitted."""
+    if "endmembers" in model.get_params():
+        return model.set_params(endmembers=library).fit_transform(X)
+    return model.fit(library).transform(X)
+
+
 def best(estimators):
     """The estimator with the smallest error, and its abundances."""
-    found = [(model, model.fit(library).transform(X)) for model in estimators]
+    found = [(model, abundances_of(model)) for model in estimators]
     return max(found, key=lambda pair: signal_to_reconstruction_error(truth, pair[1]))
 
 
 models = {
     "SUnSAL": best([SUnSAL(alpha) for alpha in (0.003, 0.03, 0.1)]),
-    "CLSUnSAL": best([CLSUnSAL(alpha) for alpha in (0.3, 1.0, 3.0)]),
-    "SUnSALTV": best([SUnSALTV(0.003, alpha_tv=0.01, image_shape=(side, side))]),
+    "CLSUnSAL": best([CLSUnSAL(alpha=alpha) for alpha in (0.3, 1.0, 3.0)]),
+    "SUnSALTV": best([SUnSALTV(alpha=0.003, alpha_tv=0.01, image_shape=(side, side))]),
 }
 for name, (model, found) in models.items():
     error = signal_to_reconstruction_error(truth, found)
-    gap = np.sum(model.dual_gap(X)) / (0.5 * np.sum(X**2))
+    gap = model.dual_gap_ if hasattr(model, "dual_gap_") else model.dual_gap(X).sum()
+    gap /= 0.5 * np.sum(X**2)
     print(
         f"{name:9} alpha {model.alpha:<6} {error:5.1f} dB, "
         f"{np.count_nonzero(found.max(axis=0) > 0.01)} spectra, relative gap {gap:.0e}"

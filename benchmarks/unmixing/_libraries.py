@@ -82,9 +82,9 @@ def collaborative(quick: bool) -> list[Method]:
         return found
 
     rounds = 5 if quick else 20
-    model = CLSUnSAL(alpha).fit(E)
+    model = CLSUnSAL(E, alpha=alpha)
     return [
-        Method("sparsestat", partial(model.transform, X), remarks),
+        Method("sparsestat", partial(model.fit_transform, X), remarks),
         Method(f"column descent, {rounds} rounds", partial(descent, rounds), remarks,
                once=True),
         Method(f"splitting, {10 * rounds} rounds", partial(splitting, 10 * rounds),

@@ -1,6 +1,5 @@
 """What the transformers from pixels to abundances share."""
 
-import warnings
 from typing import ClassVar
 
 import numpy as np
@@ -9,21 +8,61 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from sparsestat.unmixing._blocks import blocks_of, is_dask, transform_chunks
 from sparsestat.utils.validation import Rule, check_parameters
 
-__all__ = ["AbundanceEstimator", "JointAbundanceEstimator", "Unmixer"]
+__all__ = ["AbundanceEstimator", "Mixer", "Unmixer"]
 
 _FLOATS = [np.float64, np.float32]
 
 
-class Unmixer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """Base of all that turn pixels into abundances of `components_`."""
+class Mixer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Base of all that have abundances of `components_`."""
 
     _rules: ClassVar[dict[str, Rule]] = {}
+
+    def inverse_transform(self, X):
+        """Pixels from abundances: ``X @ components_``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components)
+            Abundances.
+
+        Returns
+        -------
+        pixels : ndarray of shape (n_samples, n_features)
+            Spectra of mixtures.
+        """
+        check_is_fitted(self)
+        abundances = check_array(X, dtype=_FLOATS)
+        if abundances.shape[1] != len(self.components_):
+            raise ValueError(
+                f"X must have a column for each of the {len(self.components_)} "
+                f"endmembers; got shape {abundances.shape}."
+            )
+        return abundances @ self.components_.astype(abundances.dtype, copy=False)
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self.components_)
+
+    @property
+    def _exact(self) -> np.ndarray:
+        """Endmembers in double precision."""
+        return self.components_.astype(np.float64, copy=False)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+class Unmixer(Mixer):
+    """Base of all that turn pixels into abundances of `components_`."""
+
     # Whether each pixel has its abundances whatever the others are.
     _by_pixel = True
 
@@ -47,28 +86,6 @@ class Unmixer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         for block in blocks_of(X) if self._by_pixel else [X]:
             parts.append(self._abundances(self._pixels(block)))
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-    def inverse_transform(self, X):
-        """Pixels from abundances: ``X @ components_``.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_components)
-            Abundances.
-
-        Returns
-        -------
-        pixels : ndarray of shape (n_samples, n_features)
-            Spectra of mixtures.
-        """
-        check_is_fitted(self)
-        abundances = check_array(X, dtype=_FLOATS)
-        if abundances.shape[1] != len(self.components_):
-            raise ValueError(
-                f"X must have a column for each of the {len(self.components_)} "
-                f"endmembers; got shape {abundances.shape}."
-            )
-        return abundances @ self.components_.astype(abundances.dtype, copy=False)
 
     def dual_gap(self, X):
         """How far the abundances of each pixel may be from optimal.
@@ -118,20 +135,6 @@ class Unmixer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return validate_data(self, X, dtype=_FLOATS, reset=False)
 
-    @property
-    def _n_features_out(self) -> int:
-        return len(self.components_)
-
-    @property
-    def _exact(self) -> np.ndarray:
-        """Endmembers in double precision."""
-        return self.components_.astype(np.float64, copy=False)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
-
 
 class AbundanceEstimator(Unmixer):
     """Base of the transformers whose endmembers are given: `fit` takes spectra."""
@@ -159,53 +162,3 @@ class AbundanceEstimator(Unmixer):
         check_parameters(self, self._rules)
         self.components_ = validate_data(self, X, dtype=_FLOATS, copy=True)
         return self
-
-
-class JointAbundanceEstimator(AbundanceEstimator):
-    """Base of the transformers that solve the pixels of a scene together."""
-
-    _by_pixel = False
-
-    def dual_gap(self, X):
-        """How far the abundances of a scene may be from optimal.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            All pixels of the scene.
-
-        Returns
-        -------
-        gap : float
-            Bound of the objective above its minimum, in units of `X` squared.
-        """
-        return self._solution(self._pixels(X))[1]
-
-    def _solution(self, X: np.ndarray) -> tuple[np.ndarray, float]:
-        """Abundances of checked pixels, and their gap."""
-        raise TypeError(f"{type(self).__name__} has no abundances.")
-
-    def _abundances(self, X):
-        return self._solution(X)[0].astype(X.dtype, copy=False)
-
-    def _tol(self, X: np.ndarray) -> float:
-        return self.tol if X.dtype == np.float64 else max(self.tol, 1e-5)
-
-    def _check_gap(self, X, norm2: float, gap: float, effort: str) -> None:
-        """Warn of a gap that was asked to be smaller."""
-        asked = 0.5 * self._tol(X) * norm2
-        if gap > asked:
-            warnings.warn(
-                f"{type(self).__name__}: the duality gap is {gap:.2e} after {effort}, "
-                f"where tol={self._tol(X):g} asks for {asked:.2e}; raise "
-                "transform_max_iter or tol.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        # Abundances of a pixel depend on those of the others, which scikit-learn has
-        # no other word for.
-        tags.non_deterministic = True
-        return tags

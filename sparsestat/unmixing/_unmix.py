@@ -14,6 +14,7 @@ from sparsestat.unmixing._extractor import N_COMPONENTS
 from sparsestat.unmixing._fcls import FCLS
 from sparsestat.unmixing._least_squares import NNLS, UCLS
 from sparsestat.unmixing._ppi import PPI
+from sparsestat.unmixing._scene import SceneEstimator
 from sparsestat.unmixing._sisal import MVSA, SISAL
 from sparsestat.unmixing._smacc import SMACC
 from sparsestat.unmixing._spa import SPA
@@ -93,7 +94,8 @@ def unmix(
         cloned and has its own number.
 
     abundance : {"fcls", "nnls", "ucls"}, estimator or None, default="nnls"
-        What finds the abundances; None for those of the extractor itself.
+        What finds the abundances; None for those of the extractor itself. Endmembers
+        are given to :class:`CLSUnSAL` and :class:`SUnSALTV` as their parameter.
 
     normalize : bool, default=True
         Whether abundances are divided by their sum, which takes the light of each
@@ -203,6 +205,13 @@ class _Mixture:
         self.components, self.before, self.solver = components, before, solver
         self.extractor, self.normalize = extractor, normalize
         self.bands = _kept(before, n_bands)
+        # What solves the pixels of a scene together is fitted to them.
+        self.fitted = not isinstance(solver, SceneEstimator)
+
+    @property
+    def by_pixel(self) -> bool:
+        """Whether parts of an image may be unmixed apart."""
+        return self.fitted and getattr(self.solver, "_by_pixel", True)
 
     def maps(self, block, valid):
         """Abundances and errors of an image: (n_rows, n_cols, n_components + 1)."""
@@ -212,7 +221,8 @@ class _Mixture:
         if keep.any():
             X = cube_to_pixels(block, keep)
             X = X if self.before is None else self.before.transform(X)
-            A = np.asarray(self.solver.transform(X))
+            solve = self.solver.transform if self.fitted else self.solver.fit_transform
+            A = np.asarray(solve(X))
             if A.shape[1] != p:
                 raise ValueError(
                     f"unmix: {type(self.solver).__name__} must find an abundance for "
@@ -258,8 +268,7 @@ def _extracted(image, mask, given) -> _Mixture:
         solver = copy.copy(last)
         given = {**given, "normalize": _unnormalised(solver) or given["normalize"]}
     else:
-        solver, given = _solver(given)
-        solver.fit(components)
+        solver, given = _solver(given, components)
     return _Mixture(
         components, before, solver, extractor, given["normalize"], image.shape[2]
     )
@@ -279,19 +288,22 @@ def _known(endmembers, n_bands, given) -> _Mixture:
         )
     if given["abundance"] is None:
         raise ValueError("unmix: abundance must be given with endmembers; got None.")
-    solver, given = _solver(given)
-    return _Mixture(E, None, solver.fit(E), None, given["normalize"], n_bands)
+    solver, given = _solver(given, E)
+    return _Mixture(E, None, solver, None, given["normalize"], n_bands)
 
 
-def _solver(given):
+def _solver(given, components):
     """An estimator of abundances as they are, and whether these are normalised."""
     solver = given["abundance"]
     if isinstance(solver, str):
         solver = _ABUNDANCES[solver]()
         if "n_jobs" in solver.get_params():
             solver.set_params(n_jobs=given["n_jobs"])
-        return solver, given
+        return solver.fit(components), given
     solver = clone(solver)
+    if isinstance(solver, SceneEstimator):
+        return solver.set_params(endmembers=components), given
+    solver.fit(components)
     return solver, {**given, "normalize": _unnormalised(solver) or given["normalize"]}
 
 
@@ -329,8 +341,7 @@ def _row_blocks(shape):
 
 def _in_blocks(image, mask, mixture):
     p = len(mixture.components)
-    together = getattr(mixture.solver, "_by_pixel", True)
-    blocks = _row_blocks(image.shape) if together else [slice(None)]
+    blocks = _row_blocks(image.shape) if mixture.by_pixel else [slice(None)]
     maps = np.empty((*image.shape[:2], p + 1), dtype=precision(image.dtype))
     for rows in blocks:
         valid = None if mask is None else mask[rows]
@@ -341,7 +352,7 @@ def _in_blocks(image, mask, mixture):
 def _lazily(image, mask, mixture):
     import dask.array as da
 
-    if not getattr(mixture.solver, "_by_pixel", True):
+    if not mixture.by_pixel:
         raise TypeError(
             f"unmix: the abundances of {type(mixture.solver).__name__} depend on all "
             "pixels at once; give cube.compute() in place of a dask array."

@@ -6,7 +6,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 from sparsestat.optim.collaborative import collaborative_gap
-from sparsestat.unmixing import CLSUnSAL, SUnSAL, SUnSALTV, nnls, sunsal
+from sparsestat.unmixing import NFINDR, CLSUnSAL, SUnSAL, SUnSALTV, nnls, sunsal
 
 SHAPE = (5, 4)
 
@@ -52,14 +52,14 @@ def solved(X, E, penalty):
 def test_collaboration_is_that_of_cvxpy(alpha):
     E, _, X = scene(n_components=12, n_bands=9)
     best, A = solved(X, E, lambda A: alpha * cp.sum(cp.norm(A, axis=0)))
-    model = CLSUnSAL(alpha, tol=1e-10).fit(E)
-    found = model.transform(X)
+    model = CLSUnSAL(E, alpha=alpha, tol=1e-10).fit(X)
+    found = model.abundances_
     np.testing.assert_allclose(found, A, atol=2e-5)
     value = (
         0.5 * np.sum((X - found @ E) ** 2) + alpha * np.linalg.norm(found, axis=0).sum()
     )
     assert value <= best + 1e-8
-    assert model.dual_gap(X) <= 0.5e-10 * np.sum(X**2)
+    assert model.dual_gap_ <= 0.5e-10 * np.sum(X**2)
 
 
 def test_the_gap_of_collaboration_bounds_the_suboptimality_of_any_point():
@@ -69,7 +69,7 @@ def test_the_gap_of_collaboration_bounds_the_suboptimality_of_any_point():
     def objective(a):
         return 0.5 * np.sum((X - a @ E) ** 2) + 0.3 * np.linalg.norm(a, axis=0).sum()
 
-    best = CLSUnSAL(0.3, tol=1e-10).fit(E).transform(X)
+    best = CLSUnSAL(E, alpha=0.3, tol=1e-10).fit_transform(X)
     for a in (A, 0.5 * A, np.zeros_like(A), best):
         gap = collaborative_gap(*moments, a.T, 0.3)
         assert gap >= objective(a) - objective(best) - 1e-9
@@ -82,7 +82,7 @@ def test_a_spectrum_is_in_the_scene_or_not():
     used = [4, 11, 30]
     A = rng.dirichlet(np.ones(3), 200)
     X = A @ E[used] + 0.02 * rng.standard_normal((200, 60))
-    found = CLSUnSAL(alpha=1.0).fit(E).transform(X)
+    found = CLSUnSAL(E, alpha=1.0).fit_transform(X)
     shares = np.linalg.norm(found, axis=0)
     assert np.count_nonzero(shares) < np.count_nonzero(sunsal(X, E, 1e-3).any(axis=0))
     assert set(np.argsort(-shares)[:3]) == set(used)
@@ -91,9 +91,47 @@ def test_a_spectrum_is_in_the_scene_or_not():
 def test_collaboration_ends_at_the_largest_norm():
     E, _, X = scene()
     top = np.linalg.norm(np.maximum(X @ E.T, 0.0), axis=0).max()
-    assert not CLSUnSAL(top * (1 + 1e-9)).fit(E).transform(X).any()
-    assert CLSUnSAL(0.99 * top).fit(E).transform(X).any()
-    np.testing.assert_array_equal(CLSUnSAL(0.0).fit(E).transform(X), nnls(X, E))
+    model = CLSUnSAL(E, alpha=top * (1 + 1e-9)).fit(X)
+    assert not model.abundances_.any() and not model.transform(X).any()
+    assert CLSUnSAL(E, alpha=0.99 * top).fit_transform(X).any()
+    model.set_params(alpha=0.0).fit(X)
+    np.testing.assert_array_equal(model.abundances_, nnls(X, E))
+    np.testing.assert_array_equal(model.transform(X), nnls(X, E))
+
+
+def test_more_pixels_are_as_if_they_were_of_the_scene():
+    """Given the norms, a pixel has a problem of its own, which the scene solves."""
+    E, _, X = scene(n_components=12, n_bands=9)
+    model = CLSUnSAL(E, alpha=0.5, tol=1e-12).fit(X)
+    absent = model.norms_ == 0.0
+    assert 0 < absent.sum() < 12
+    np.testing.assert_allclose(model.transform(X), model.abundances_, atol=1e-5)
+    other = scene(seed=1, n_components=12, n_bands=9)[2]
+    found = model.transform(other)
+    np.testing.assert_array_equal(found[3:5], model.transform(other[3:5]))
+    assert not found[:, absent].any()
+    assert model.dual_gap(other).max() <= 1e-10
+    a = cp.Variable(12 - absent.sum(), nonneg=True)
+    penalty = 0.25 * cp.sum_squares(cp.multiply(a, model.norms_[~absent] ** -0.5))
+    cp.Problem(
+        cp.Minimize(0.5 * cp.sum_squares(other[0] - E[~absent].T @ a) + penalty)
+    ).solve(solver="CLARABEL")
+    np.testing.assert_allclose(found[0, ~absent], a.value, atol=1e-5)
+
+
+@pytest.mark.parametrize("model", [CLSUnSAL(), SUnSALTV(image_shape=SHAPE)], ids=str)
+def test_without_a_library_endmembers_are_those_of_the_scene(model):
+    _, _, X = scene(noise=0.01)
+    X = np.maximum(X, 0.0)
+    model.fit(X)
+    np.testing.assert_array_equal(model.components_, NFINDR().fit(X).components_)
+    assert model.abundances_.shape == (len(X), len(model.components_))
+
+
+def test_a_library_of_other_bands_is_refused():
+    E, _, X = scene()
+    with pytest.raises(ValueError, match=r"15 bands of X; got shape \(6, 14\)"):
+        CLSUnSAL(E[:, :-1]).fit(X)
 
 
 @pytest.mark.parametrize("tv", ["anisotropic", "isotropic"])
@@ -107,53 +145,56 @@ def test_variation_is_that_of_cvxpy(tv, boundary, alpha, alpha_tv):
 
     _, A = solved(X, E, penalty)
     model = SUnSALTV(
-        alpha, alpha_tv=alpha_tv, image_shape=SHAPE, tv=tv, boundary=boundary, tol=1e-8
-    ).fit(E)
-    np.testing.assert_allclose(model.transform(X), A, atol=1e-4)
-    assert model.dual_gap(X) <= 0.5e-8 * np.sum(X**2)
+        E, alpha=alpha, alpha_tv=alpha_tv, image_shape=SHAPE, tv=tv, boundary=boundary
+    )
+    model.set_params(tol=1e-8).fit(X)
+    np.testing.assert_allclose(model.abundances_, A, atol=1e-4)
+    assert model.dual_gap_ <= 0.5e-8 * np.sum(X**2)
 
 
 def test_no_variation_is_sparse_unmixing():
     E, _, X = scene()
-    model = SUnSALTV(0.05, alpha_tv=0.0, image_shape=SHAPE).fit(E)
-    np.testing.assert_array_equal(model.transform(X), SUnSAL(0.05).fit(E).transform(X))
+    model = SUnSALTV(E, alpha=0.05, alpha_tv=0.0, image_shape=SHAPE)
+    expected = SUnSAL(0.05).fit(E).transform(X)
+    np.testing.assert_array_equal(model.fit_transform(X), expected)
     model.set_params(alpha_tv=1e-7, tol=1e-10)
-    np.testing.assert_allclose(model.transform(X), sunsal(X, E, 0.05), atol=1e-4)
+    np.testing.assert_allclose(model.fit_transform(X), sunsal(X, E, 0.05), atol=1e-4)
 
 
 @pytest.mark.parametrize("boundary", ["reflect", "periodic"])
 def test_much_variation_is_the_mean_pixel(boundary):
     E, _, X = scene()
     model = SUnSALTV(
-        0.1, alpha_tv=100.0, image_shape=SHAPE, boundary=boundary, tol=1e-10
-    ).fit(E)
+        E, alpha=0.1, alpha_tv=100.0, image_shape=SHAPE, boundary=boundary, tol=1e-10
+    )
     expected = sunsal([X.mean(axis=0)], E, 0.1)
     np.testing.assert_allclose(
-        model.transform(X), np.repeat(expected, len(X), axis=0), atol=1e-5
+        model.fit_transform(X), np.repeat(expected, len(X), axis=0), atol=1e-5
     )
 
 
 def test_an_image_of_another_shape_is_refused():
     E, _, X = scene()
     with pytest.raises(ValueError, match=r"as many pixels as X, 20; got \(5, 5\)"):
-        SUnSALTV(image_shape=(5, 5)).fit(E).transform(X)
+        SUnSALTV(E, image_shape=(5, 5)).fit(X)
 
 
 @pytest.mark.parametrize(
     "model",
-    [CLSUnSAL(0.1, transform_max_iter=1), SUnSALTV(transform_max_iter=1, tol=1e-9)],
+    [CLSUnSAL(alpha=0.1, max_iter=1, tol=1e-12), SUnSALTV(max_iter=1, tol=1e-9)],
 )
 def test_a_gap_that_is_too_large_is_reported(model):
     E, _, X = scene()
-    with pytest.warns(ConvergenceWarning, match="raise transform_max_iter or tol"):
-        model.fit(E).transform(X)
+    with pytest.warns(ConvergenceWarning, match="raise max_iter or tol"):
+        model.set_params(endmembers=E).fit(X)
 
 
 @pytest.mark.parametrize("model", [CLSUnSAL(), SUnSALTV(image_shape=SHAPE)], ids=str)
 def test_single_precision_and_zero_pixels(model):
     E, _, X = scene()
-    found = model.fit(E.astype(np.float32)).transform(X.astype(np.float32))
+    model.set_params(endmembers=E)
+    found = model.fit_transform(X.astype(np.float32))
     assert found.dtype == np.float32
-    np.testing.assert_allclose(found, model.fit(E).transform(X), atol=2e-2)
-    assert not model.transform(np.zeros_like(X)).any()
-    assert model.dual_gap(np.zeros_like(X)) == 0.0
+    np.testing.assert_allclose(found, model.fit_transform(X), atol=2e-2)
+    assert not model.fit_transform(np.zeros_like(X)).any()
+    assert model.dual_gap_ == 0.0

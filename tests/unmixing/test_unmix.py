@@ -128,11 +128,17 @@ def test_pixels_that_depend_on_each_other_are_solved_together(
     solver = SUnSALTV(image_shape=(20, 26), alpha_tv=0.01)
     options = {"endmembers": scene.endmembers, "normalize": False}
     result = unmix(cube, abundance=solver, **options)
-    whole = solver.fit(scene.endmembers).transform(scene.X)
+    solver.set_params(endmembers=scene.endmembers)
+    whole = solver.fit_transform(scene.X)
     np.testing.assert_allclose(result.abundance_maps.reshape(-1, 3), whole, atol=1e-9)
-    joint = CLSUnSAL(alpha=0.1).fit(scene.endmembers)
-    X = cube.reshape(-1, 50)
-    np.testing.assert_allclose(joint.transform(X), joint.transform(scene.X), atol=1e-9)
+    joint = CLSUnSAL(scene.endmembers, alpha=0.1)
+    A = joint.fit_transform(cube.reshape(-1, 50))
+    np.testing.assert_allclose(A, joint.fit_transform(scene.X), atol=1e-9)
+    found = unmix(scene.cube, 3, abundance=CLSUnSAL(), normalize=False)
+    joint = CLSUnSAL(found.endmembers)
+    np.testing.assert_array_equal(
+        found.abundance_maps.reshape(-1, 3), joint.fit_transform(scene.X)
+    )
 
 
 def test_memory_maps_are_read_in_blocks(scene, tmp_path, monkeypatch):
@@ -164,9 +170,9 @@ def test_dask_pixels_are_not_computed(scene, dtype):
         assert A.compute().dtype == dtype
     with pytest.raises(ValueError, match="expecting 50 features"):
         model.transform(X[:, :9])
-    for joint in (FCLS(loss="correntropy"), CLSUnSAL()):
-        with pytest.raises(TypeError, match="depend on all pixels at once"):
-            joint.fit(scene.endmembers).transform(X)
+    joint = FCLS(loss="correntropy").fit(scene.endmembers)
+    with pytest.raises(TypeError, match="depend on all pixels at once"):
+        joint.transform(X)
 
 
 @pytest.mark.parametrize("masked", [False, True])
@@ -184,9 +190,10 @@ def test_dask_images(scene, masked):
         np.testing.assert_allclose(result[key].compute(), expected[key], atol=1e-12)
     with pytest.raises(ValueError, match="endmembers must be given for a dask array"):
         unmix(lazy, 3)
-    solver = FCLS(loss="correntropy")
-    with pytest.raises(TypeError, match="of FCLS depend on all pixels"):
-        unmix(lazy, endmembers=scene.endmembers, abundance=solver)
+    for solver in (FCLS(loss="correntropy"), CLSUnSAL(), SUnSALTV()):
+        name = type(solver).__name__
+        with pytest.raises(TypeError, match=f"of {name} depend on all pixels"):
+            unmix(lazy, endmembers=scene.endmembers, abundance=solver)
 
 
 def test_data_arrays_keep_their_coordinates(scene):
