@@ -22,10 +22,12 @@ class ConstrainedNMF(BlindUnmixer):
     .. math::
         D = \tfrac12 \sum_l r_l^2, \qquad
         D = \bar s \sum_l (r_l^2 + \epsilon_l)^{1/2}, \qquad
-        D = \sigma^2 \sum_l \bigl(1 - e^{-r_l^2 / 2 \sigma^2}\bigr)
+        D = c\, \sigma^2 \sum_l \bigl(1 - e^{-r_l^2 / 2 \sigma^2}\bigr)
 
     (``"frobenius"``, ``"l21"`` and ``"correntropy"``). The last two are robust: a bad
-    band counts little. L is the Laplacian of a graph of pixels; :math:`\Omega` is
+    band counts little, all good ones nearly the same, by the spread of the residuals;
+    the factors s and c let the median band weigh one, as in least squares. L is the
+    Laplacian of a graph of pixels; :math:`\Omega` is
     :math:`\sum_{j<k} e_j^T e_k + \tfrac12 \sum_{kl} (e_{kl} - e_{k,l-1})^2`, or
     :math:`\tfrac12 \log\det(E E^T + I)`.
 
@@ -42,8 +44,10 @@ class ConstrainedNMF(BlindUnmixer):
         which a bad band counts little.
 
     theta : float, default=1.0
-        Squared width of the correntropy, in units of the mean squared residual of the
-        bands, or four times their median where that is larger.
+        Squared width of the correntropy, in units of that with which a band three
+        deviations above the median residual weighs 0.95 of the median one, at least
+        the median squared residual. Deviations are those of a normal distribution with
+        the same median absolute one.
 
     alpha : float or "hoyer", default=0.0
         Strength of the penalty, in units of `X` squared; ``"hoyer"`` is the mean

@@ -13,10 +13,11 @@ class CorrentropyNMF(BlindUnmixer):
 
     .. math::
         \min_{E \ge 0,\, A \ge 0}
-        \sigma^2 \sum_l \bigl(1 - e^{-r_l^2 / 2 \sigma^2}\bigr)
+        c\, \sigma^2 \sum_l \bigl(1 - e^{-r_l^2 / 2 \sigma^2}\bigr)
         + \alpha \sum_{nk} (a_{nk} + 10^{-3})^p
 
-    with the norms r of the residuals of the bands. A weak sum to one keeps
+    with the norms r of the residuals of the bands, and c such that the median band
+    weighs one. A weak sum to one keeps
     abundances apart from the brightness of materials, and still follows the light.
 
     Parameters
@@ -32,8 +33,10 @@ class CorrentropyNMF(BlindUnmixer):
         Power of the penalty, in (0, 1].
 
     theta : float, default=1.0
-        Squared width of the correntropy, in units of the mean squared residual of the
-        bands, or four times their median where that is larger.
+        Squared width of the correntropy, in units of that with which a band three
+        deviations above the median residual weighs 0.95 of the median one, at least
+        the median squared residual. Deviations are those of a normal distribution with
+        the same median absolute one.
 
     guide : {"hoyer", "gini", "entropy", "spatial"}, array-like or None, default=None
         Map h from 0 for mixed to 1 for pure pixels, which makes the power of a pixel 1
@@ -211,7 +214,9 @@ class RRLbS(BlindUnmixer):
         + \alpha \sum_{nk} (a_{nk} + 10^{-3})^{1 - h_n}
 
     with the norms r of the residuals of the bands and a guidance map h, near one for
-    pure pixels, which is learnt in the first ten iterations.
+    pure pixels, which is learnt in the first ten iterations. The floor :math:`\epsilon`
+    is such that bands up to three deviations above the median residual weigh 0.95 of
+    the median one, which :math:`\bar s` gives weight one.
     The mean of each endmember is fixed as in :class:`ConstrainedNMF`.
 
     Parameters

@@ -67,7 +67,7 @@ class Problem(NamedTuple):
     asc_delta : float
         Weight of that sum as one more band; zero for none.
     theta : float
-        Squared width of the correntropy, in units of the mean squared residual.
+        Squared width of the correntropy, in units of what the residuals suggest.
     measure : ndarray of shape (n_bands,)
         Weights of the sum of an endmember which fixes its scale.
     scale : {"purest", "initial"} or None
@@ -197,7 +197,7 @@ def factorise(
                 levels = E @ problem.measure
                 H, B = A.T @ A, A.T @ X
             squares = _squares(X, A, E, H, B, norms)
-            scales = scales_of(squares, problem.theta, scales.level)
+            scales = scales_of(squares, problem.theta)
             if problem.guide is not None:
                 guidance, powers = powers_of(problem.guide, A)
         else:

@@ -24,12 +24,12 @@ __all__ = [
 
 # Added to abundances, so that the slope of a power is finite at zero.
 SOFT = 1e-3
-# Residuals well below this multiple of the median hardly add to a band's weight: the
-# l2,1 norm tells bad bands from good ones, not good ones from each other.
-_FLOOR = 1.0
-# The correntropy is no narrower than this multiple of the median squared residual:
-# where no band is bad, all should count alike.
-_WIDE = 4.0
+# Bands whose residual is this many deviations above the median are still good, and
+# weigh at least this much of what the median band weighs: robust losses tell bad bands
+# from good ones, not good ones from each other.
+_DEVIATIONS, _GOOD = 3.0, 0.95
+# From the median absolute deviation to the standard deviation of normal values.
+_NORMAL = 1.4826
 # The sparsest power: a norm of power zero would not tell abundances apart.
 _PUREST = 0.95
 
@@ -39,50 +39,56 @@ class Scales(NamedTuple):
 
     Parameters
     ----------
-    level : float
-        Median residual norm of the bands at the start, so that a strength means the
-        same for each loss, however many bands are bad.
+    median : float
+        Square of the median residual norm of the bands: a band that has it weighs one,
+        so that a strength means the same for each loss, however many bands are bad.
     floor : float
         Square of the residual norm below which a band gains no more weight.
     variance : float
         Square of the width of the correntropy.
     """
 
-    level: float
+    median: float
     floor: float
     variance: float
 
 
-def scales_of(squares: np.ndarray, theta: float, level: float | None = None) -> Scales:
+def scales_of(squares: np.ndarray, theta: float) -> Scales:
     """Scales from the squared residual norms of the bands."""
     norms = np.sqrt(squares)
+    middle = float(np.median(norms))
+    deviation = _NORMAL * float(np.median(np.abs(norms - middle)))
+    median, good = middle**2, (middle + _DEVIATIONS * deviation) ** 2
+    floor = (_GOOD**2 * good - median) / (1.0 - _GOOD**2)
+    variance = (good - median) / (-2.0 * np.log(_GOOD))
     tiny = np.finfo(np.float64).tiny
-    if level is None:
-        level = np.median(norms)
     return Scales(
-        max(float(level), tiny),
-        max(float(_FLOOR * np.median(norms)) ** 2, tiny),
-        max(theta * float(max(squares.mean(), _WIDE * np.median(squares))), tiny),
+        median,
+        max(floor, median, tiny),
+        max(theta * max(variance, median), tiny),
     )
 
 
 def band_loss(loss: str, squares: np.ndarray, scales: Scales) -> float:
     """Loss of all bands, from their squared residual norms."""
     if loss == "l21":
-        return scales.level * float(np.sqrt(squares + scales.floor).sum())
+        level = np.sqrt(scales.median + scales.floor)
+        return level * float(np.sqrt(squares + scales.floor).sum())
     if loss == "correntropy":
         ratio = squares / (2.0 * scales.variance)
-        return -scales.variance * float(np.expm1(-ratio).sum())
+        gain = np.exp(scales.median / (2.0 * scales.variance))
+        return -gain * scales.variance * float(np.expm1(-ratio).sum())
     return 0.5 * float(squares.sum())
 
 
 def band_weights(loss: str, squares: np.ndarray, scales: Scales) -> np.ndarray:
     """Twice the derivative of the loss in each squared norm."""
     if loss == "l21":
-        return scales.level / np.sqrt(squares + scales.floor)
+        return np.sqrt((scales.median + scales.floor) / (squares + scales.floor))
     if loss == "correntropy":
+        ratio = (scales.median - squares) / (2.0 * scales.variance)
         # Not below the rounding of one: the steps for endmembers divide by it.
-        return np.maximum(np.exp(-squares / (2.0 * scales.variance)), 1e-16)
+        return np.maximum(np.exp(ratio), 1e-16)
     return np.ones_like(squares)
 
 

@@ -487,7 +487,7 @@ def test_bad_bands(seed):
         assert ours[0] <= angle / 2
         assert ours[1] <= error / 2
         assert model.band_weights_[scene.bad_bands].max() <= 0.25
-        assert np.quantile(model.band_weights_[good], 0.05) >= 0.9
+        assert np.quantile(model.band_weights_[good], 0.05) >= 0.95
 
 
 @pytest.mark.parametrize("model", [CorrentropyNMF(5), RRLbS(5)], ids=str)
@@ -500,9 +500,26 @@ def test_robust_losses_cost_little_where_no_band_is_bad(model):
     assert ours[1] <= 1.1 * theirs[1]
 
 
-def test_width_of_the_correntropy_is_the_larger_of_two():
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("spread", [1e-3, 0.05, 0.5])
+def test_good_bands_weigh_alike(loss, spread):
+    """By the spread of the residuals; the median band weighs as in least squares."""
     rng = np.random.default_rng(0)
-    alike = rng.uniform(0.9, 1.1, 101)
-    assert scales_of(alike, 0.5).variance == pytest.approx(2.0 * np.median(alike))
-    alike[:20] *= 1e3
-    assert scales_of(alike, 0.5).variance == pytest.approx(0.5 * alike.mean())
+    norms = 7.0 * np.maximum(1.0 + spread * rng.standard_normal(201), 0.0)
+    scales = scales_of(norms**2, 1.0)
+    weights = band_weights(loss, norms**2, scales)
+    assert weights[np.argsort(norms)[100]] == pytest.approx(1.0)
+    within = norms <= np.median(norms) + 2.0 * 7.0 * spread
+    assert weights[within].min() >= 0.95
+    bad = band_weights(loss, np.array([200.0**2]), scales)
+    assert (bad < 0.25) == (loss != "frobenius")
+
+
+def test_width_of_the_correntropy():
+    norms = np.array([1.0, 2.0, 3.0, 4.0, 50.0])
+    good = 3.0 + 3.0 * 1.4826
+    expected = (good**2 - 9.0) / (2.0 * np.log(1.0 / 0.95))
+    assert scales_of(norms**2, 0.5).variance == pytest.approx(0.5 * expected)
+    alike = np.full(5, 4.0)
+    assert scales_of(alike, 0.5).variance == pytest.approx(2.0)
+    assert scales_of(alike, 0.5).floor == pytest.approx(4.0)
