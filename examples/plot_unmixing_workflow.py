@@ -86,8 +86,9 @@ print("bad bands that are kept:", np.intersect1d(np.flatnonzero(good), scene.bad
 # ------------------
 #
 # Two counts come from the eigenvalues of the scene. Cross-validation asks how well
-# pixels are rebuilt that had no part in the search for endmembers; the smallest number
-# whose error is within one standard error of the least is taken.
+# every other band is predicted from the rest, in pixels that had no part in the search
+# for endmembers; the smallest number whose error is within one standard error of the
+# least is taken.
 
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -99,9 +100,7 @@ print("hysime:", hysime(X[:, good]), " hfc:", hfc(X[:, good]))
 
 numbers = range(2, 10)
 search = GridSearchCV(
-    make_pipeline(
-        BadBandRemover(wavelengths=waves), NFINDR(denoise=True, abundance="nnls")
-    ),
+    make_pipeline(BadBandRemover(wavelengths=waves), NFINDR()),
     {"nfindr__n_components": numbers},
     refit=smallest_within_one_se,
 ).fit(X)
@@ -113,7 +112,7 @@ spread = search.cv_results_["std_test_score"] / np.sqrt(search.n_splits_ - 1)
 figure, ax = plt.subplots(figsize=(5.5, 3), layout="constrained")
 ax.errorbar(numbers, errors, spread, color="#0072B2", marker="o", capsize=3)
 ax.axvline(chosen, color="#D55E00", linewidth=1.0, zorder=0)
-ax.set(xlabel="endmembers", ylabel="error of held-out pixels")
+ax.set(xlabel="endmembers", ylabel="error of held-out bands")
 ax.set_ylim(bottom=0.0)
 ax.spines[["top", "right"]].set_visible(False)
 

@@ -72,7 +72,38 @@ class EndmemberExtractor(Unmixer):
         n_components = self._number(X)
         self._extract(X, n_components)
         self.n_components_ = len(self.components_)
+        self._span = _averaged(X, self._exact)
         return self
+
+    def score(self, X, y=None):
+        """Minus the error of bands that are held out; higher is better.
+
+        Every other band is predicted from the rest, by least squares in the space of
+        the endmembers, whose own noise the pixels of the fit have averaged out. It
+        tells how many endmembers there are, since too many predict no better, even
+        where a material has no pure pixel and each more corner brings constrained
+        abundances closer to the pixels. Which simplex the endmembers make in their
+        space it does not see.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Pixels.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        score : float
+            Root mean square over pixels and bands, in units of `X`.
+        """
+        X = self._pixels(X)
+        total, odd = 0.0, np.arange(X.shape[1]) % 2 == 1
+        for seen in (odd, ~odd):
+            predict = np.linalg.pinv(self._span[:, seen]) @ self._span[:, ~seen]
+            difference = X[:, ~seen] - X[:, seen] @ predict.astype(X.dtype)
+            total += np.square(difference, dtype=np.float64).sum()
+        return -float(np.sqrt(total / X.size))
 
     def _extract(self, X: np.ndarray, n_components: int) -> None:
         """Set `components_` and what else the method finds."""
@@ -115,6 +146,13 @@ class PurePixelExtractor(EndmemberExtractor):
     def _pixels_of(self, X, n_components) -> tuple[np.ndarray, float | None]:
         """Rows of the endmembers, and the volume if known; may set `n_iter_`."""
         raise TypeError(f"{type(self).__name__} finds no pixels.")
+
+
+def _averaged(X: np.ndarray, E: np.ndarray) -> np.ndarray:
+    """Endmembers whose noise the pixels average out: one step of alternation."""
+    A = X @ np.linalg.pinv(E).astype(X.dtype)
+    exact = A.astype(np.float64, copy=False)
+    return np.linalg.pinv(exact.T @ exact, hermitian=True) @ (A.T @ X)
 
 
 def number_of_endmembers(name: str, wanted: int | str, X: np.ndarray, most: int) -> int:

@@ -12,6 +12,7 @@ from sparsestat.unmixing import (
     AVMAX,
     NFINDR,
     PPI,
+    SISAL,
     SMACC,
     SPA,
     VCA,
@@ -240,3 +241,14 @@ def test_an_ellipsoid_that_is_not_found_is_said(monkeypatch):
     X = np.random.default_rng(0).random((200, 6))
     with pytest.warns(ConvergenceWarning, match="stick out"):
         SPA(n_components=4, robust=True).fit(X)
+
+
+@pytest.mark.parametrize("cls", [NFINDR, VCA, SMACC, SISAL])
+def test_score_is_of_bands_and_pixels_that_are_held_out(cls):
+    """Down to the noise for the right number, and no better for more."""
+    E, _, X, _ = pure_scene(0, n_pixels=1200, noise=0.02)
+    train, test = X[::2], X[1::2]
+    scores = [cls(k).fit(train).score(test) for k in (len(E) - 1, len(E), len(E) + 1)]
+    assert scores[0] < 1.5 * scores[1] < 0.0
+    assert scores[1] == pytest.approx(-0.02, rel=0.1)
+    assert scores[2] < scores[1] * (1.0 - 1e-3)

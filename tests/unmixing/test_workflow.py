@@ -41,13 +41,14 @@ def test_from_file_to_maps_and_back(tmp_path, interleave):
     remover = BadBandRemover(wavelengths=image.wavelengths).fit(X)
     assert not remover.support_[scene.bad_bands].any()
     assert hysime(remover.transform(X)) == 5
-    pipeline = make_pipeline(remover, NFINDR(denoise=True, abundance="nnls"))
+    pipeline = make_pipeline(remover, NFINDR())
     search = GridSearchCV(
         pipeline, {"nfindr__n_components": range(3, 8)}, refit=smallest_within_one_se
     ).fit(X)
     assert search.best_params_ == {"nfindr__n_components": 5}
 
-    result = unmix(image.cube, extractor=search.best_estimator_)
+    pipeline = search.best_estimator_.set_params(nfindr__denoise=True)
+    result = unmix(image.cube, extractor=pipeline)
     np.testing.assert_array_equal(result.mask, measured)
     report = unmixing_report(
         scene.endmembers[:, result.bands],
@@ -74,3 +75,16 @@ def test_from_file_to_maps_and_back(tmp_path, interleave):
     again = read_cube(tmp_path / "maps.hdr").cube
     np.testing.assert_array_equal(np.isnan(again).any(axis=2), ~measured)
     np.testing.assert_array_equal(again[measured], kept[measured])
+
+
+@pytest.mark.parametrize("options", [{}, {"max_purity": 1.0}, {"illumination": 0.3}])
+@pytest.mark.parametrize("seed", range(5))
+def test_number_of_endmembers_is_found_as_a_user_would(seed, options):
+    """Five at 30 dB, with and without pure pixels, in changing light."""
+    scene = make_hyperspectral(48, 48, n_bad_bands=20, random_state=seed, **options)
+    search = GridSearchCV(
+        make_pipeline(BadBandRemover(), NFINDR()),
+        {"nfindr__n_components": range(3, 8)},
+        refit=smallest_within_one_se,
+    ).fit(scene.X)
+    assert search.best_params_ == {"nfindr__n_components": 5}
