@@ -13,6 +13,8 @@ S.members best models of a labelled library
 S.simplex endmembers of scenes without pure pixels
 N.plain   plain factorisations: time and residual
 N.bands   factorisations of scenes some of whose bands are bad
+N.order   the same, where the bad ones are less so: the order of the methods
+N.papers  the same by multiplicative steps from VCA
 N.scenes  every setting on real scenes, and those tuned on two on the third
 ========= =====================================================================
 
