@@ -81,6 +81,46 @@ CommunicationDisplay(
 ).plot(ax=ax)
 
 # %%
+# The more places, the fewer rows in each
+# ---------------------------------------
+#
+# Twenty thousand rows, in ever more places. What is found from pooled moments does not
+# depend on their number; local fits do, and a place alone has less and less to go by.
+# Errors are those of least squares on the true features, times so much.
+
+counts, draws = [5, 20, 100], 5
+ratios = {name: [] for name in ("surrogate", "average of local fits", "one place")}
+for m in counts:
+    found = {name: [] for name in ratios}
+    for seed in range(draws):
+        data = make_shards(20_000, 200, n_shards=m, random_state=seed)
+        truth = np.flatnonzero(data.coef)
+        oracle = np.linalg.lstsq(data.data[:, truth], data.target)[0]
+        base = np.linalg.norm(oracle - data.coef[truth])
+        model = DistributedBestSubsetRegressor(criterion="gic", algorithm="surrogate")
+        one = DistributedBestSubsetRegressor(
+            criterion="gic", solver="swap", refine=None, max_nonzero_coefs=30
+        )
+        local = np.array([one.fit([shard]).coef_ for shard in data.shards])
+        coefs = [model.fit(data.shards).coef_, local.mean(axis=0), local[0]]
+        for name, coef in zip(ratios, coefs, strict=True):
+            found[name].append(np.linalg.norm(coef - data.coef) / base)
+    for name, values in found.items():
+        ratios[name].append(np.mean(values))
+
+figure, ax = plt.subplots(figsize=(6.5, 3.6), layout="constrained")
+colors = ["#D55E00", "#009E73", "#CC79A7"]
+for (name, values), color in zip(ratios.items(), colors, strict=True):
+    ax.loglog(counts, values, "o-", color=color, label=name)
+    print(f"{name:<24}", " ".join(f"{value:6.2f}" for value in values))
+ax.axhline(1.0, color="0.6", linestyle="--", zorder=0)
+ax.set(xlabel="places", ylabel="error / that of the oracle")
+ax.set_xticks(counts, [str(m) for m in counts], minor=False)
+ax.minorticks_off()
+ax.spines[["top", "right"]].set_visible(False)
+ax.legend(frameon=False)
+
+# %%
 # The account grows with the number of features: "gram" with its square, "surrogate"
 # more slowly, as only the largest places send all of their second moments.
 

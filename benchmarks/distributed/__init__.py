@@ -3,7 +3,7 @@
 ==== =========================================================================
 A    Best subsets on shards: pooled, exact, surrogate, local fits, debiased Lasso
 B    How often criteria find the size, over the number of rows
-C    Second moments of rows that are made on the workers, beside dask's products
+C    Second moments of rows on the workers of a cluster, beside dask and dask-ml
 ==== =========================================================================
 """
 

@@ -1,5 +1,6 @@
 """Shards on a dask cluster: recomputable keys, a window of tasks, results in order."""
 
+import itertools
 import math
 import time
 from collections import deque
@@ -242,10 +243,13 @@ def from_collections(columns, n_jobs, client) -> Shards:
     n_rows = None
     if hasattr(X, "chunks") and not any(map(math.isnan, X.chunks[0])):
         n_rows = list(X.chunks[0])
-    blocks = list(np.ravel(X.to_delayed()))
     names = ("X", "y", "sample_weight", "extra")
-    parts = [blocks]
+    lazy = [X]
     for name, column in zip(names[1:], columns[1:], strict=True):
+        lazy.append(_in_chunks(name, column, n_rows) if is_dask(column) else column)
+    blocks, *others = _blocks(lazy)
+    parts = [blocks]
+    for name, column in zip(names[1:], others, strict=True):
         parts.append(_chunks_of(name, column, n_rows, len(blocks)))
     members = [Shard(*member) for member in zip(*parts, strict=True)]
     n_features = X.shape[1] if hasattr(X, "chunks") else len(X.columns)
@@ -299,26 +303,63 @@ def _apply(f, members, message, numbers) -> list:
     return answers
 
 
+def _in_chunks(name: str, column, n_rows):
+    """y or weights in chunks as those of X, where these are known."""
+    if not hasattr(column, "chunks") or n_rows is None:
+        return column
+    if sum(n_rows) != column.shape[0]:
+        raise ValueError(
+            f"{name} must have as many rows as X; got {column.shape[0]} and "
+            f"{sum(n_rows)}."
+        )
+    if list(column.chunks[0]) != n_rows:
+        column = column.rechunk({0: tuple(n_rows)})
+    return column
+
+
+def _blocks(columns: list) -> list:
+    """Lists of chunks of rows for lazy columns; others as they are.
+
+    Arrays that are made of the same things share one graph: optimised one by one, each
+    would make them anew.
+    """
+    from dask.delayed import Delayed
+    from dask.highlevelgraph import HighLevelGraph
+
+    lazy = [c for c in columns if is_dask(c)]
+    common = set()
+    if all(hasattr(column, "chunks") for column in lazy):
+        layers = [set(column.dask.layers) for column in lazy]
+        common = set().union(*(a & b for a, b in itertools.combinations(layers, 2)))
+    if not common:
+        return [list(np.ravel(c.to_delayed())) if is_dask(c) else c for c in columns]
+    merged: dict = {}
+    for column in lazy:
+        merged.update(column.__dask_graph__())
+    name = f"shards-{lazy[0].name}"
+    graph = HighLevelGraph.from_collections(name, merged, dependencies=())
+
+    def keys(column):
+        rows = column.__dask_keys__()
+        return [row[0] if isinstance(row, list) else row for row in rows]
+
+    return [
+        [Delayed(k, graph, layer=name) for k in keys(c)] if is_dask(c) else c
+        for c in columns
+    ]
+
+
 def _chunks_of(name: str, column, n_rows, n_blocks: int) -> list:
     """Parts of y or weights that go with the chunks of X."""
     if column is None:
         return [None] * n_blocks
-    if is_dask(column):
-        if hasattr(column, "chunks") and n_rows is not None:
-            if sum(n_rows) != column.shape[0]:
-                raise ValueError(
-                    f"{name} must have as many rows as X; got {column.shape[0]} and "
-                    f"{sum(n_rows)}."
-                )
-            if list(column.chunks[0]) != n_rows:
-                column = column.rechunk({0: tuple(n_rows)})
-        parts = list(np.ravel(column.to_delayed()))
-        if len(parts) != n_blocks:
+    if isinstance(column, list):
+        if len(column) != n_blocks:
             raise ValueError(
-                f"{name} must have as many chunks of rows as X; got {len(parts)} and "
+                f"{name} must have as many chunks of rows as X; got {len(column)} and "
                 f"{n_blocks}."
             )
-        return parts
+        return column
     if n_rows is None:
         raise ValueError(
             f"{name} must be a dask collection where the rows of the chunks of X are "

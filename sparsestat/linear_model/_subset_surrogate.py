@@ -6,6 +6,7 @@ surrogate itself grows without bound below where the leader has few rows.  After
 Lee and Yang (2019), Fan, Guo and Wang (2023) and Lan, Lin and Wang (2024).
 """
 
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -32,6 +33,8 @@ _ROOM = 1e3
 _PERFECT = 1e-14
 # First damping after a round that made things worse.
 _DAMPING = 0.1
+# Distance of the leader's correlations from those of all, as a share, that is told.
+_FAR = 0.5
 # Features that join for a size that they improve on.
 _JOINING = 16
 
@@ -149,13 +152,15 @@ def surrogate_path(
     start = _union(first.supports)
     support, coef = first.supports[first.chosen], first.coefs[first.chosen]
     best, damping = None, 0.0
-    for _ in range(max_rounds):
+    for round_ in range(max_rounds):
         found = rounds.correlations(support, coef[0], totals)
         residual = found[None, :] / totals.weight
         surrogate = _surrogate(own_problem, problem, support, coef, residual, damping)
         found = propose(surrogate, sizes)
         scores = _scores(residual, problem.diagonal, 2 * max_size)
         pooled.join(np.unique(np.concatenate([start, _union(found.supports), scores])))
+        if round_ == 0 and len(leader) < len(rounds.shards):
+            _warn_of(own_problem, pooled)
         path = judge(pooled.problem)
         value = path.criterion[path.chosen]
         if best is not None and value > best.criterion[best.chosen]:
@@ -189,6 +194,24 @@ def _certified(judge, pooled, path, max_rounds, tol):
             break
         path = judge(pooled.problem)
     return path, gap
+
+
+def _warn_of(own: SubsetProblem, pooled: "_Candidates") -> None:
+    """Tell where candidates are correlated otherwise in the largest shards."""
+    features = pooled.features[own.diagonal[pooled.features] > 0.0]
+    if len(features) < 2:
+        return
+    theirs, ours = (source.block(features, features) for source in (pooled, own.source))
+    theirs, ours = (G / np.sqrt(np.outer(*[G.diagonal()] * 2)) for G in (theirs, ours))
+    distance = float(np.linalg.norm(ours - theirs) / np.linalg.norm(theirs))
+    if distance > _FAR:
+        warnings.warn(
+            "Candidates are correlated otherwise in the largest shards than in all: "
+            f"the distance is {distance:.2g} of the correlations. Surrogates may take "
+            "more rounds; algorithm='columns' does not depend on it.",
+            UserWarning,
+            stacklevel=6,
+        )
 
 
 class _Candidates:

@@ -9,7 +9,12 @@ import pytest
 from sklearn.base import clone
 
 from sparsestat.distributed import ShardsLost, as_shards, condense, map_reduce
-from sparsestat.linear_model import DistributedBestSubsetRegressor, Lasso, LassoCV
+from sparsestat.linear_model import (
+    DistributedBestSubsetClassifier,
+    DistributedBestSubsetRegressor,
+    Lasso,
+    LassoCV,
+)
 
 pytest.importorskip("distributed")
 
@@ -109,6 +114,8 @@ def test_killed_worker_changes_no_bit(client, tmp_path):
     few, whole = Lasso(0.05, tol=1e-10), Lasso(0.05, tol=1e-10)
     few.fit(rows.X, rows.y), whole.fit(X, y)
     np.testing.assert_allclose(few.coef_, whole.coef_, rtol=0, atol=1e-10)
+    precomputed = Lasso(0.05, precompute=True, tol=1e-10).fit(rows.X, rows.y)
+    np.testing.assert_allclose(precomputed.coef_, whole.coef_, rtol=0, atol=1e-10)
     few, whole = LassoCV(alphas=20, cv=rows.cv), LassoCV(alphas=20, cv=5)
     few.fit(rows.X, rows.y, sample_weight=rows.sample_weight)
     whole.fit(X, y)
@@ -137,6 +144,30 @@ def test_killed_worker_in_a_search_of_subsets(client, tmp_path, algorithm):
     np.testing.assert_allclose(
         lazy_prediction.compute(), here.predict(chunk(0)[:, :50])
     )
+
+
+def test_killed_worker_in_a_search_for_classes(client, tmp_path):
+    marker = str(tmp_path / "killed")
+
+    def make(k):
+        return deadly_chunk(k, marker) if k == 2 else chunk(k)
+
+    X, y = lazy(6, make)
+    model = DistributedBestSubsetClassifier(2, algorithm="columns")
+    model.fit(X, da.digitize(y, [-1.0, 1.0]))
+    assert os.path.exists(marker)
+    X_all, y_all = pooled(6)
+    here = DistributedBestSubsetClassifier(2, algorithm="columns", n_shards=6)
+    here.fit(X_all, np.digitize(y_all, [-1.0, 1.0]))
+    np.testing.assert_array_equal(model.support_, [0, 3])
+    np.testing.assert_array_equal(model.coef_, here.coef_)
+    assert model.bytes_total_ == here.bytes_total_
+    for name in ("decision_function", "predict_proba", "predict"):
+        found = getattr(model, name)(X[:ROWS])
+        expected = getattr(here, name)(X_all[:ROWS])
+        assert found.dtype == expected.dtype
+        assert found.shape == expected.shape
+        np.testing.assert_array_equal(found.compute(), expected)
 
 
 def test_subsets_of_dataframes(client):
@@ -312,6 +343,18 @@ def test_bad_shards_are_named(client):
         condense(X, lazy(1)[1])
 
 
+def test_what_X_and_y_have_in_common_is_computed_once(client, tmp_path):
+    def counted(k):
+        (tmp_path / f"{k} {os.urandom(8).hex()}").touch()
+        return chunk(k)
+
+    X, y = lazy(4, counted)
+    rows = condense(X, y, X[:, 0] ** 2)
+    here = pooled(4)
+    assert_same_bits(rows, condense(*here, here[0][:, 0] ** 2, n_shards=4))
+    assert len(list(tmp_path.iterdir())) == 4
+
+
 def test_large_messages_travel_once(client):
     def shift(shard, message):
         return (shard.X[:, :2] - message["mean"][:2]).sum(axis=0), np.zeros(1)
@@ -368,7 +411,8 @@ def test_chunks_of_targets_follow_those_of_X(client):
         as_shards(X, y, np.ones(3))
 
 
-def test_lost_scheduler_is_an_error():
+@pytest.mark.parametrize("fitting", [False, True])
+def test_lost_scheduler_is_an_error(fitting):
     cluster = LocalCluster(
         n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0"
     )
@@ -379,13 +423,27 @@ def test_lost_scheduler_is_an_error():
         time.sleep(0.2)
         return (np.zeros(1),)
 
+    model = DistributedBestSubsetRegressor(max_retries=0).fit(*pooled(1))
+    before = dict(vars(model))
+
+    def slow_chunk(k):
+        import time
+
+        time.sleep(0.2)
+        return chunk(k)
+
     with Client(cluster) as client:
         shards = as_shards(da.zeros((50, 2), chunks=(1, 2)), client=client)
+        X, y = lazy(50, slow_chunk)
         closer = threading.Timer(0.5, cluster.close)
         closer.start()
         with pytest.raises(ShardsLost, match="connection to the scheduler is lost"):
-            map_reduce(waiting, shards)
+            if fitting:
+                model.fit(as_shards(X, y, client=client))
+            else:
+                map_reduce(waiting, shards)
         closer.join(10.0)
+    assert dict(vars(model)) == before  # nothing half-fitted
 
 
 def test_nothing_is_imported_before_it_is_needed():

@@ -243,6 +243,19 @@ def test_surrogate_finds_the_pooled_support():
     assert same == 8
 
 
+def test_leaders_unlike_the_others_are_told_of():
+    """Features of the largest shard are nearly one, those of others apart."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((1000, 12))
+    X[:500] = 0.2 * X[:500] + rng.standard_normal((500, 1))
+    y = X[:, 0] - X[:, 3] + 0.5 * rng.standard_normal(1000)
+    shards = [(X[:500], y[:500]), (X[500:750], y[500:750]), (X[750:], y[750:])]
+    model = DistributedBestSubsetRegressor(algorithm="surrogate", max_nonzero_coefs=4)
+    with pytest.warns(UserWarning, match="correlated otherwise in the largest shards"):
+        model.fit(shards)
+    np.testing.assert_array_equal(model.support_, [0, 3])
+
+
 def test_small_leaders_are_pooled():
     """Shards of 60 rows: no leader of one shard could search 40 features."""
     X, y, _ = make(1, n=1200, p=40)
