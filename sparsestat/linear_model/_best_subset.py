@@ -146,6 +146,11 @@ class BestSubsetRegressor(RegressorMixin, SubsetModel):
     ValueError
         For sizes that no subset can have, features or groups out of range.
 
+    Warns
+    -----
+    UserWarning
+        Where fewer features than asked for are independent, or fit perfectly.
+
     See Also
     --------
     MultiTaskBestSubset : One subset for several targets.
@@ -348,6 +353,11 @@ class MultiTaskBestSubset(RegressorMixin, SubsetModel):
     ------
     ValueError
         For sizes that no subset can have, features or groups out of range.
+
+    Warns
+    -----
+    UserWarning
+        Where fewer features than asked for are independent, or fit perfectly.
 
     See Also
     --------

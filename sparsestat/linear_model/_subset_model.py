@@ -145,6 +145,15 @@ class SubsetModel(CrossValidated, FitProgress):
         data = _Moments(self, X, y, weight)
         path = subset_path(data.problem, **options)
         task.call_on_fit_task_end(estimator=self)
+        asked = options["sizes"]
+        if asked is not None and asked[-1] > path.sizes[-1]:
+            warnings.warn(
+                f"{type(self).__name__}: n_nonzero_coefs asks for {int(asked[-1])}, "
+                f"but more than {int(path.sizes[-1])} explain nothing more, as the "
+                "others depend on them or the fit is perfect; sizes_ ends there.",
+                UserWarning,
+                stacklevel=3,
+            )
         chosen, extra = path.chosen, {}
         if folds:
             errors = self._held_out(X, y, given, data, path, options, folds, context)

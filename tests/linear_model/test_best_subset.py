@@ -265,6 +265,20 @@ def test_repeated_and_constant_columns():
         assert not {5, 6} & set(model.refit(k).support_)
 
 
+@pytest.mark.parametrize("sizes, last", [(5, 3), ([2, 5], 2), ([2, 3], 3)])
+def test_sizes_end_at_the_rank(sizes, last):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((50, 3)) @ rng.standard_normal((3, 8))
+    y = rng.standard_normal(50)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = BestSubsetRegressor(sizes).fit(X, y)
+    assert model.sizes_[-1] == last
+    messages = [str(w.message) for w in caught]
+    assert len(messages) == (np.max(sizes) == 5)
+    assert all("asks for 5, but more than" in text for text in messages)
+
+
 def test_perfect_fit_ends_the_path():
     X, _ = wide_data()
     model = BestSubsetRegressor().fit(X, X[:, 2] - 2.0 * X[:, 5])

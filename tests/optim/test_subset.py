@@ -102,10 +102,10 @@ def test_gains_costs_and_swaps_are_those_of_refits(sizes, n_targets):
     assert change[0] == pytest.approx(expected[0], abs=1e-10 * v)
 
 
-def degenerate_problem(seed):
+def degenerate_problem(seed, fewest, most):
     """A random regression with weights, and perhaps repeated and constant columns."""
     rng = np.random.default_rng(seed)
-    p = int(rng.integers(2, 11))
+    p = int(rng.integers(fewest, most + 1))
     X = rng.standard_normal((40, p))
     rho = rng.choice([0.0, 0.5, 0.95])
     for j in range(1, p):
@@ -119,25 +119,53 @@ def degenerate_problem(seed):
     return moments_of(X, y, weight)
 
 
+def enumerated_sizes(G, c, v):
+    """The smallest loss of every size, over all subsets at once.
+
+    Columns that are zero or repeat another one fill a subset up, but explain nothing.
+    """
+    scale = np.sqrt(np.maximum(G.diagonal(), 1e-300))
+    same = np.abs(G) > (1.0 - 1e-10) * np.outer(scale, scale)
+    kept = [j for j in range(len(G)) if G[j, j] > 1e-20 and not same[j, :j].any()]
+    G, c = G[np.ix_(kept, kept)], c[:, kept]
+    best = [v]
+    for size in range(1, len(kept) + 1):
+        A = np.array(list(combinations(range(len(kept)), size)))
+        linear = c[:, A].transpose(1, 2, 0)
+        coef = np.linalg.solve(G[A[:, :, None], A[:, None, :]], linear)
+        best.append(v - (coef * linear).sum(axis=(1, 2)).max())
+    return np.array(best)[np.minimum(np.arange(len(scale) + 1), len(kept))]
+
+
+def check_against_enumeration(G, c, v):
+    result = exact_subset(G, c, v, np.arange(len(G) + 1))
+    assert result.optimal.all()
+    found = [losses[0] for losses in result.losses]
+    np.testing.assert_allclose(found, enumerated_sizes(G, c, v), atol=1e-10 * v)
+
+
 @pytest.mark.parametrize("first", range(0, 200, 20))
 def test_exact_is_enumeration_on_random_problems(first):
     for seed in range(first, first + 20):
-        G, c, v = degenerate_problem(seed)
-        sizes = np.arange(len(G) + 1)
-        result = exact_subset(G, c, v, sizes)
-        assert result.optimal.all()
-        for size, losses in zip(sizes, result.losses, strict=True):
-            expected = enumerated(G, c, v, size)
-            np.testing.assert_allclose(losses, expected, atol=1e-11 * v)
+        check_against_enumeration(*degenerate_problem(seed, 2, 11))
+
+
+def test_exact_is_enumeration_at_18_features():
+    check_against_enumeration(*degenerate_problem(12, 18, 18))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(4))
-def test_exact_is_enumeration_at_18_features(seed):
-    G, c, v = moments(np.random.default_rng(seed), p=18, rho=0.9, snr=1.0)
-    result = exact_subset(G, c, v, np.arange(19))
-    for size, losses in zip(result.sizes, result.losses, strict=True):
-        np.testing.assert_allclose(losses, enumerated(G, c, v, size), atol=1e-10 * v)
+@pytest.mark.parametrize("first", range(0, 200, 20))
+def test_exact_is_enumeration_on_larger_random_problems(first):
+    for seed in range(first, first + 20):
+        check_against_enumeration(*degenerate_problem(seed, 12, 18))
+
+
+def test_enumeration_of_sizes_is_that_of_subsets():
+    for seed in (0, 1, 4):
+        G, c, v = degenerate_problem(seed, 4, 6)
+        expected = [enumerated(G, c, v, k)[0] for k in range(len(G) + 1)]
+        np.testing.assert_allclose(enumerated_sizes(G, c, v), expected, atol=1e-11 * v)
 
 
 @pytest.mark.parametrize("n_targets", [1, 2])
