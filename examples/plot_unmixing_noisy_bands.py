@@ -116,4 +116,56 @@ for k in range(5):
     axes[0, k].set_title(f"material {k + 1}", color=colors[k])
 for ax in axes.flat:
     ax.set(xticks=[], yticks=[])
+
+# %%
+# Robust, sparse, plain
+# ---------------------
+#
+# How much is due to the penalty, and how much to the loss? Where bad bands hold a third
+# as much noise as signal, the papers' order can be seen: endmembers of VCA, which takes
+# all bands as they are, plain factorisation from the robust start, a penalty that wants
+# sparse abundances, and that with a robust loss. All make ten iterations, in which sums
+# are exactly one: many more, and plain factorisation takes to the bad bands. Lines are
+# medians of four scenes.
+
+from sparsestat.unmixing import VCA
+
+shared = {"sum_to_one": "simplex", "max_iter": 10, "tol": 1.0}
+sparse = {**shared, "alpha": 0.05}
+methods = {
+    "VCA": VCA(5, random_state=0),
+    "plain": ConstrainedNMF(5, **shared),
+    "sparse": ConstrainedNMF(5, **sparse),
+    "CorrentropyNMF": CorrentropyNMF(5, **sparse),
+    "RRLbS": RRLbS(5, **sparse),
+}
+ratios = [10, 20, 30, 40]
+results = {name: np.empty((len(ratios), 4, 2)) for name in methods}
+for i, snr_db in enumerate(ratios):
+    for seed in range(4):
+        drawn = make_hyperspectral(
+            n_bad_bands=20, bad_band_snr_db=5.0, snr_db=snr_db, random_state=seed
+        )
+        pixels = np.maximum(drawn.X, 0.0)
+        for name, model in methods.items():
+            found = model.fit_transform(pixels)
+            match = match_endmembers(drawn.endmembers, model.components_)
+            angles = spectral_angle(drawn.endmembers, model.components_[match])
+            results[name][i, seed] = (
+                np.degrees(angles.diagonal().mean()),
+                abundance_rmse(drawn.abundances, found[:, match]),
+            )
+
+figure, axes = plt.subplots(1, 2, figsize=(9.5, 3.2), layout="constrained")
+shades = ["#999999", "#E69F00", "#56B4E9", "#D55E00", "#009E73"]
+for ax, column, label in zip(
+    axes, (0, 1), ("mean angle (degrees)", "error of abundances"), strict=True
+):
+    for (name, values), shade in zip(results.items(), shades, strict=True):
+        middle = np.median(values[:, :, column], axis=1)
+        ax.plot(ratios, middle, color=shade, marker="o", ms=4, label=name)
+    ax.set(xlabel="decibels in good bands", ylabel=label, xticks=ratios)
+    ax.set_ylim(bottom=0.0)
+    ax.spines[["top", "right"]].set_visible(False)
+figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right", frameon=False)
 plt.show()

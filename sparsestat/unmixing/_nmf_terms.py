@@ -60,8 +60,8 @@ def scales_of(squares: np.ndarray, theta: float) -> Scales:
     deviation = _NORMAL * float(np.median(np.abs(norms - middle)))
     median, good = middle**2, (middle + _DEVIATIONS * deviation) ** 2
     floor = (_GOOD**2 * good - median) / (1.0 - _GOOD**2)
-    variance = (good - median) / (-2.0 * np.log(_GOOD))
-    tiny = np.finfo(np.float64).tiny
+    variance = (good - median) / (-2.0 * float(np.log(_GOOD)))
+    tiny = float(np.finfo(np.float64).tiny)
     return Scales(
         median,
         max(floor, median, tiny),
@@ -72,11 +72,11 @@ def scales_of(squares: np.ndarray, theta: float) -> Scales:
 def band_loss(loss: str, squares: np.ndarray, scales: Scales) -> float:
     """Loss of all bands, from their squared residual norms."""
     if loss == "l21":
-        level = np.sqrt(scales.median + scales.floor)
+        level = float(np.sqrt(scales.median + scales.floor))
         return level * float(np.sqrt(squares + scales.floor).sum())
     if loss == "correntropy":
         ratio = squares / (2.0 * scales.variance)
-        gain = np.exp(scales.median / (2.0 * scales.variance))
+        gain = float(np.exp(scales.median / (2.0 * scales.variance)))
         return -gain * scales.variance * float(np.expm1(-ratio).sum())
     return 0.5 * float(squares.sum())
 
