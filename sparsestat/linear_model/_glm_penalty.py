@@ -70,7 +70,6 @@ class PenaltyChoice:
         self._refuse("gamma")
         if self.penalty == "elasticnet":
             return ElasticNet(1.0, ratio, weights, self.positive)
-        self._refuse("positive")
         sparse = self.penalty == "sparse_group"
         if sparse and np.isscalar(self.l1_ratio) and ratio == 1.0:
             raise ValueError(
@@ -80,7 +79,8 @@ class PenaltyChoice:
         if not sparse:
             self._refuse("l1_ratio", "penalty_weights")
         groups = self._groups(n_features)
-        return group_penalty(groups, self.group_weights, ratio, weights, sparse)
+        given = self.group_weights, ratio, weights, sparse, self.positive
+        return group_penalty(groups, *given)
 
     def _penalties(self, n_features: int) -> list[NamedTuple]:
         """The penalties that cross-validation chooses from."""

@@ -49,6 +49,8 @@ class GroupLasso(GroupedRegressor, SparseLinearRegressor):
         Whether groups given as index arrays may share features. Each group then has
         coefficients of its own for all of its features, whose sums are `coef_`: the
         support is a union of groups.
+    positive : bool, default=False
+        Restrict the coefficients to w >= 0; all of them need a price then.
     fit_intercept : bool, default=True
         Fit b, which is never penalised.
     standardize : bool, default=False
@@ -131,6 +133,7 @@ class GroupLasso(GroupedRegressor, SparseLinearRegressor):
         feature_groups=1,
         group_weights="sqrt",
         overlap="error",
+        positive=False,
         fit_intercept=True,
         standardize=False,
         max_iter=100,
@@ -142,6 +145,7 @@ class GroupLasso(GroupedRegressor, SparseLinearRegressor):
         self.feature_groups = feature_groups
         self.group_weights = group_weights
         self.overlap = overlap
+        self.positive = positive
         self.fit_intercept = fit_intercept
         self.standardize = standardize
         self.max_iter = max_iter
@@ -185,6 +189,8 @@ class SparseGroupLasso(GroupedRegressor, SparseLinearRegressor):
         Whether groups given as index arrays may share features. Each group then has
         coefficients of its own for all of its features, whose sums are `coef_`: the
         support is a union of groups.
+    positive : bool, default=False
+        Restrict the coefficients to w >= 0; all of them need a price then.
     fit_intercept : bool, default=True
         Fit b, which is never penalised.
     standardize : bool, default=False
@@ -264,6 +270,7 @@ class SparseGroupLasso(GroupedRegressor, SparseLinearRegressor):
         group_weights="sqrt",
         penalty_weights=None,
         overlap="error",
+        positive=False,
         fit_intercept=True,
         standardize=False,
         max_iter=100,
@@ -277,6 +284,7 @@ class SparseGroupLasso(GroupedRegressor, SparseLinearRegressor):
         self.group_weights = group_weights
         self.penalty_weights = penalty_weights
         self.overlap = overlap
+        self.positive = positive
         self.fit_intercept = fit_intercept
         self.standardize = standardize
         self.max_iter = max_iter

@@ -30,6 +30,8 @@ class GroupLassoCV(GroupedRegressor, PathCV):
         Whether groups given as index arrays may share features. Each group then has
         coefficients of its own for all of its features, whose sums are `coef_`: the
         support is a union of groups.
+    positive : bool, default=False
+        Restrict the coefficients to w >= 0; all of them need a price then.
     eps : float, default=None
         Length of the default grid, smallest over largest strength; None is 1e-4 if
         n_samples > n_features, else 1e-3.
@@ -142,6 +144,7 @@ class GroupLassoCV(GroupedRegressor, PathCV):
         feature_groups=1,
         group_weights="sqrt",
         overlap="error",
+        positive=False,
         eps=None,
         alphas=100,
         cv=None,
@@ -160,6 +163,7 @@ class GroupLassoCV(GroupedRegressor, PathCV):
         self.feature_groups = feature_groups
         self.group_weights = group_weights
         self.overlap = overlap
+        self.positive = positive
         self.eps = eps
         self.alphas = alphas
         self.cv = cv
@@ -202,6 +206,8 @@ class SparseGroupLassoCV(GroupedRegressor, L1RatioCV):
         Whether groups given as index arrays may share features. Each group then has
         coefficients of its own for all of its features, whose sums are `coef_`: the
         support is a union of groups.
+    positive : bool, default=False
+        Restrict the coefficients to w >= 0; all of them need a price then.
     eps : float, default=None
         Length of the default grid, smallest over largest strength; None is 1e-4 if
         n_samples > n_features, else 1e-3.
@@ -323,6 +329,7 @@ class SparseGroupLassoCV(GroupedRegressor, L1RatioCV):
         group_weights="sqrt",
         penalty_weights=None,
         overlap="error",
+        positive=False,
         eps=None,
         alphas=100,
         cv=None,
@@ -343,6 +350,7 @@ class SparseGroupLassoCV(GroupedRegressor, L1RatioCV):
         self.group_weights = group_weights
         self.penalty_weights = penalty_weights
         self.overlap = overlap
+        self.positive = positive
         self.eps = eps
         self.alphas = alphas
         self.cv = cv

@@ -36,6 +36,7 @@ def group_path(
     l1_ratio: float = 0.0,
     penalty_weights=None,
     overlap: str = "error",
+    positive: bool = False,
     eps: float | None = None,
     alphas=100,
     sample_weight=None,
@@ -66,6 +67,8 @@ def group_path(
         Weights of single coefficients, where `l1_ratio` is not zero.
     overlap : {"error", "latent"}, default="error"
         Whether groups given as index arrays may share features.
+    positive : bool, default=False
+        Restrict the coefficients to w >= 0; all of them need a price then.
     eps : float, default=None
         Length of the default grid, smallest over largest strength; None is 1e-4 if
         n_samples > n_features, else 1e-3.
@@ -141,7 +144,10 @@ def group_path(
         )
         ratio = float(parameters.pop("l1_ratio"))
         weights = parameters.pop("group_weights"), parameters.pop("penalty_weights")
-        return group_penalty(groups, weights[0], ratio, weights[1], ratio > 0.0)
+        positive = parameters.pop("positive")
+        return group_penalty(
+            groups, weights[0], ratio, weights[1], ratio > 0.0, positive
+        )
 
     return checked_path(
         "group_path",
@@ -154,6 +160,7 @@ def group_path(
         l1_ratio=l1_ratio,
         penalty_weights=penalty_weights,
         overlap=overlap,
+        positive=positive,
         eps=eps,
         alphas=alphas,
         sample_weight=sample_weight,

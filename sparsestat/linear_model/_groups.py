@@ -10,7 +10,7 @@ from sparsestat.utils.feature_groups import (
     FeatureGroups,
     check_feature_groups,
 )
-from sparsestat.utils.validation import ArrayLike, OneOf, Rule, check_weights
+from sparsestat.utils.validation import ArrayLike, Boolean, OneOf, Rule, check_weights
 
 __all__ = ["GROUPS", "GroupedRegressor", "group_penalty"]
 
@@ -19,6 +19,7 @@ GROUPS: dict[str, Rule] = {
     "feature_groups": FEATURE_GROUPS,
     "group_weights": OneOf("sqrt") | ArrayLike,
     "overlap": OneOf("error", "latent"),
+    "positive": Boolean,
 }
 
 
@@ -32,7 +33,8 @@ class GroupedRegressor:
         if sparse:
             l1_ratio = 1.0 if np.ndim(self.l1_ratio) else float(self.l1_ratio)
             prices = self.penalty_weights
-        return group_penalty(groups, self.group_weights, l1_ratio, prices, sparse)
+        weights, positive = self.group_weights, self.positive
+        return group_penalty(groups, weights, l1_ratio, prices, sparse, positive)
 
     def _groups(self, n_features: int) -> FeatureGroups:
         names = getattr(self, "feature_names_in_", None)
@@ -63,6 +65,7 @@ def group_penalty(
     l1_ratio: float,
     penalty_weights: Any,
     sparse: bool,
+    positive: bool = False,
 ) -> GroupL2 | SparseGroup:
     """The penalty of given groups with alpha = 1.
 
@@ -76,6 +79,8 @@ def group_penalty(
         Weights of single coefficients.
     sparse : bool
         Whether single coefficients are penalised too.
+    positive : bool, default=False
+        Restrict the coefficients to w >= 0, none of which may be free of a price.
 
     Returns
     -------
@@ -89,10 +94,21 @@ def group_penalty(
     if free.any():
         # One more group for what is unpenalised.
         labels, weights = np.where(free, n_groups, labels), np.append(weights, 0.0)
-    if not sparse:
+    if not sparse and not positive:
         return GroupL2(1.0, labels, weights, groups.features)
+    if not sparse:
+        l1_ratio, penalty_weights = 0.0, None
     n_features = int(groups.features.max()) + 1
     prices = check_weights(penalty_weights, "penalty_weights", n_features)
     prices = np.ones(n_features) if prices is None else prices
     prices = np.where(free, 0.0, prices[groups.features])
-    return SparseGroup(1.0, l1_ratio, labels, weights, prices, groups.features)
+    features = groups.features
+    if positive:
+        price = l1_ratio * prices + (1.0 - l1_ratio) * weights[labels]
+        if (price == 0.0).any():
+            raise ValueError(
+                "positive must be False where features have no price: weights of zero, "
+                f"or no group; got positive=True and {np.count_nonzero(price == 0.0)} "
+                "features of that kind."
+            )
+    return SparseGroup(1.0, l1_ratio, labels, weights, prices, features, positive)

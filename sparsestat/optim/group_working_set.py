@@ -227,7 +227,9 @@ class GroupWorkingSet(GramWorkingSet):
         return False
 
     def _kinks(self, local) -> np.ndarray:
-        """Coefficients with a penalty of their own, which a step must not take over."""
+        """Coefficients that a step must not take over zero, as they change there."""
+        if getattr(local, "positive", False):
+            return np.ones(len(self.w), bool)
         if hasattr(local, "feature_weights") and local.l1_ratio > 0.0:
             return local.feature_weights > 0.0
         return np.zeros(len(self.w), bool)

@@ -206,8 +206,12 @@ def _newton(penalty, starts, gram, c, w, q) -> bool:
     _, step, info = dposv(hessian.T, rhs, lower=1, overwrite_a=1)
     if info != 0 or not np.isfinite(step).all():
         return False
-    kinks = np.zeros(len(nonzero), bool)
-    if hasattr(penalty, "feature_weights") and penalty.l1_ratio > 0.0:
+    kinks = np.full(len(nonzero), getattr(penalty, "positive", False))
+    if (
+        not kinks.any()
+        and hasattr(penalty, "feature_weights")
+        and penalty.l1_ratio > 0.0
+    ):
         kinks = penalty.feature_weights[nonzero] > 0.0
     before = block_total(penalty, starts, w) - 0.5 * float((c + q) @ w)
     for _ in range(_HALVINGS):

@@ -165,7 +165,7 @@ def allows_negative(penalty: NamedTuple, features: np.ndarray) -> bool:
     One of them speaks for all: features with infinite weight are not asked.
     """
     if is_block(penalty) or is_coupled(penalty):
-        return True
+        return not getattr(penalty, "positive", False)
     unpenalised = penalty._replace(alpha=0.0)
     return all(prox(unpenalised, -1.0, 1.0, j) < 0.0 for j in features[:1])
 

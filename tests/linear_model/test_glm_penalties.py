@@ -99,6 +99,25 @@ def test_groups_reach_the_objective_of_cvxpy(family, name):
     assert any(not coef[members].any() for members in model.feature_groups_)
 
 
+@pytest.mark.parametrize("family", ["logistic", "poisson", "gamma"])
+@pytest.mark.parametrize("name", ["group", "sparse_group"])
+def test_non_negative_groups_reach_the_objective_of_cvxpy(family, name):
+    X, y = problem(family)
+    ratio = 0.4 if name == "sparse_group" else 0.0
+    options = {"l1_ratio": ratio} if ratio else {}
+    model = MODELS[family](
+        0.05, penalty=name, feature_groups=SIZE, positive=True, tol=1e-8, **options
+    ).fit(X, y)
+    w, b = cp.Variable(P, nonneg=True), cp.Variable()
+    size = sum(cp.norm(w[g : g + SIZE]) for g in range(0, P, SIZE))
+    price = (1.0 - ratio) * np.sqrt(SIZE) * size + ratio * cp.sum(w)
+    loss = mean_loss(family, X, y, w, b)
+    least = cp.Problem(cp.Minimize(loss + 0.05 * price)).solve(solver="CLARABEL")
+    assert (model.coef_ >= 0.0).all() and model.coef_.any()
+    assert model.dual_gap_ <= model.dual_gap_tol_
+    np.testing.assert_allclose(model.objective_, least, atol=2e-7)
+
+
 @each_family
 def test_groups_of_one_are_the_l1_norm(family):
     X, y = problem(family)
@@ -319,7 +338,10 @@ def test_a_refit_forgets_the_other_certificate():
         ({"penalty": "mcp", "l1_ratio": 0.5}, "l1_ratio must be 1.0"),
         ({"penalty": "scad", "gamma": 2.0}, "gamma must be > 2"),
         ({"gamma": 3.0}, "gamma must be None"),
-        ({"penalty": "group", "positive": True}, "positive must be False"),
+        (
+            {"penalty": "group", "positive": True, "feature_groups": GROUPS - 1},
+            "positive must be False where features have no price",
+        ),
         ({"penalty": "group", "penalty_weights": np.ones(P)}, "penalty_weights must"),
         ({"penalty": "sparse_group"}, "l1_ratio must be < 1"),
         ({"penalty": "group", "feature_groups": [[0, 1], [1, 2]]}, "feature_groups"),

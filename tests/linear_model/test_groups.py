@@ -300,3 +300,84 @@ def test_path_has_one_target():
 def test_verbose_counts_groups(capsys):
     GroupLasso(0.1, feature_groups=3, verbose=1).fit(*make_data())
     assert "of 4 groups" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("storage", ["F", "csc", "F32"])
+@pytest.mark.parametrize("ratio", [None, 0.4])
+@pytest.mark.parametrize("shape", [(50, 12), (30, 60)])
+def test_non_negative_groups_reach_the_objective_of_cvxpy(storage, ratio, shape):
+    cp = pytest.importorskip("cvxpy")
+    X, y = make_data(1, *shape)
+    if storage == "csc":
+        X[np.abs(X) < 0.4] = 0.0
+    weight = np.arange(len(y)) % 3 + 0.0
+    share, p = weight / weight.sum(), X.shape[1]
+    make = {"F": np.asfortranarray, "csc": sparse.csc_array, "F32": np.float32}
+    options = {"feature_groups": 3, "positive": True, "tol": 1e-8}
+    rho = ratio or 0.0
+    for alpha in (0.3, 0.02):
+        if ratio is None:
+            model = GroupLasso(alpha, **options)
+        else:
+            model = SparseGroupLasso(alpha, l1_ratio=ratio, **options)
+        model.fit(make[storage](X), y, weight)
+        w, b = cp.Variable(p, nonneg=True), cp.Variable()
+        size = sum(cp.norm(w[g : g + 3]) for g in range(0, p, 3))
+        price = (1.0 - rho) * np.sqrt(3.0) * size + rho * cp.sum(w)
+        loss = share @ cp.square(y - X @ w - b) / 2
+        least = cp.Problem(cp.Minimize(loss + alpha * price)).solve(solver="CLARABEL")
+        assert (model.coef_ >= 0.0).all()
+        assert model.dual_gap_ <= model.dual_gap_tol_
+        rtol = 1e-4 if storage == "F32" else 1e-6
+        np.testing.assert_allclose(model.objective_, least, rtol=rtol)
+    assert np.count_nonzero(model.coef_) < p  # signs matter, not only the price
+
+
+@pytest.mark.parametrize("l1_ratio", [0.0, 0.5])
+def test_non_negative_paths_begin_where_nothing_is_nonzero(l1_ratio):
+    X, y = make_data()
+    options = {"feature_groups": 3, "l1_ratio": l1_ratio, "positive": True}
+    alphas, coefs, gaps = group_path(X, y - y.mean(), alphas=20, **options)
+    assert gaps.max() <= 1e-6 * np.var(y) / 2
+    assert not coefs[:, 0].any() and coefs[:, 1].any()
+    assert (coefs >= 0.0).all()
+    free = dict(options, positive=False)
+    assert alphas[0] <= group_path(X, y - y.mean(), alphas=2, **free)[0][0]
+    # Where all correlations are negative nothing ever enters.
+    none = GroupLasso(1e-3, feature_groups=3, positive=True, fit_intercept=False)
+    assert not none.fit(np.abs(X), -np.abs(X).sum(axis=1)).coef_.any()
+
+
+def test_non_negative_groups_of_one_are_the_non_negative_lasso():
+    X, y = make_data()
+    lasso = Lasso(0.1, positive=True, tol=1e-10).fit(X, y)
+    groups = GroupLasso(0.1, positive=True, tol=1e-10).fit(X, y)
+    np.testing.assert_allclose(groups.coef_, lasso.coef_, atol=1e-5)
+    with pytest.warns(UserWarning, match="alpha=0"):
+        least = GroupLasso(0.0, feature_groups=3, positive=True).fit(X, y)
+    with pytest.warns(UserWarning, match="alpha=0"):
+        expected = Lasso(0.0, positive=True).fit(X, y)
+    np.testing.assert_allclose(least.coef_, expected.coef_, atol=1e-8)
+
+
+def test_non_negative_groups_that_overlap_and_in_cross_validation():
+    X, y = make_data()
+    options = {"feature_groups": OVERLAPPING, "overlap": "latent", "positive": True}
+    model = GroupLasso(0.05, **options).fit(X, y)
+    assert (model.latent_coef_ >= 0.0).all() and model.coef_.any()
+    chosen = GroupLassoCV(alphas=10, feature_groups=3, positive=True).fit(X, y)
+    assert (chosen.coef_ >= 0.0).all() and chosen.coef_.any()
+    several = SparseGroupLassoCV(
+        alphas=5, l1_ratio=[0.2, 0.8], feature_groups=3, positive=True
+    ).fit(X, y)
+    assert (several.coef_ >= 0.0).all() and several.coef_.any()
+
+
+@pytest.mark.parametrize(
+    "free", [{"feature_groups": LABELS}, {"group_weights": [0.0, 1.0, 1.0, 1.0]}]
+)
+def test_non_negative_features_need_a_price(free):
+    X, y = make_data()
+    options = {"feature_groups": 3, **free}
+    with pytest.raises(ValueError, match="positive must be False where features have"):
+        GroupLasso(positive=True, **options).fit(X, y)

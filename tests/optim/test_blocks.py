@@ -88,6 +88,58 @@ def test_conjugate_is_the_supremum(name):
             assert x @ w - penalties.block_value(penalty, w, 0, 0) <= conjugate + 1e-12
 
 
+def non_negative(ratio):
+    prices = FEATURE_WEIGHTS if ratio < 1.0 else None
+    penalty = penalties.SparseGroup(0.3, ratio, GROUPS, None, prices, None, True)
+    prepared = penalties.prepare(penalty, 10)
+    return penalties.restrict_blocks(prepared, np.array([1]), np.array([1, 2, 7]))
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.5, 1.0])
+def test_non_negative_blocks_are_what_they_are_by_definition(ratio):
+    penalty, out, rng = non_negative(ratio), np.empty(SIZE), np.random.default_rng(5)
+    cone = np.abs(rng.standard_normal((4000, SIZE)))
+    cone[::3, 0], cone[1::5, 1] = 0.0, 0.0
+    values = np.array([penalties.block_value(penalty, w, 0, 0) for w in cone])
+    assert penalties.block_value(penalty, np.array([1.0, -1e-9, 0.0]), 0, 0) == np.inf
+    for z in rng.standard_normal((8, SIZE)):
+        penalties.block_prox(penalty, z, 0.7, 0, 0, out)
+        assert (out >= 0.0).all()
+        best = (out - z) @ (out - z) / 1.4 + penalties.block_value(penalty, out, 0, 0)
+        near = np.maximum(out + 1e-3 * rng.standard_normal((500, SIZE)), 0.0)
+        for w in np.vstack([cone[:500], near]):
+            value = penalties.block_value(penalty, w, 0, 0)
+            assert best <= (w - z) @ (w - z) / 1.4 + value + 1e-12
+        # The gauge is the support function of the part of the ball in the orthant.
+        t = penalties.block_gauge(penalty, z, 0, 0)
+        ratios = cone @ z / values
+        assert max(ratios.max(), 0.0) <= t * (1 + 1e-12)
+        assert t <= 1.1 * max(ratios.max(), 0.0) + 0.02
+        conjugate = penalties.block_conjugate(penalty, z, 0, 0)
+        assert (conjugate == 0.0) == (t <= 1.0)
+        assert t <= penalties.block_reach(penalty, 0, 0, SIZE) * np.linalg.norm(z)
+        if t > 0.0:
+            penalties.block_prox(penalty, z / t * (1 - 1e-9), 1.0, 0, 0, out)
+            assert not out.any()
+            penalties.block_prox(penalty, z / t * 1.01, 1.0, 0, 0, out)
+            assert out.any()
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.5])
+def test_non_negative_blocks_are_minimised(ratio):
+    penalty, rng = non_negative(ratio), np.random.default_rng(3)
+    root = rng.standard_normal((SIZE, SIZE))
+    gram = root @ root.T
+    values, basis = np.linalg.eigh(gram)
+    for b in 3.0 * rng.standard_normal((8, SIZE)):
+        w, moved = np.zeros(SIZE), np.empty(SIZE)
+        for _ in range(200):
+            penalties.block_minimise(penalty, gram, values, basis, b, w, 0, 0)
+        step = 0.5 / values[-1]
+        penalties.block_prox(penalty, w + step * (b - gram @ w), step, 0, 0, moved)
+        np.testing.assert_allclose(moved, w, atol=1e-8)
+
+
 @pytest.mark.parametrize("name", ["group", "sparse", "sparse-weighted"])
 @pytest.mark.parametrize("condition", [1.0, 1e10])
 def test_block_is_minimised_exactly(name, condition):
@@ -227,6 +279,10 @@ def test_rows_meet_their_tolerance_by_definition(ratio):
         (
             penalties.SparseGroup(1.0, 0.5, GROUPS, None, [1.0]),
             r"feature_weights must have shape \(10,\)",
+        ),
+        (
+            penalties.SparseGroup(1.0, 0.0, GROUPS, [0, 1, 1, 1], None, None, True),
+            "positive needs a price of every coefficient",
         ),
     ],
 )

@@ -138,6 +138,8 @@ def prepare_blocks(penalty: NamedTuple, n_features: int) -> NamedTuple:
     fields = {"alpha": float(penalty.alpha)}
     if hasattr(penalty, "l1_ratio"):
         fields["l1_ratio"] = float(penalty.l1_ratio)
+    if hasattr(penalty, "positive"):
+        fields["positive"] = bool(penalty.positive)
     if not hasattr(penalty, "groups"):
         fields["weights"] = _vector("weights", penalty.weights, n_features, "feature")
         return penalty._replace(**fields)
@@ -166,7 +168,13 @@ def prepare_blocks(penalty: NamedTuple, n_features: int) -> NamedTuple:
         fields["feature_weights"] = _vector(
             "feature_weights", penalty.feature_weights, n_coefs, "feature"
         )
-    return penalty._replace(**fields)
+    prepared = penalty._replace(**fields)
+    if fields.get("positive") and (price_of_features(prepared) == 0.0).any():
+        raise ValueError(
+            "positive needs a price of every coefficient; got weights of zero, or "
+            "features outside all groups."
+        )
+    return prepared
 
 
 def feature_blocks(penalty: NamedTuple, members: np.ndarray) -> Blocks:

@@ -34,6 +34,8 @@ class SparseGroup(NamedTuple):
         Feature of each coefficient, where groups overlap: each has coefficients of its
         own, `groups` and `feature_weights` have an entry for each of them, and what a
         feature does is their sum; see `GroupL2`. None stands for one a feature.
+    positive : bool, default=False
+        Restrict the coefficients to w >= 0, where every one has a price.
 
     References
     ----------
@@ -46,6 +48,7 @@ class SparseGroup(NamedTuple):
     weights: Any = None
     feature_weights: Any = None
     features: Any = None
+    positive: bool = False
 
 
 @kernel
@@ -57,21 +60,28 @@ def _levels(penalty, g):
 
 
 @kernel
-def _excess(x, single, prices, out):
+def _excess(x, single, prices, positive, out):
     """Soft-threshold x by single * prices; returns the norm of what is left."""
     for i in range(len(x)):
         level = single * prices[i] if single > 0.0 else 0.0
-        out[i] = max(x[i] - level, 0.0) + min(x[i] + level, 0.0)
+        below = 0.0 if positive else min(x[i] + level, 0.0)
+        out[i] = max(x[i] - level, 0.0) + below  # x may be `out`
     return norm(out)
 
 
 @kernel
-def _coordinate(curvature, z, level, shared, rest2):
+def _size(x, positive):
+    """|x|, or what of it pulls a coefficient that is not negative away from zero."""
+    return max(x, 0.0) if positive else abs(x)
+
+
+@kernel
+def _coordinate(curvature, z, level, shared, rest2, positive):
     """argmin_x curvature x^2 / 2 - z x + level |x| + shared sqrt(x^2 + rest2).
 
     The derivative beyond `level` is concave and increases: Newton steps from below.
     """
-    push = abs(z) - level
+    push = _size(z, positive) - level
     if push <= 0.0 or (rest2 == 0.0 and push <= shared):
         return 0.0
     if rest2 == 0.0:
@@ -91,6 +101,10 @@ def _coordinate(curvature, z, level, shared, rest2):
 def _(penalty, w, g, start):
     single, shared = _levels(penalty, g)
     total = 0.0
+    if penalty.positive:
+        for i in range(len(w)):
+            if w[i] < 0.0:
+                return np.inf
     if single > 0.0:
         for i in range(len(w)):
             if w[i] != 0.0:
@@ -103,7 +117,8 @@ def _(penalty, w, g, start):
 def _(penalty, z, step, g, start, out):
     single, shared = _levels(penalty, g)
     prices = penalty.feature_weights[start : start + len(z)]
-    length, level = _excess(z, step * single, prices, out), step * shared
+    length = _excess(z, step * single, prices, penalty.positive, out)
+    level = step * shared
     factor = 1.0 - level / length if length > level else 0.0
     for i in range(len(z)):
         out[i] *= factor
@@ -116,8 +131,9 @@ def _(penalty, x, g, start):
     if shared == 0.0:
         largest = 0.0
         for i in range(len(x)):
-            if x[i] != 0.0:
-                largest = max(largest, abs(x[i]) / (single * prices[i]))
+            size = _size(x[i], penalty.positive)
+            if size > 0.0:
+                largest = max(largest, size / (single * prices[i]))
         return largest
     # |(|x| - t single prices)_+| = t shared: the left side is convex and falls in t.
     t = 0.0
@@ -125,7 +141,7 @@ def _(penalty, x, g, start):
         total, slope = 0.0, 0.0
         for i in range(len(x)):
             level = single * prices[i] if single > 0.0 else 0.0
-            over = abs(x[i]) - t * level
+            over = _size(x[i], penalty.positive) - t * level
             if over > 0.0:
                 total += over * over
                 slope += level * over
@@ -159,7 +175,9 @@ def _(penalty, g):
 def _(penalty, x, g, start):
     single, shared = _levels(penalty, g)
     prices = penalty.feature_weights[start : start + len(x)]
-    return 0.0 if _excess(x, single, prices, np.empty(len(x))) <= shared else np.inf
+    rest = np.empty(len(x))
+    inside = _excess(x, single, prices, penalty.positive, rest) <= shared
+    return 0.0 if inside else np.inf
 
 
 @op.block_minimise.register(SparseGroup)
@@ -167,11 +185,12 @@ def _(penalty, gram, values, vectors, b, w, g, start):
     single, shared = _levels(penalty, g)
     size = len(b)
     prices = penalty.feature_weights[start : start + size]
-    if single == 0.0:
+    positive = penalty.positive
+    if single == 0.0 and not positive:
         exact_block(shared, values, vectors, b, w)
         return
     step = np.empty(size)
-    length = _excess(b, single, prices, step)
+    length = _excess(b, single, prices, positive, step)
     if length <= shared:
         for i in range(size):
             w[i] = 0.0
@@ -199,7 +218,8 @@ def _(penalty, gram, values, vectors, b, w, g, start):
                 if k != i:
                     rest2 += w[k] * w[k]
             z = gradient[i] + gram[i, i] * old
-            new = _coordinate(gram[i, i], z, single * prices[i], shared, rest2)
+            level = single * prices[i] if single > 0.0 else 0.0
+            new = _coordinate(gram[i, i], z, level, shared, rest2, positive)
             if new != old:
                 w[i] = new
                 for k in range(size):
