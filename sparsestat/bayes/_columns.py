@@ -20,6 +20,8 @@ _SMALL, _PART = 2**17, 2**18
 _THIN = 0.1
 # Share of a column's energy that centring leaves of a constant one.
 _ROUNDING = 8.0 * np.finfo(np.float64).eps
+# Numbers that fit the cache.
+_CACHED = 2**15
 # Share of the largest eigenvalue below which a direction is none.
 _RANK = 1e-14
 
@@ -71,7 +73,7 @@ class Columns(NamedTuple):
         if isinstance(self.X, LinearOperator):
             out = self.X.H @ s
         else:
-            out = _times(self.X.T, s.conj()).conj()
+            out = _times_transposed(self.X, s.conj()).conj()
         if self.mean is not None:
             out = out - np.outer(self.mean.conj(), s.sum(axis=0))
         return out if self.picked is None else out[self.picked]
@@ -306,13 +308,29 @@ def _times(X, x: np.ndarray) -> np.ndarray:
     return np.concatenate([X[i : i + _BLOCK] @ x for i in parts])
 
 
+def _times_transposed(X, x: np.ndarray) -> np.ndarray:
+    """Product of the transpose, in the order of storage, which is faster."""
+    if isinstance(X, np.ndarray) and X.dtype == x.dtype and X.flags.c_contiguous:
+        return (x.T @ X).T
+    return _times(X.T, x)
+
+
 def _weighted_squares(X, weight) -> np.ndarray:
-    """Weighted sums of squares of the columns, a few rows at a time."""
+    """Weighted sums of squares of the columns, a few rows or columns at a time."""
     energy = np.zeros(X.shape[1])
-    for start in range(0, X.shape[0], _BLOCK):
-        part = X[start : start + _BLOCK]
-        squares = part.real.astype(np.float64) ** 2
-        if np.iscomplexobj(part):
-            squares += part.imag.astype(np.float64) ** 2
-        energy += weight[start : start + _BLOCK] @ squares
+    if X.flags.f_contiguous:
+        for start in range(0, X.shape[1], _BLOCK):
+            part = slice(start, start + _BLOCK)
+            energy[part] = weight @ _squares(X[:, part])
+        return energy
+    size = max(1, _CACHED // X.shape[1])
+    for start in range(0, len(X), size):
+        part = slice(start, start + size)
+        energy += weight[part] @ _squares(X[part])
     return energy
+
+
+def _squares(X) -> np.ndarray:
+    if np.iscomplexobj(X):
+        return X.real.astype(np.float64) ** 2 + X.imag.astype(np.float64) ** 2
+    return np.square(X, dtype=np.float64)

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from sparsestat.bayes._fast_kernels import climb
-from sparsestat.bayes._fast_newton import Newton, State
-from sparsestat.bayes._fast_workspace import COLLINEAR, Posterior, Workspace, powers
+from sparsestat.bayes._fast_newton import CLOSE, Newton, State
+from sparsestat.bayes._fast_workspace import COLLINEAR, Workspace, powers
 
 __all__ = ["FastFit", "learn_fast", "worst_violation"]
 
@@ -19,10 +19,13 @@ __all__ = ["FastFit", "learn_fast", "worst_violation"]
 _FIRST, _GROWTH = 16, 0.5
 # Steps between refreshes of the posterior, which rounding wears off.
 _STEPS = 200
-# Violations up to which single variances move, and rounds of these and Newton's steps.
-_COARSE, _NEWTON, _ROUNDS = 0.03, 5, 1000
+# Violation up to which single variances move, and rounds of these and Newton
+_COARSE, _ROUNDS = 0.3, 1000
+# Share of the violation seen at other features to which candidates are settled.
+_SHARE = 0.3
 # Violation from which on features are looked at exactly.
 _NEAR = 0.3
+_INSIDE = 0.9
 # Share of a former S that |Q|^2 must have for S to be computed at once.
 _LIKELY = 0.7
 # Noise variances from which a small one is approached, lest noise be fitted first.
@@ -93,127 +96,131 @@ def learn_fast(
     state = State(work, noise, fixed_noise, noise_floor)
     history = {"cost": [], "noise": [], "n_active": [], "n_steps": []}
     worst, n = np.inf, len(work.energy)
-    for _ in range(max_iter):
-        goal = max(_COARSE if worst > _NEAR else 0.0, _INNER * tol)
-        n_steps = _settle(state, goal) if len(work.g) else 0
-        found, slope = state.found, Newton(state).worst
-        ratio = np.zeros(n)
+    for n_left in reversed(range(max_iter)):
+        goal = _INNER * max(tol, min(_COARSE, _SHARE * worst) if n_left else tol)
+        newton, n_steps = _settle(state, goal)
+        found, ratio = state.found, np.zeros(n)
         if worst > _NEAR:
-            ratio = _glance(work, found, state.noise)
-            worst = max(slope, ratio.max(initial=0.0) - 1.0)
-        if worst <= _NEAR:
-            ratio = _look(work, found, state.noise, tol)
-            worst = max(slope, ratio.max(initial=0.0) - 1.0)
+            ratio = _glance(state)
+            worst = max(newton.worst, ratio.max(initial=0.0) - 1.0)
+        if worst <= _NEAR or ratio.max(initial=0.0) <= 1.0:
+            ratio = _look(state, tol)
+            worst = max(newton.worst, ratio.max(initial=0.0) - 1.0)
         history["cost"].append(found.cost)
         history["noise"].append(state.noise)
         history["n_active"].append(len(found.act))
         history["n_steps"].append(n_steps)
         if worst <= tol:
             break
-        ratio[work.index] = 0.0
         count = min(_FIRST + int(_GROWTH * len(found.act)), n)
         best = np.argpartition(-ratio, count - 1)[:count]
         best = best[np.argsort(-ratio[best], kind="stable")]
-        best = best[ratio[best] > 1.0]
+        best = best[ratio[best] > (1.0 if worst > _NEAR else CLOSE)]
         if len(best):
-            work.add(best)
-            state.move()
+            work.add(best)  # which leaves the posterior as it is
+        elif newton.worst > goal:  # as near as rounding admits
+            break
     g = np.zeros(n)
     g[work.index] = work.g
     mean = np.zeros((n, work.Y.shape[1]), dtype=work.products.dtype)
     mean[work.index[found.act]] = found.mean
-    if worst > _NEAR:  # by a guess, so far
-        exact = _look(work, found, state.noise, np.inf).max(initial=0.0) - 1.0
-        worst = max(slope, exact)
+    if worst > tol:  # by a guess, so far, and without what came in question at last
+        worst = _worst(state, np.inf)
     return FastFit(g, mean, state.noise, len(history["cost"]), history, float(worst))
 
 
 def worst_violation(work: Workspace, noise: float, tol: float) -> float:
     """Largest violated condition at the variances of the workspace."""
-    state = State(work, noise, True, 0.0)
-    slope = Newton(state).worst
-    if slope > tol:
-        return slope
-    excess = _look(work, state.found, noise, tol).max(initial=0.0) - 1.0
-    return max(slope, float(excess))
+    return _worst(State(work, noise, True, 0.0), tol)
 
 
-def _glance(work: Workspace, found: Posterior, noise: float) -> np.ndarray:
-    """|Q|^2 / S of other features, as if orthogonal to the active ones: too low."""
-    Q = work.columns.adjoint(work.residual(found))
-    ratio = powers(Q).mean(axis=1) / noise
-    ratio[work.index] = 0.0
-    np.divide(ratio, work.energy, out=ratio, where=work.energy > 0.0)
+def _worst(state: State, tol: float) -> float:
+    """Largest violated condition; another one above `tol` where there are several."""
+    worst = Newton(state).worst
+    if worst > tol:
+        return worst
+    return max(worst, float(_look(state, tol).max(initial=0.0)) - 1.0)
+
+
+def _glance(state: State) -> np.ndarray:
+    """|Q|^2 / S of other features, as if these were in general position: a guess."""
+    work, found = state.work, state.found
+    outside = 1.0 - min(found.share.sum() / work.n_rows, _INSIDE)
+    power = powers(work.columns.adjoint(work.residual(state.found))).mean(axis=1)
+    power[work.index] = 0.0
+    ratio = np.zeros(len(power))
+    np.divide(
+        power, state.noise * outside * work.energy, out=ratio, where=work.energy > 0.0
+    )
     return ratio
 
 
-def _look(work: Workspace, found: Posterior, noise: float, tol: float) -> np.ndarray:
-    """|Q|^2 / S of all features; where some exceed 1 + tol, zero for less likely ones.
+def _look(state: State, tol: float) -> np.ndarray:
+    """|Q|^2 / S of other features; zero for less likely ones where some exceed 1 + tol.
 
     S takes longest. What it was before tells where it is worth while.
     """
-    cross, active = work.cross(found.act), work.index[found.act]
-    quality = powers(work.quality(cross, work.products, found, noise)).mean(axis=1)
-    quality[active] = 0.0
-    is_likely = quality * noise > _LIKELY * work.outside
-    ratio = np.zeros(len(quality))
-    for part in np.flatnonzero(is_likely), np.flatnonzero(~is_likely):
-        energies = work.energy[part]
-        S = work.sparsity(cross[:, part], energies, found, noise)
-        work.outside[part] = S * noise
-        inside = S * noise <= COLLINEAR * energies
-        ratio[part] = np.where(inside, 0.0, quality[part] / np.where(inside, 1.0, S))
+    work, noise = state.work, state.noise
+    power = powers(work.columns.adjoint(work.residual(state.found))).mean(axis=1)
+    is_other = np.ones(len(power), dtype=bool)
+    is_other[work.index] = False
+    is_likely = power > _LIKELY * noise * work.outside
+    ratio = np.zeros(len(power))
+    for part in is_likely & is_other, ~is_likely & is_other:
+        features = np.flatnonzero(part)
+        outside = work.look(features, state.found, noise) * noise
+        work.outside[features] = outside
+        inside = outside <= COLLINEAR * work.energy[features]
+        safe = np.where(inside, 1.0, outside * noise)
+        ratio[features] = np.where(inside, 0.0, power[features] / safe)
         if ratio.max(initial=0.0) > 1.0 + tol:
             break
     return ratio
 
 
-def _settle(state: State, tol: float) -> int:
+def _settle(state: State, tol: float) -> tuple[Newton, int]:
     """Steps until no candidate violates its condition; how many single ones.
 
     Single variances move as long as they violate their conditions much; Newton's method
     takes all of them, and the noise, to the end.
     """
     n_steps, coarse = 0, max(tol, _COARSE)
+    newton = Newton(state)
     for _ in range(_ROUNDS):
-        done = _steps(state, tol, coarse)
-        n_steps += done
-        if done == _STEPS:
-            continue
-        moved = False
-        for _ in range(_NEWTON):
-            newton = Newton(state)
-            if newton.worst <= tol or not newton.improve():
-                break
-            moved = True
         if newton.worst <= tol:
-            if not done or not moved:
-                break
-        elif not moved:
-            if coarse == tol and not newton.step_noise():
-                break
+            break
+        done = _steps(newton, coarse) if newton.single > coarse else 0
+        n_steps += done
+        if done:
+            newton = Newton(state)
+        elif newton.improve():
+            newton, coarse = Newton(state), max(tol, _COARSE)
+        elif coarse > tol:
             coarse = tol
-    return n_steps
+        elif newton.step_noise():
+            newton = Newton(state)
+        else:
+            break
+    return newton, n_steps
 
 
-def _steps(state: State, tol: float, coarse: float) -> int:
-    """Steps of single variances from a fresh posterior; how many."""
-    work, noise, found = state.work, state.noise, state.found
-    act, g = found.act, work.g
+def _steps(newton: Newton, tol: float) -> int:
+    """Steps of single variances; how many."""
+    state, found = newton.state, newton.found
+    work, noise, act, g = state.work, state.noise, found.act, state.work.g
     w, n_targets, kind = len(g), work.Y.shape[1], work.gram.dtype
     Sigma = np.zeros((w, w), dtype=kind)
     Sigma[np.ix_(act, act)] = found.covariance
     mean = np.zeros((w, n_targets), dtype=kind)
     mean[act] = found.mean
-    energies = work.energy[work.index]
-    S = work.sparsity(work.gram[act], energies, found, noise)
-    Q = work.quality(work.gram[act], work.products[work.index], found, noise)
-    S[act] = found.share / g[act]
     order = np.zeros(w, dtype=np.int64)
     order[: len(act)] = act
+    floor = COLLINEAR / noise * work.energy[work.index]
+    Q = np.ascontiguousarray(newton.Q)
+    # The kernel keeps Q and S of what is active as they are, not as if absent.
     done = climb(
-        work.gram, S, np.ascontiguousarray(Q), Sigma, mean, g, order, len(act), noise,
-        COLLINEAR / noise * energies, tol, coarse, _STEPS,
+        work.gram, newton.S.copy(), Q, Sigma, mean, g, order, len(act), noise, floor,
+        tol, tol, _STEPS,
     )  # fmt: skip
     if done:
         state.move()

@@ -8,7 +8,7 @@ import numpy as np
 
 from sparsestat.utils.dispatch import kernel
 
-__all__ = ["climb"]
+__all__ = ["climb", "minimise_box"]
 
 
 @kernel
@@ -165,3 +165,29 @@ def _power(values, m):
     for t in range(values.shape[1]):
         total += values[m, t].real ** 2 + values[m, t].imag ** 2
     return total / values.shape[1]
+
+
+@kernel
+def minimise_box(H, slope, lower, upper, max_sweeps, tol):
+    """Minimise x^T H x / 2 + slope^T x in a box, one x at a time, from zero.
+
+    Ends when no x moves by more than `tol` times what the first sweep moved one.
+    """
+    n = len(slope)
+    x, pull = np.zeros(n), slope.copy()
+    first = 0.0
+    for _ in range(max_sweeps):
+        largest = 0.0
+        for j in range(n):
+            d = max(H[j, j], 1e-12)
+            move = min(max(x[j] - pull[j] / d, lower[j]), upper[j]) - x[j]
+            if move == 0.0:
+                continue
+            x[j] += move
+            largest = max(largest, abs(move))
+            for i in range(n):
+                pull[i] += move * H[j, i]
+        first = max(first, largest)
+        if largest <= tol * first:
+            break
+    return x

@@ -1,16 +1,24 @@
-"""Newton's method for the logarithms of prior variances and of the noise variance."""
+"""Newton's method for all prior variances that are or may become positive, and noise.
+
+With s as if a feature were absent, the cost in u = log(1 + g s) of this one alone is
+convex, with curvature one at its optimum, and u = 0 is where the feature leaves: steps
+minimise the quadratic model of all u >= 0, within reach.
+"""
 
 import numpy as np
-from scipy.linalg import lapack
 
-from sparsestat.bayes._fast_workspace import Workspace, energy, powers
+from sparsestat.bayes._fast_kernels import minimise_box
+from sparsestat.bayes._fast_workspace import COLLINEAR, Workspace, energy, powers
 from sparsestat.bayes._posterior import TINY_NOISE
 
-__all__ = ["Newton", "State"]
+__all__ = ["CLOSE", "Newton", "State"]
 
-# Shifts of the Hessian relative to what it would be of single variances at their
-# optima, and the longest step.
-_SHIFTS, _LONGEST = (0.0, 0.1, 1.0, 10.0, 100.0), 3.0
+# |Q|^2 / S from which on a feature is expected to enter along with others.
+CLOSE = 0.9
+# The longest step, by what it shrinks when it fails, and how often.
+_LONGEST, _SHRINK, _TRIALS = 3.0, 0.25, 5
+# Sweeps over the quadratic model, and their last step as a share of the first.
+_SWEEPS, _SETTLED = 200, 1e-3
 
 
 class State:
@@ -31,6 +39,7 @@ class State:
     def __init__(self, work: Workspace, noise, fixed_noise, noise_floor) -> None:
         self.work, self.noise, self.fixed_noise = work, noise, fixed_noise
         self.noise_floor = max(noise_floor, TINY_NOISE)
+        self.reach = _LONGEST
         self._found = None
 
     def move(self, noise: float | None = None, found=None) -> None:
@@ -51,21 +60,36 @@ class Newton:
 
     Attributes
     ----------
+    S, Q : ndarray of shape (n_candidates,) and (n_candidates, n_targets)
+        a^H C^-1 a and a^H C^-1 y.
+    ratio : ndarray of shape (n_candidates,)
+        |Q|^2 / S; zero where S is rounding.
+    single : float
+        Largest slope of the cost with respect to the logarithm of a variance, or excess
+        of the ratio over one of a variance that is zero.
     worst : float
-        Largest slope of the cost with respect to a logarithm; that of the noise for
-        each row.
+        The same, or the slope of the noise for each row.
     """
 
     def __init__(self, state: State) -> None:
         self.state, self.work = state, state.work
         self.found, noise, n_rows = state.found, state.noise, state.work.n_rows
-        found = self.found
-        g = self.work.g[found.act]
-        self.slope = found.share - powers(found.mean).mean(axis=1) / g
-        self.worst = float(np.abs(self.slope).max(initial=0.0))
+        found, work = self.found, self.work
+        act, g = found.act, work.g[found.act]
+        cross, energies = work.gram[act], work.energy[work.index]
+        self.S = work.sparsity(cross, energies, found, noise)
+        self.Q = work.quality(cross, work.products[work.index], found, noise)
+        inside = self.S * noise <= COLLINEAR * energies
+        self.S[act], self.Q[act] = found.share / g, found.mean / g[:, None]
+        inside[act] = found.share <= 0.0
+        power = powers(self.Q).mean(axis=1)
+        self.ratio = np.where(inside, 0.0, power / np.where(inside, 1.0, self.S))
+        excess = self.ratio - 1.0
+        excess[act] = np.abs(found.share - power[act] * g)
+        self.single = self.worst = float(excess.max(initial=0.0))
         self.moves_noise = not state.fixed_noise
         if self.moves_noise:
-            self.rest = energy(self.work.residual(found)) / found.mean.shape[1]
+            self.rest = energy(work.residual(found)) / found.mean.shape[1]
             self.left = n_rows - found.share.sum()
             self.noise_slope = self.left - self.rest / noise
             if noise <= state.noise_floor and self.noise_slope > 0.0:
@@ -75,30 +99,35 @@ class Newton:
 
     def improve(self) -> bool:
         """Take a step that lowers the cost; False if none was found."""
-        found, state, g = self.found, self.state, self.work.g
-        slope, hessian, size = self.slope, self._hessian(), found.share
+        state, found, g = self.state, self.found, self.work.g
+        here = np.flatnonzero(found.share > 0.0)
+        new = np.flatnonzero((g == 0.0) & (self.ratio > CLOSE))
+        part = np.concatenate([found.act[here], new])
+        hessian, slope = self._hessian(here, new), 1.0 - self.ratio[part]
+        share = np.concatenate([found.share[here], np.zeros(len(new))])
+        with np.errstate(divide="ignore"):
+            lowest = np.log1p(-share)
         if self.moves_noise:
             slope = np.append(slope, self.noise_slope)
-            size = np.append(size, np.sqrt(abs(hessian[-1, -1])))
-        size = np.maximum(size, 1e-8)
-        scaled = hessian / np.outer(size, size)
-        for shift in _SHIFTS:
-            shifted = scaled.copy()
-            shifted.flat[:: len(size) + 1] += shift
-            lower, info = lapack.dpotrf(shifted, lower=1, overwrite_a=1)
-            if info:
-                continue
-            step = lapack.dpotrs(lower, -slope / size, lower=1)[0] / size
-            step *= min(1.0, _LONGEST / np.abs(step).max(initial=1e-300))
-            trial, noise = g.copy(), state.noise
-            trial[found.act] *= np.exp(step[: len(found.act)])
+            lowest = np.append(lowest, -np.inf)
+        for _ in range(_TRIALS):
+            reach = np.full(len(slope), state.reach)
+            step = minimise_box(
+                hessian, slope, np.maximum(lowest, -reach), reach, _SWEEPS, _SETTLED
+            )
+            trial, noise, moved = g.copy(), state.noise, step[: len(part)]
+            value = np.maximum(np.expm1(moved) + share, 0.0) / self.S[part]
+            trial[part] = np.where(moved > lowest[: len(part)], value, 0.0)
             if self.moves_noise:
                 noise = max(noise * np.exp(step[-1]), state.noise_floor)
             after = self.work.posterior(trial, noise)
             if after.cost < found.cost:
                 self.work.g = trial
                 state.move(noise, after)
+                state.reach = min(_LONGEST, state.reach / _SHRINK)
                 return True
+            state.reach *= _SHRINK
+        state.reach = _LONGEST
         return False
 
     def step_noise(self) -> bool:
@@ -110,23 +139,40 @@ class Newton:
         self.state.move(noise)
         return moved
 
-    def _hessian(self) -> np.ndarray:
-        found, noise = self.found, self.state.noise
-        act, Sigma, mean, r = found.act, found.covariance, found.mean, found.share
-        k, n_targets = mean.shape
-        g = self.work.g[act]
-        inner = (mean.conj() @ mean.T) / n_targets
-        H = -(powers(Sigma) + 2.0 * (inner * Sigma).real) / np.outer(g, g)
-        power = inner.diagonal().real / g
-        H.flat[:: k + 1] = r * (2.0 * power - r) + self.slope
+    def _hessian(self, here: np.ndarray, new: np.ndarray) -> np.ndarray:
+        """Of the cost in all u, and in the logarithm of the noise."""
+        found, noise, gram = self.found, self.state.noise, self.work.gram
+        act, part = found.act, np.concatenate([found.act[here], new])
+        g, r, k = self.work.g[act[here]], found.share[here], len(here)
+        # a_i^H C^-1 a_j, divided by what it is for i = j.
+        N = np.empty((len(part), len(part)), dtype=gram.dtype)
+        size = np.sqrt(g * r)
+        N[:k, :k] = -found.covariance[np.ix_(here, here)] / np.outer(size, size)
+        if len(new):
+            inner = found.left @ (found.root[:, None] * gram[np.ix_(act, new)].conj())
+            roots = np.sqrt(self.S[new])
+            block = gram[np.ix_(new, new)].conj() - inner.conj().T @ inner
+            N[k:, k:] = block / (noise * np.outer(roots, roots))
+            across = (found.left[:, here].conj().T @ inner) / (
+                np.sqrt(r)[:, None] * roots
+            )
+            N[:k, k:], N[k:, :k] = across, across.conj().T
+        z = self.Q[part] / np.sqrt(self.S[part])[:, None]
+        power = (z.conj() @ z.T) / z.shape[1]
+        H = 2.0 * (power * N).real - powers(N)
+        H.flat[:: len(part) + 1] = self.ratio[part]
         if not self.moves_noise:
             return H
+        mean, g_all = found.mean, self.work.g[act]
         # With the noise s: C^-1 = (1 - A Sigma A^H / s) / s, hence the terms below.
-        hat = Sigma @ self.work.gram[np.ix_(act, act)].T / noise
-        pulled = Sigma @ (mean / g[:, None])
-        cross = 2.0 * (mean.conj() * pulled).real.mean(axis=1) / g
-        cross -= (hat * Sigma.T).sum(axis=1).real / g
-        pull = (mean.conj() * pulled / g[:, None]).real.sum() / n_targets
+        Sigma = found.covariance
+        hat = Sigma @ gram[np.ix_(act, act)].T / noise
+        pulled = Sigma @ (mean / g_all[:, None])
+        cross = 2.0 * (mean.conj() * pulled).real.mean(axis=1) / g_all
+        cross -= (hat * Sigma.T).sum(axis=1).real / g_all
+        pull = (mean.conj() * pulled / g_all[:, None]).real.sum() / mean.shape[1]
         own = self.noise_slope + 2.0 * (self.rest / noise - pull)
-        own -= self.work.n_rows - 2.0 * r.sum() + (hat * hat.T).sum().real
-        return np.block([[H, cross[:, None]], [cross[None, :], np.array([[own]])]])
+        own -= self.work.n_rows - 2.0 * found.share.sum() + (hat * hat.T).sum().real
+        # What is not there yet is taken to be as it is whatever the noise.
+        side = np.concatenate([cross[here] / r, np.zeros(len(new))])[:, None]
+        return np.block([[H, side], [side.T, np.array([[own]])]])

@@ -25,9 +25,9 @@ class Posterior(NamedTuple):
     ----------
     act : ndarray of shape (k,)
         Which candidates, ascending.
-    root, lower : ndarray of shape (k,) and (k, k)
-        Roots of their variances, and the Cholesky factor of the noise variance times
-        the identity plus the Gram matrix scaled by these.
+    root, left : ndarray of shape (k,) and (k, k)
+        Roots of their variances, and the inverse of the Cholesky factor of the noise
+        variance times the identity plus the Gram matrix scaled by these.
     covariance, mean : ndarray of shape (k, k) and (k, n_targets)
         Of the coefficients.
     share : ndarray of shape (k,)
@@ -38,7 +38,7 @@ class Posterior(NamedTuple):
 
     act: np.ndarray
     root: np.ndarray
-    lower: np.ndarray
+    left: np.ndarray
     covariance: np.ndarray
     mean: np.ndarray
     share: np.ndarray
@@ -80,7 +80,7 @@ class Workspace:
         self.rows = np.zeros((0, len(Y)), dtype=kind)
         self.gram = np.zeros((0, 0), dtype=kind)
         self._slot = np.zeros(0, dtype=np.int64)
-        self._crosses, self._n_crosses = np.zeros((0, n), dtype=kind), 0
+        self._crosses, self._n_crosses = np.zeros((n, 0), dtype=kind), 0
 
     def add(self, features: np.ndarray, g=0.0) -> None:
         """Make features candidates."""
@@ -95,20 +95,28 @@ class Workspace:
         gram[:w, :w], gram[w:], gram[:w, w:] = self.gram, block.T, block[:w].conj()
         self.gram = gram
 
-    def cross(self, act: np.ndarray) -> np.ndarray:
-        """Products a_m^H a_i of all features with active candidates i, a row each."""
+    def _cross(self, act: np.ndarray) -> np.ndarray:
+        """Products a_m^H a_i of all features m with candidates i, these and former."""
         new = act[self._slot[act] < 0]
         if len(new):
             first, n_now = self._n_crosses, self._n_crosses + len(new)
-            if n_now > len(self._crosses):
-                shape = max(n_now, 2 * len(self._crosses)), self._crosses.shape[1]
-                grown = np.empty(shape, self._crosses.dtype)
-                grown[:first] = self._crosses[:first]
+            n, room = self._crosses.shape
+            if n_now > room:
+                grown = np.empty((n, max(n_now, 2 * room)), self._crosses.dtype)
+                grown[:, :first] = self._crosses[:, :first]
                 self._crosses = grown
-            self._crosses[first:n_now] = self.columns.adjoint(self.rows[new].T).T
+            self._crosses[:, first:n_now] = self.columns.adjoint(self.rows[new].T)
             self._slot[new] = np.arange(first, n_now)
             self._n_crosses = n_now
-        return self._crosses[self._slot[act]]
+        return self._crosses[:, : self._n_crosses]
+
+    def look(self, features: np.ndarray, found: Posterior, noise: float) -> np.ndarray:
+        """S = a^H C^-1 a of any features."""
+        cross, k = self._cross(found.act), len(found.act)
+        weights = np.zeros((cross.shape[1], k), dtype=cross.dtype)
+        weights[self._slot[found.act]] = (found.left * found.root).conj().T
+        inside = powers(cross[features] @ weights).sum(axis=1)
+        return np.maximum(self.energy[features] - inside, 0.0) / noise
 
     def posterior(self, g: np.ndarray, noise: float) -> Posterior:
         """Posterior at variances of the candidates, anew."""
@@ -118,32 +126,29 @@ class Workspace:
         scaled = self.gram[np.ix_(act, act)] * outer
         B = scaled.T.copy()
         B.flat[:: len(act) + 1] += noise
-        lower, inverse = _factor(B)
+        left, inverse = _factor(B)
         products = root[:, None] * self.products[self.index[act]]
         z = inverse @ products
         # The shares are the diagonal of a product: one minus a ratio would cancel.
         share = np.einsum("ij,ij->i", inverse, scaled).real
-        cost = 2.0 * np.log(lower.diagonal().real).sum()
+        cost = -2.0 * np.log(left.diagonal().real).sum()
         cost += (self.n_rows - len(act)) * np.log(noise)
         cost += (self.power - np.vdot(products, z).real) / (noise * z.shape[1])
         return Posterior(
-            act, root, lower, inverse * (noise * outer), root[:, None] * z,
+            act, root, left, inverse * (noise * outer), root[:, None] * z,
             np.clip(share, 0.0, 1.0), float(cost),
         )  # fmt: skip
 
     def residual(self, found: Posterior) -> np.ndarray:
         """Targets minus their fit."""
-        mean = np.zeros((len(self.rows), self.Y.shape[1]), dtype=found.mean.dtype)
-        mean[found.act] = found.mean
-        return self.Y - self.rows.T @ mean
+        return self.Y - self.rows[found.act].T @ found.mean
 
     def sparsity(self, cross, energies, found: Posterior, noise: float) -> np.ndarray:
         """S = a^H C^-1 a of features with these products, a row for each active one."""
         if not len(found.act):
             return energies / noise
-        (trtrs,) = get_lapack_funcs(("trtrs",), (found.lower, cross))
-        solved, _ = trtrs(found.lower, found.root[:, None] * cross.conj(), lower=1)
-        return np.maximum(energies - powers(solved).sum(axis=0), 0.0) / noise
+        inside = powers((found.left * found.root) @ cross.conj()).sum(axis=0)
+        return np.maximum(energies - inside, 0.0) / noise
 
     def quality(self, cross, products, found: Posterior, noise: float) -> np.ndarray:
         """Q = a^H C^-1 y of features with these products."""
@@ -151,22 +156,17 @@ class Workspace:
 
 
 def _factor(B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cholesky factor and the inverse."""
+    """Inverse of the Cholesky factor, and of the matrix."""
     if not len(B):
         return B, B
-    potrf, potri = get_lapack_funcs(("potrf", "potri"), (B,))
+    potrf, trtri = get_lapack_funcs(("potrf", "trtri"), (B,))
     for jitter in _JITTER:
         B.flat[:: len(B) + 1] *= 1.0 + jitter
         lower, info = potrf(B, lower=1, clean=1)
         if not info:
             break
-    # Of this the lower triangle is filled; transposed, it is in the order of rows.
-    upper = potri(lower, lower=1)[0].T
-    if np.iscomplexobj(B):
-        upper = upper.conj()
-    inverse = upper + upper.T.conj()
-    inverse.flat[:: len(B) + 1] /= 2.0
-    return lower, inverse
+    left = np.ascontiguousarray(trtri(lower, lower=1)[0])
+    return left, left.conj().T @ left
 
 
 def powers(tensor: np.ndarray) -> np.ndarray:

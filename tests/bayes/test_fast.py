@@ -13,7 +13,7 @@ from sklearn.linear_model import ARDRegression
 from sparsestat.bayes import SparseBayesianRegression
 from sparsestat.bayes._columns import Columns
 from sparsestat.bayes._fast import _look, learn_fast
-from sparsestat.bayes._fast_kernels import climb
+from sparsestat.bayes._fast_kernels import climb, minimise_box
 from sparsestat.bayes._fast_newton import Newton, State
 from sparsestat.bayes._fast_workspace import Workspace
 from sparsestat.bayes._posterior import Problem, learn, moments, violation
@@ -126,21 +126,52 @@ def test_posterior_is_the_dense_one(is_complex, n_targets):
 def test_newton_has_the_derivatives_of_the_cost(is_complex, n_targets, fixed_noise):
     A, Y = draw(n_targets=n_targets, is_complex=is_complex)
     g = np.random.default_rng(1).gamma(1.0, size=12)
-
-    def slopes(logs):
-        work = workspace(A, Y, np.exp(logs[:12]))
-        newton = Newton(State(work, np.exp(logs[12]), fixed_noise, 0.0))
-        return newton.slope if fixed_noise else [*newton.slope, newton.noise_slope]
-
-    logs = np.log([*g, 0.3])
-    expected = approx_fprime(
-        logs, lambda x: dense_cost(A, Y, np.exp(x[:12]), np.exp(x[12])), 1e-7
-    )
-    count = 12 if fixed_noise else 13
-    np.testing.assert_allclose(slopes(logs), expected[:count], atol=1e-4)
+    g[[3, 8]] = 0.0
     newton = Newton(State(workspace(A, Y, g), 0.3, fixed_noise, 0.0))
-    hessian = approx_fprime(logs, slopes, 1e-6)[:count, :count]
-    np.testing.assert_allclose(newton._hessian(), hessian, atol=1e-4)
+    here, new = np.arange(10), np.array([3, 8])
+    part = np.concatenate([newton.found.act, new])
+    alone = newton.S / (1.0 - g * newton.S)  # as if each were absent
+
+    def unfold(x):
+        moved = np.zeros(12)
+        moved[part] = x[:12]
+        return np.expm1(moved + np.log1p(g * alone)) / alone, np.exp(x[12])
+
+    def slopes(x):
+        g, noise = unfold(x)
+        inverse = np.linalg.inv(noise * np.eye(len(A)) + (A * g) @ A.conj().T)
+        S = np.einsum("mi,mn,ni->i", A.conj(), inverse, A).real
+        Q, solved = A.conj().T @ inverse @ Y, inverse @ Y
+        up = (S - np.mean(np.abs(Q) ** 2, axis=1)) * (1.0 / alone + g)
+        trace = np.trace(inverse).real - np.mean(np.sum(np.abs(solved) ** 2, axis=0))
+        return np.append(up[part], noise * trace)
+
+    x = np.append(np.zeros(12), np.log(0.3))
+    expected = approx_fprime(x, lambda x: dense_cost(A, Y, *unfold(x)), 1e-7)
+    np.testing.assert_allclose(slopes(x), expected, atol=1e-4)
+    np.testing.assert_allclose(1.0 - newton.ratio[part], expected[:12], atol=1e-4)
+    hessian = approx_fprime(x, slopes, 1e-6)
+    found = newton._hessian(here, new)
+    np.testing.assert_allclose(found[:12, :12], hessian[:12, :12], atol=1e-4)
+    if not fixed_noise:
+        assert newton.noise_slope == pytest.approx(expected[12], abs=1e-4)
+        # That of absent features and the noise is taken to be zero.
+        side = np.append(hessian[12, :10], hessian[12, 12])
+        np.testing.assert_allclose(found[12, [*range(10), 12]], side, atol=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_quadratic_model_is_minimised_in_its_box(seed):
+    rng = np.random.default_rng(seed)
+    F, slope = rng.standard_normal((12, 8)), 5.0 * rng.standard_normal(8)
+    lower, upper = -rng.random(8), rng.random(8)
+    H = F.T @ F
+    x = minimise_box(H, slope, lower, upper, 1000, 1e-10)
+    gradient = H @ x + slope
+    np.testing.assert_allclose(np.clip(x - gradient, lower, upper), x, atol=1e-7)
+    assert (x == lower).any() or (x == upper).any()
+    # Without a minimum it goes to the corners, and no farther.
+    assert np.isin(minimise_box(-H, slope, lower, upper, 9, 0.0), [lower, upper]).all()
 
 
 @pytest.mark.parametrize("fixed_noise", [True, False])
@@ -191,8 +222,10 @@ def test_looks_at_what_is_likely_first():
     fit = learn_fast(
         work, 0.05, fixed_noise=True, noise_floor=0.0, max_iter=100, tol=1e-3
     )
-    found = work.posterior(work.g, 0.05)
-    ratio = _look(work, found, 0.05, np.inf)
+    state = State(work, 0.05, True, 0.0)
+    ratio = _look(state, np.inf)
+    assert (ratio[work.index] == 0.0).all()
+    ratio[work.index] = Newton(state).ratio
     C = 0.05 * np.eye(30) + (A * fit.g) @ A.T
     solved = np.linalg.solve(C, np.column_stack([Y, A]))
     expected = (A.T @ solved[:, 0]) ** 2 / (A * solved[:, 1:]).sum(axis=0)

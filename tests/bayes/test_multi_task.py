@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from scipy import sparse
+from scipy.stats import multivariate_normal
 
 from sparsestat.bayes import (
     KroneckerSparseBayesian,
@@ -14,7 +16,7 @@ from sparsestat.metrics import nmse
 ALONE = {"fit_intercept": False}
 
 
-@pytest.mark.parametrize("solver", ["mm", "em", "mackay", "gamp"])
+@pytest.mark.parametrize("solver", ["mm", "em", "mackay", "fast", "gamp"])
 def test_one_target_is_the_single_regression(solver):
     data = make_mmv(30, 40, n_targets=1, n_nonzero_coefs=3, random_state=0)
     options = {"noise_variance": data.noise_variance, "max_iter": 5000}
@@ -62,6 +64,31 @@ def test_sharing_pays():
         for y in data.target.T
     ]
     assert nmse(data.coef, many.coef_) < 0.2 * nmse(data.coef, np.array(separate))
+
+
+def test_fast_ends_at_an_optimum_and_takes_sparse_matrices():
+    data = make_mmv(25, 125, temporal_correlation=0.0, random_state=0)
+    options = {"noise_variance": data.noise_variance}
+    mm = MultiTaskSparseBayesianRegression(**options).fit(data.data, data.target)
+    fast = MultiTaskSparseBayesianRegression(solver="fast", tol=1e-6, **options)
+    fast.fit(data.data, data.target)
+    assert fast.stationarity_ <= 1e-6
+    kept = np.flatnonzero(fast.prior_variance_)
+    assert len(kept) <= 25
+    assert fast.log_evidence_ > mm.log_evidence_ - 0.01 * abs(mm.log_evidence_)
+    A, Y = data.data - data.data.mean(axis=0), data.target - data.target.mean(axis=0)
+    C = (A * fast.prior_variance_) @ A.T + fast.noise_variance_ * np.eye(25)
+    density = multivariate_normal(cov=C)
+    evidence = np.mean([density.logpdf(y) for y in Y.T])
+    assert fast.log_evidence_ == pytest.approx(evidence, rel=1e-8)
+    expected = fast.coef_.copy()
+    thin = np.where(np.abs(data.data) > 1.0, data.data, 0.0)
+    for X in (thin, sparse.csr_array(thin), sparse.csc_array(thin)):
+        fast.fit(X, data.target)
+        expected = fast.coef_.copy() if X is thin else expected
+        np.testing.assert_allclose(fast.coef_, expected, atol=1e-8)
+    with pytest.raises(ValueError, match=r"solver must be .* with temporal='ar1'"):
+        MultiTaskSparseBayesianRegression("ar1", solver="fast").fit(thin, Y)
 
 
 def test_time_pays():
