@@ -72,7 +72,8 @@ class BestSubsetRegressor(RegressorMixin, SubsetModel):
         End the path where the criterion has not fallen for a quarter of its length, and
         five sizes at least; only if `n_nonzero_coefs` is None.
     max_nodes : int, default=2_000_000
-        Nodes of the exact search, at most; a relaxation counts as 250.
+        Nodes of the exact search, at most; a relaxation counts as 250, of more
+        than 200 features for more.
     time_limit : float, default=None
         Seconds of the exact search, at most.
     tol : float, default=1e-9
@@ -281,7 +282,8 @@ class MultiTaskBestSubset(RegressorMixin, SubsetModel):
     early_stopping : bool, default=True
         End the path where the criterion has not fallen for long.
     max_nodes : int, default=2_000_000
-        Nodes of the exact search, at most; a relaxation counts as 250.
+        Nodes of the exact search, at most; a relaxation counts as 250, of more
+        than 200 features for more.
     time_limit : float, default=None
         Seconds of the exact search, at most.
     tol : float, default=1e-9

@@ -14,8 +14,13 @@ from sparsestat.optim.subset.problem import SubsetProblem
 
 __all__ = ["RidgeSearch", "has_ridge"]
 
-# A relaxation counts as so many nodes of leaps and bounds.
-_WORTH = 250
+# A relaxation of up to so many features counts as so many nodes of leaps and bounds;
+# one of more features for as much more as its ratio to the power 1.5.
+_FEW, _WORTH = 200, 250
+# Nodes must suffice for so many relaxations, else the root alone is bounded.
+_RELAXATIONS = 10
+# Features whose Gram matrix a tree of relaxations may need.
+_TREE = 4000
 
 
 def has_ridge(problem: SubsetProblem) -> bool:
@@ -44,7 +49,7 @@ class RidgeSearch:
     def run(self, sizes, *, start, n_best=1, max_nodes, time_limit=None):
         """Search for the best subset of a size; returns a `SubsetResult`.
 
-        A relaxation counts as 250 nodes.
+        A relaxation counts as 250 nodes, of more than 200 features for more.
         """
         if n_best > 1:
             if self.leaps is None:
@@ -55,9 +60,11 @@ class RidgeSearch:
             )  # fmt: skip
         (size,) = sizes
         begun = perf_counter()
+        most_left = _FEW * (max_nodes / (_RELAXATIONS * _WORTH)) ** (2.0 / 3.0)
         tree = BranchSearch(
-            self.problem, int(size), 0.0, np.inf, self.locked, time_limit
-        )
+            self.problem, int(size), 0.0, np.inf, self.locked, time_limit,
+            min(most_left, _TREE),
+        )  # fmt: skip
         for support in start[size]:
             tree.offer(np.asarray(support, dtype=np.int64))
         tree.run(1)
@@ -76,7 +83,8 @@ class RidgeSearch:
                 if found.supports[0]:
                     tree.offer(found.supports[0][0])
         if not tree.proved and (found is None or not found.optimal[0]):
-            tree.run(max(max_nodes - nodes, 0) // _WORTH)
+            worth = _WORTH * max(tree.n_left / _FEW, 1.0) ** 1.5
+            tree.run(int(max(max_nodes - nodes, 0) / worth))
         lower = tree.lower
         if found is not None:
             lower = max(lower, min(float(found.lower_bounds[0]), tree.objective))

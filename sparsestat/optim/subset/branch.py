@@ -145,6 +145,8 @@ def branch_and_bound(
 class BranchSearch:
     """One search that can be stopped and taken up again.
 
+    It ends at the root where that leaves more than `most_left` features.
+
     Attributes
     ----------
     lower, objective : float
@@ -153,9 +155,11 @@ class BranchSearch:
         Relaxations solved.
     """
 
-    def __init__(self, problem, size, cost, largest, locked, time_limit):
+    def __init__(
+        self, problem, size, cost, largest, locked, time_limit, most_left=_TREE
+    ):
         self.problem, self.size, self.cost, self.most = problem, size, cost, largest
-        self.locked = locked
+        self.locked, self.most_left = locked, most_left
         self.end = np.inf if time_limit is None else perf_counter() + time_limit
         self.best, self.objective = locked, np.inf
         self.coef = np.zeros((len(problem.linear), len(locked)))
@@ -270,7 +274,7 @@ class BranchSearch:
         self._fix(fixed, value, gains)
         left = np.flatnonzero(fixed >= 0)
         self.n_left = len(left)
-        if self.n_left > _TREE:
+        if self.n_left > self.most_left:
             return None
         relaxation = self._relaxation(left, problem.gram(left))
         start = np.zeros((len(b), len(left)))

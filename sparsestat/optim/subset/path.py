@@ -160,7 +160,8 @@ def subset_path(
     n_best : int, default=1
         How many subsets of each size; more than one takes the exact search.
     max_nodes : int, default=2_000_000
-        Nodes of the exact search at most; a relaxation counts as 250.
+        Nodes of the exact search at most; a relaxation counts as 250, of more
+        than 200 features for more.
     time_limit : float, default=None
         Seconds of the exact search at most.
     max_iter : int, default=100
