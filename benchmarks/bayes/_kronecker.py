@@ -167,12 +167,12 @@ def measure_channel(
                 }
 
 
-SOUNDINGS = range(5)
+SOUNDINGS = range(4)
 
 
 def _soundings(settings: Settings) -> dict:
     """How much the one draw of pilots and patterns matters."""
-    n_scenes = 1 if settings.quick else 50
+    n_scenes = 1 if settings.quick else 30
     states = SOUNDINGS[:2] if settings.quick else SOUNDINGS
     events = run_child(
         "_kronecker:measure_soundings", settings, n_scenes=n_scenes, states=list(states)
