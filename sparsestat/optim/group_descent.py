@@ -300,7 +300,7 @@ def newton_system(penalty, starts, w, q, hessian, rhs):
 
 @kernel
 def sweep_residual(
-    penalty, starts, columns, grams, values, vectors, places, w, q, r, n_passes
+    penalty, starts, columns, grams, values, vectors, places, w, q, r, kept_w, kept_r
 ):
     """Passes over the blocks that are nonzero, or too steep, on the residual.
 
@@ -313,11 +313,13 @@ def sweep_residual(
         after another, and where each begins.
     w, q, r : ndarray
         Coefficients, correlations at the beginning, and residual; w and r change.
+    kept_w, kept_r : ndarray
+        Filled: what w and r are after each of as many passes as these have rows.
 
     Returns
     -------
     moved : bool
-        Whether anything changed.
+        Whether the last pass changed anything.
     """
     n_groups = len(starts) - 1
     chosen, n_chosen, largest = np.empty(n_groups, np.int64), 0, 0
@@ -332,7 +334,8 @@ def sweep_residual(
             n_chosen += 1
     b_all, new_all = np.empty(largest), np.empty(largest)
     moved = False
-    for _ in range(n_passes):
+    for n in range(len(kept_w)):
+        moved = False
         for g in chosen[:n_chosen]:
             start, stop = starts[g], starts[g + 1]
             size = stop - start
@@ -357,6 +360,11 @@ def sweep_residual(
                 new[i], old[i] = new[i] - old[i], new[i]
                 moved = moved or new[i] != 0.0
             _subtract_rows(new, columns[start:stop], r)
+        last_w, last_r = kept_w[n], kept_r[n]
+        for i in range(len(last_w)):
+            last_w[i] = w[i]
+        for i in range(len(last_r)):
+            last_r[i] = r[i]
     return moved
 
 

@@ -26,8 +26,10 @@ from sparsestat.optim.problem import LeastSquares
 
 __all__ = ["ResidualGroupSet"]
 
-# Passes between two duality gaps.
-_PASSES = 5
+# Passes between two duality gaps, from which Anderson's extrapolation learns.
+_PASSES = 4
+# Ridge of its normal equations, as a share of their trace.
+_RIDGE = 1e-12
 # A Newton step on n coefficients, or samples, takes as long as this share of n passes.
 _PASS_SHARE = 0.18
 _LEAST_BUDGET = 12
@@ -76,13 +78,15 @@ class ResidualGroupSet(GroupWorkingSet):
         self.groups = np.concatenate([self.groups, new])
         sizes = np.diff(self.blocks.starts)[new]
         self.starts = np.concatenate([self.starts, self.starts[-1] + np.cumsum(sizes)])
-        self._decompose(first)
+        self._grams = np.concatenate([self._grams, self._decompose(first)])
 
-    def _block_gram(self, start: int, stop: int) -> np.ndarray:
-        rows = self._columns[start:stop]
-        gram = rows @ rows.T
-        self._grams = np.append(self._grams, gram.ravel())
-        return gram
+    def _block_grams(self, rows: np.ndarray) -> np.ndarray:
+        first, stop = rows[0, 0], rows[-1, -1] + 1
+        if stop - first == rows.size:
+            columns = self._columns[first:stop].reshape(*rows.shape, -1)
+        else:
+            columns = self._columns[rows]
+        return columns @ columns.transpose(0, 2, 1)
 
     def minimise(self, penalty: NamedTuple, target: float, max_rounds: int) -> int:
         """Solve on the set to a duality gap of `target`; returns the rounds taken."""
@@ -90,7 +94,6 @@ class ResidualGroupSet(GroupWorkingSet):
             self.gap = 0.0
             return 0
         local = self.local(penalty)
-        self._refresh()  # against drift
         self._extrapolate(local)
         n_rounds, patient = 0, False
         while n_rounds < max_rounds:
@@ -114,7 +117,7 @@ class ResidualGroupSet(GroupWorkingSet):
         n_passes, moved = 0, True
         self.gap = self._gap(local)
         while self.gap > target and moved and n_passes < budget:
-            moved = self._pass(local, _PASSES)
+            moved = self._round(local)
             n_passes += _PASSES
             self._correlate()
             last, self.gap = self.gap, self._gap(local)
@@ -123,7 +126,42 @@ class ResidualGroupSet(GroupWorkingSet):
                 break
         return moved
 
-    def _pass(self, local: NamedTuple, n_passes: int) -> bool:
+    def _round(self, local: NamedTuple) -> bool:
+        """A few passes, and where they lead to; returns whether the last one moved."""
+        ws = np.empty((_PASSES + 1, len(self.w)))
+        rs = np.empty((_PASSES + 1, self._r.size))
+        ws[0], rs[0] = self.w, self._r.ravel()
+        moved = self._pass(local, ws[1:], rs[1:])
+        if moved:
+            self._extrapolate_passes(local, ws, rs)
+        return moved
+
+    def _extrapolate_passes(self, local, ws: np.ndarray, rs: np.ndarray) -> None:
+        """Go where successive coefficients and residuals lead, if that is a descent.
+
+        After Bertrand and Massias (2021), arXiv:2011.10065.
+        """
+        steps = np.diff(ws, axis=0)
+        products = steps @ steps.T
+        products[np.diag_indices(_PASSES)] += _RIDGE * np.trace(products)
+        try:
+            weights = np.linalg.solve(products, np.ones(_PASSES))
+        except np.linalg.LinAlgError:  # steps that underflow
+            return
+        weights /= weights.sum()
+        w, r = weights @ ws[1:], (weights @ rs[1:]).reshape(self._r.shape)
+        vanished = (ws[-1] == 0.0) & (w != 0.0)
+        if vanished.any():
+            w[vanished] = 0.0
+            r = self._target - self._fitted(w)
+        if self._objective_at(local, w, r) < self._objective_at(local, self.w, self._r):
+            self.w[:], self._r[:] = w, r
+
+    def _objective_at(self, local, w: np.ndarray, r: np.ndarray) -> float:
+        return block_total(local, self.starts, w) + 0.5 * float(np.vdot(r, r))
+
+    def _pass(self, local: NamedTuple, ws: np.ndarray, rs: np.ndarray) -> bool:
+        """As many passes as `ws` and `rs` have rows, which keep what each leads to."""
         return sweep_residual(
             local,
             self.starts,
@@ -135,12 +173,9 @@ class ResidualGroupSet(GroupWorkingSet):
             self._w,
             self._q,
             self._r,
-            n_passes,
+            ws,
+            rs,
         )
-
-    def _refresh(self) -> None:
-        self._r = self._target - self._fitted(self.w)
-        self._correlate()
 
     def _correlate(self) -> None:
         np.dot(self._columns[: self.size], self._r, out=self.q)
@@ -154,11 +189,8 @@ class ResidualGroupSet(GroupWorkingSet):
         """Change the coefficients if that lowers the objective."""
         moved = self.w + change
         r = self._r - self._fitted(change)
-        before, after = (
-            block_total(local, self.starts, w) + 0.5 * float(np.vdot(u, u))
-            for w, u in ((self.w, self._r), (moved, r))
-        )
-        if not after < before:
+        before = self._objective_at(local, self.w, self._r)
+        if not self._objective_at(local, moved, r) < before:
             return False
         self.w[:], self._r = moved, r
         self._correlate()
@@ -235,7 +267,8 @@ class ResidualGroupSet(GroupWorkingSet):
 
     def residual(self) -> np.ndarray:
         """Part of the target that the fit and the unpenalised features leave."""
-        return self._target - self._fitted(self.w)
+        self._r = self._target - self._fitted(self.w)  # against drift
+        return self._r
 
     def _fitted(self, w: np.ndarray) -> np.ndarray:
         nonzero = np.flatnonzero(w)
@@ -246,7 +279,8 @@ class ResidualGroupSet(GroupWorkingSet):
     def start(self, features: np.ndarray, coef: np.ndarray) -> None:
         """Take coefficients of an earlier fit, adding blocks where need be."""
         self._put(features, coef)
-        self._refresh()
+        self.residual()
+        self._correlate()
 
     @property
     def _width(self) -> tuple[int, ...]:

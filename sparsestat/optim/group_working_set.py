@@ -112,22 +112,30 @@ class GroupWorkingSet(GramWorkingSet):
         self._gram[:start, start:stop] -= block[:, :start].T
         self._q[start:stop] += block @ self._w[:stop]
 
-    def _decompose(self, first: int) -> None:
-        """Eigenvalues and eigenvectors of new blocks of the Gram matrix."""
-        values, vectors = [self._values], [self._vectors]
-        places, place = [self._places], len(self._vectors)
-        for g in range(first, len(self.starts) - 1):
-            start, stop = self.starts[g], self.starts[g + 1]
-            found, basis = np.linalg.eigh(self._block_gram(start, stop))
-            values.append(np.maximum(found, 0.0))
-            vectors.append(basis.ravel())
-            places.append([place])
-            place += basis.size
-        self._values, self._vectors = np.concatenate(values), np.concatenate(vectors)
-        self._places = np.concatenate(places).astype(np.int64)
+    def _decompose(self, first: int) -> np.ndarray:
+        """Eigenvalues and eigenvectors of new blocks; returns their Gram matrices."""
+        sizes = np.diff(self.starts[first:])
+        begin, known = self.starts[first], len(self._vectors)
+        squares = np.concatenate([[0], np.cumsum(sizes**2)])
+        values = np.empty(sizes.sum())
+        grams, vectors = np.empty(squares[-1]), np.empty(squares[-1])
+        for size in np.unique(sizes):
+            same = np.flatnonzero(sizes == size)
+            rows = self.starts[first + same][:, None] + np.arange(size)
+            blocks = self._block_grams(rows)
+            found, bases = np.linalg.eigh(blocks)
+            values[rows - begin] = np.maximum(found, 0.0)
+            places = squares[same][:, None] + np.arange(size**2)
+            grams[places] = blocks.reshape(len(same), -1)
+            vectors[places] = bases.reshape(len(same), -1)
+        self._values = np.concatenate([self._values, values])
+        self._vectors = np.concatenate([self._vectors, vectors])
+        self._places = np.concatenate([self._places, known + squares[:-1]])
+        return grams
 
-    def _block_gram(self, start: int, stop: int) -> np.ndarray:
-        return self._gram[start:stop, start:stop]
+    def _block_grams(self, rows: np.ndarray) -> np.ndarray:
+        """Gram matrices of blocks of one size, whose places in `w` are given."""
+        return self._gram[rows[:, :, None], rows[:, None, :]]
 
     def minimise(self, penalty: NamedTuple, target: float, max_rounds: int) -> int:
         """Solve on the set to a duality gap of `target`; returns the rounds taken."""
@@ -334,8 +342,9 @@ class RowWorkingSet(GroupWorkingSet):
     def _n_coefs(self) -> int:
         return len(self._tasks.excluded)
 
-    def _decompose(self, first: int) -> None:
+    def _decompose(self, first: int) -> np.ndarray:
         """Rows need no more than the diagonal of the Gram matrix."""
+        return np.empty(0)
 
     def _descend(self, local, target: float, budget: int):
         return descend_rows(

@@ -81,15 +81,16 @@ class ResidualRowSet(ResidualGroupSet):
     def _entries(self, features: np.ndarray) -> np.ndarray:
         return base_features(self._tasks.design, features)
 
-    def _decompose(self, first: int) -> None:
+    def _decompose(self, first: int) -> np.ndarray:
         """Rows need no more than the norms of their columns."""
         rows = self._columns[len(self._norms) : self.size]
         self._norms = np.append(self._norms, np.einsum("ij,ij->i", rows, rows))
+        return np.empty(0)
 
     def _budget(self) -> int:
         return _BUDGET
 
-    def _pass(self, local: NamedTuple, n_passes: int) -> bool:
+    def _pass(self, local: NamedTuple, ws: np.ndarray, rs: np.ndarray) -> bool:
         """Passes row by row, on correlations that are formed a block at a time."""
         m = self.size
         chosen = np.flatnonzero(
@@ -98,8 +99,8 @@ class ResidualRowSet(ResidualGroupSet):
         columns, w = self._columns[chosen], self._w[chosen]
         blocks = [slice(k, k + _BLOCK) for k in range(0, len(chosen), _BLOCK)]
         grams = [columns[block] @ columns[block].T for block in blocks]
-        moved = False
-        for _ in range(n_passes):
+        for kept_w, kept_r in zip(ws, rs, strict=True):
+            moved = False
             for block, gram in zip(blocks, grams, strict=True):
                 rows = columns[block]
                 q, change = rows @ self._r.T, np.zeros((len(rows), self.n_tasks))
@@ -109,7 +110,8 @@ class ResidualRowSet(ResidualGroupSet):
                         -1.0, rows.T, change.T, 1.0, self._r.T,
                         trans_b=True, overwrite_c=True,
                     )  # fmt: skip
-        self._w[chosen] = w
+            self._w[chosen] = w
+            kept_w[:], kept_r[:] = self.w, self._r.ravel()
         return moved
 
     def _correlate(self) -> None:
@@ -173,7 +175,7 @@ class ResidualRowSet(ResidualGroupSet):
 
     def residual(self) -> np.ndarray:
         """Part of the targets that the fit and the unpenalised features leave."""
-        return (self._target - self._fitted(self.w)).T.ravel()
+        return super().residual().T.ravel()
 
     def support(self) -> tuple[np.ndarray, np.ndarray]:
         """Nonzero coefficients and their places among those of all features."""

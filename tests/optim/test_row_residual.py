@@ -97,7 +97,11 @@ def test_a_pass_goes_row_by_row(block, monkeypatch):
         w[j] = max(0.0, 1.0 - alpha / norm2 / np.linalg.norm(z)) * z
         r -= np.outer(w[j] - old, columns[j])
     working._correlate()
-    assert working._pass(working.local(run.penalty._replace(alpha=alpha)), 1)
+    kept_w, kept_r = np.empty((1, w.size)), np.empty((1, r.size))
+    local = working.local(run.penalty._replace(alpha=alpha))
+    assert working._pass(local, kept_w, kept_r)
+    np.testing.assert_array_equal(kept_w[0], working.w)
+    np.testing.assert_array_equal(kept_r[0], working._r.ravel())
     np.testing.assert_allclose(working.w.reshape(w.shape), w, atol=1e-12)
     np.testing.assert_allclose(working._r, r, atol=1e-12)
 
