@@ -39,6 +39,9 @@ _ENOUGH = 0.5
 # between solutions on the working set.
 _STAGE = 0.35
 _SMALL_STEP = 0.7
+# Gap of solutions on the way where as many features as samples are in use, as a share
+# of the null model's loss at the largest strength.
+_NEAR = 1e-3
 # Samples a feature of a growing set that make it likely that few passes of coordinate
 # descent find the signs.
 _SPARE = 2
@@ -427,7 +430,8 @@ class PathSolver:
 
         In small steps few coefficients change sign; it is quicker to find the signs at
         once where that is easy.  Steps of coordinate descent are no better for being
-        small.
+        small.  More coefficients than samples are no face of a solution, and what
+        follows from there goes astray: such a step is solved before the next one.
         """
         alpha = self._previous_alpha
         following = alpha > penalty.alpha and not self._started
@@ -441,7 +445,11 @@ class PathSolver:
         while following and alpha > penalty.alpha:
             alpha = max(alpha * _SMALL_STEP, penalty.alpha)
             if alpha > penalty.alpha:
-                self._set.minimise(penalty._replace(alpha=alpha), 0.0, 2)
+                stage = penalty._replace(alpha=alpha)
+                self._set.minimise(stage, 0.0, 2)
+                if np.count_nonzero(self._set.w) >= len(self.problem.root):
+                    gap = _NEAR * self._null.loss * alpha / self._alpha_max
+                    self._set.minimise(stage, gap, _INNER_ROUNDS)
         self._previous_alpha, self._started = penalty.alpha, False
 
     def _violators(self, gauges: np.ndarray) -> np.ndarray:

@@ -7,12 +7,14 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from sparsestat.optim import datafits, make_design, path, penalties, quadratic_path
+from sparsestat.optim import solve as solve_problem
 from sparsestat.optim.cholesky import append, delete, solve
 from sparsestat.optim.correlations import Correlations
 from sparsestat.optim.design import columns, correlate, predict
 from sparsestat.optim.moments import gram_block, gram_matrix
 from sparsestat.optim.penalties import L1, prepare
 from sparsestat.optim.problem import least_squares
+from sparsestat.optim.working_set import GramWorkingSet
 from tests.certificates import duality_gap
 
 STORAGES = {
@@ -142,6 +144,28 @@ def test_correlations_are_exact_where_it_matters():
         assert (exact[~sure & ~skip] <= gauges[~sure & ~skip] + 1e-9).all(), k
         assert not gauges[skip].any()
     assert found.n_passes < 31
+
+
+def test_fits_near_interpolation_come_by_solved_steps(monkeypatch):
+    rng = np.random.default_rng(0)
+    n, p, k = 200, 2000, 100
+    X = rng.standard_normal((n, p))
+    for j in range(1, p):
+        X[:, j] = 0.5 * X[:, j - 1] + 0.75**0.5 * X[:, j]
+    signal = X[:, rng.choice(p, k, replace=False)] @ rng.choice([-1.0, 1.0], k)
+    y = signal + rng.standard_normal(n) * np.sqrt(k / 3)
+    alpha = 1e-4 * np.abs(X.T @ (y - y.mean())).max() / n
+    minimise, rounds = GramWorkingSet.minimise, []
+
+    def counted(*arguments):
+        rounds.append(minimise(*arguments))
+        return rounds[-1]
+
+    monkeypatch.setattr(GramWorkingSet, "minimise", counted)
+    found = solve_problem(X, y, datafits.Quadratic(), L1(alpha), tol=1e-9)
+    assert found.converged
+    assert max(rounds) <= 12  # 42 where steps are not solved
+    assert sum(rounds) <= 60  # 78
 
 
 def test_switch_from_gram_to_residual(monkeypatch):
