@@ -15,12 +15,12 @@ from sparsestat.optim.subset import (
     SoftmaxLikelihood,
     likelihood_path,
 )
-from sparsestat.optim.subset._exchanges import Exchanges
-from sparsestat.optim.subset._newton import maximise
+from sparsestat.optim.subset._climb import hessian
+from sparsestat.optim.subset._newton import improve, maximise
+from sparsestat.optim.subset._table import promised_changes, tables
 from sparsestat.optim.subset.path import make_units
 
 KINDS = ["gaussian", "logistic", "poisson", "gamma", "softmax", "breslow", "efron"]
-NOTHING = np.array([], np.int64)
 
 
 def correlated(rng, n, p, rho):
@@ -68,10 +68,14 @@ def problem_of(kind, seed=0, n=90, p=7, rho=0.8, *, ridge=0.0, labels=None):
 
 
 def fit(problem, units):
-    null = problem.null
-    return maximise(
-        problem, np.array(units, np.int64), (NOTHING, null.coef, null.intercept)
-    )
+    return maximise(problem, np.array(units, np.int64), problem.null)
+
+
+def hessian_of(likelihood, h, aux, X):
+    """Hessian of the coefficients of the rows of X."""
+    H = np.empty((len(X) * likelihood.n_columns,) * 2)
+    hessian(likelihood.loss, h, aux, X, np.arange(len(X)), H)
+    return H
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -84,17 +88,13 @@ def test_derivatives_are_those_of_differences(kind):
     found = likelihood_of(kind, rng, rng.standard_normal(n), weight, offset)
     shape = len(found.rows), found.n_columns
     z = 0.5 * rng.standard_normal(shape)
-    u, curvature = found.derivatives(z)
+    _, u, h, aux = found.derivatives(z)
     slope = approx_fprime(z.ravel(), lambda v: found.value(v.reshape(shape)), 1e-7)
     np.testing.assert_allclose(-u.ravel(), slope, atol=1e-6)
-    block = rng.standard_normal((2, shape[0]))
-    bent = found.bend(curvature, block)
-    for a in range(shape[1]):
-        for v in range(2):
-            step = np.zeros(shape)
-            step[:, a] = 1e-6 * block[v]
-            change = found.derivatives(z - step)[0] - found.derivatives(z + step)[0]
-            np.testing.assert_allclose(bent[v, a].T, change / 2e-6, atol=1e-6)
+    step = 1e-6 * rng.standard_normal(shape)
+    change = found.derivatives(z - step)[1] - found.derivatives(z + step)[1]
+    bent = hessian_of(found, h, aux, np.eye(shape[0])) @ step.ravel()
+    np.testing.assert_allclose(bent, change.ravel() / 2.0, atol=1e-12)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -138,23 +138,26 @@ def test_exchanges_are_those_of_the_quadratic_model(kind, labels, ridge):
     problem = problem_of(kind, seed=4, ridge=ridge, labels=labels)
     active = [1, 2]
     point = fit(problem, active)
-    table = Exchanges(problem, point)
-    p, m = len(problem.usable), problem.m
+    everything = np.arange(problem.n_units)
+    problem.load(everything)
+    m = problem.m
     first = int(problem.fit_intercept)
-    B = problem.matrix(np.arange(p))
-    u, curvature = problem.likelihood.derivatives(point.z)
-    G = problem.likelihood.bend(curvature, B).transpose(0, 1, 2, 3)
-    H = np.einsum("iabn,jn->iajb", G, B).reshape(m * len(B), m * len(B))
-    H += np.diag(np.repeat(problem.penalty(np.arange(p)), m))
-    theta = np.zeros((len(B), m))
-    theta[first + point.features] = point.coef
+    features = problem.features(problem.loaded)
+    row = first + np.argsort(features)
+    X = problem.model.X[1 - first :]
+    _, u, h, aux = problem.likelihood.derivatives(point.z)
+    D = problem.model.ridge[1 - first :]
+    H = hessian_of(problem.likelihood, h, aux, np.ascontiguousarray(X))
+    H += np.diag(np.repeat(D, m))
+    theta = np.zeros((len(X), m))
+    theta[row[point.features]] = point.coef
     if first:
         theta[0] = point.intercept
-    gradient = (B @ u - problem.penalty(np.arange(p))[:, None] * theta).ravel()
+    gradient = (X @ u - D[:, None] * theta).ravel()
     linear = H @ theta.ravel() + gradient
 
     def least(units):
-        rows = np.concatenate([np.arange(first), first + problem.features(units)])
+        rows = np.concatenate([np.arange(first), row[problem.features(units)]])
         at = (rows.astype(int)[:, None] * m + np.arange(m)).ravel()
         if len(at) == 0:
             return 0.0
@@ -162,16 +165,33 @@ def test_exchanges_are_those_of_the_quadratic_model(kind, labels, ridge):
         return -0.5 * c @ np.linalg.lstsq(H[np.ix_(at, at)], c, rcond=1e-12)[0]
 
     now = least(np.array(active))
-    for k, j in enumerate(table.outside):
+    around = improve(problem, point)
+    at = problem.place[point.units]
+    rows = np.concatenate([np.arange(first), problem.starts[at]])
+    if labels is not None:
+        spans = [np.arange(problem.starts[a], problem.starts[a + 1]) for a in at]
+        rows = np.concatenate([np.arange(first), *spans])
+    table = tables(
+        problem.model, problem.starts, rows, 0.0, np.ascontiguousarray(u.T), h, aux
+    )
+    outside = np.setdiff1d(everything, active)
+    for j in outside:
         gain = now - least(np.array([*active, j]))
-        assert table.gains[k] == pytest.approx(gain, rel=1e-6, abs=1e-11)
+        promised = around.gains[problem.place[j]]
+        assert promised == pytest.approx(gain, rel=1e-6, abs=1e-11)
+    gains = np.empty(problem.n_units)
     for i, unit in enumerate(active):
         rest = np.array([a for a in active if a != unit])
-        assert table.costs[i] == pytest.approx(least(rest) - now, rel=1e-6, abs=1e-11)
-        without = table.gains_without(i)
-        for k, j in enumerate(table.outside):
+        cost = least(rest) - now
+        assert around.costs[i] == pytest.approx(cost, rel=1e-6, abs=1e-11)
+        found = promised_changes(
+            problem.model, problem.starts, at, problem.theta(point), table, i, gains
+        )
+        assert found == pytest.approx(cost, rel=1e-6, abs=1e-11)
+        for j in outside:
             gain = least(rest) - least(np.append(rest, j))
-            assert without[k] == pytest.approx(gain, rel=1e-6, abs=1e-11)
+            promised = gains[problem.place[j]]
+            assert promised == pytest.approx(gain, rel=1e-6, abs=1e-11)
 
 
 def test_sizes_never_get_worse():

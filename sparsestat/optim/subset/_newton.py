@@ -1,28 +1,15 @@
-"""A likelihood maximised on given features, by Newton's method with halved steps."""
+"""A likelihood on a design, its maxima on subsets, and the features loaded so far."""
 
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dpotrs
 
-from sparsestat.optim.design import Design, columns, n_features
+from sparsestat.optim.design import Design, columns, n_features, n_samples
+from sparsestat.optim.subset._climb import Model
+from sparsestat.optim.subset._table import descend
 from sparsestat.optim.subset.likelihood import Likelihood
 
-__all__ = ["RESCUE", "LikelihoodProblem", "Point", "curved", "maximise", "solver_of"]
-
-# Ridge that is added where a likelihood has no maximum.
-RESCUE = 1e-6
-_RESCUED_TOL = 1e-13
-# Change of a prediction by a Newton step at a gradient of zero that tells of none.
-_ENDLESS = 1e-2
-_STEPS, _HALVINGS = 60, 50
-# Change of a prediction up to which the fall that a step promises is trusted.
-_TRUSTED = 1.0
-_ARMIJO = 1e-4
-# Falls of a loss below this share of that of the null model are rounding.
-_ROUNDING = 1e-14
-# Share of the diagonal of a Hessian that is added to it against collinear features.
-_JITTER = 1e-12
+__all__ = ["LikelihoodProblem", "Point", "improve", "maximise"]
 
 
 class Point(NamedTuple):
@@ -75,6 +62,17 @@ class LikelihoodProblem:
     tol : float
         Bound of the derivatives, relative to the mean size of those of the null model's
         loss by its predictions.
+
+    Attributes
+    ----------
+    model : Model
+        What compiled code sees: the columns that were loaded.
+    starts : ndarray of int64
+        First row in them of each unit that was loaded.
+    loaded : ndarray of int64
+        Those units, in the order of their rows.
+    place : ndarray of int64, shape (n_units,)
+        Where each unit is among them, or -1.
     """
 
     def __init__(
@@ -88,23 +86,29 @@ class LikelihoodProblem:
     ) -> None:
         self.design, self.likelihood, self.ridge = design, likelihood, ridge
         self.units, self.fit_intercept = units, fit_intercept
-        p = n_features(design)
+        p, n = n_features(design), len(likelihood.rows)
         self.n_units = p if units is None else len(units)
         self.m = likelihood.n_columns
         self.usable = design.norm > 0.0
-        self._place = np.full(p, -1)
-        self._X = np.empty((0, len(likelihood.rows)))
-        self._n_known = 0
         self.n_fits = 0
+        self.whole = np.array_equal(likelihood.rows, np.arange(n_samples(design)))
+        self.place = np.full(self.n_units, -1)
+        self.loaded = np.array([], np.int64)
+        self.starts = np.ones(1, np.int64)
+        self._X, self._D = np.ones((1, n)), np.zeros(1)
         intercept = likelihood.start() if fit_intercept else np.zeros(self.m)
-        z = np.tile(intercept, (len(likelihood.rows), 1))
-        self.null_loss = likelihood.value(z)
-        size = float(np.abs(likelihood.derivatives(z)[0]).sum())
+        z = np.tile(intercept, (n, 1))
+        self.null_loss, u = likelihood.derivatives(z)[:2]
+        size = float(np.abs(u).sum())
         self.scale = size if size > 0.0 else 1.0
         self.tol = tol * self.scale
-        nothing = np.array([], np.int64)
-        coef = np.empty((0, self.m))
-        self.null = maximise(self, nothing, (nothing, coef, intercept))
+        self._see()
+        nothing, coef = np.array([], np.int64), np.empty((0, self.m))
+        start = Point(
+            nothing, nothing, coef, intercept, self.null_loss, self.null_loss, 0.0, 0.0,
+            z, False,
+        )  # fmt: skip
+        self.null = maximise(self, nothing, start, promised=False)
 
     def features(self, units: np.ndarray) -> np.ndarray:
         """Features of some units, unit after unit."""
@@ -112,41 +116,71 @@ class LikelihoodProblem:
             return np.asarray(units, np.int64)
         return np.concatenate([self.units[u] for u in units])
 
-    def columns(self, features: np.ndarray) -> np.ndarray:
-        """Columns of some features, as rows of shape (n, n_kept); read once each."""
-        new = features[self._place[features] < 0]
-        if len(new):
-            new = np.unique(new)
-            start, stop = self._n_known, self._n_known + len(new)
-            if stop > len(self._X):
-                room = np.empty((max(stop, 2 * len(self._X), 64), self._X.shape[1]))
-                room[:start] = self._X[:start]
-                self._X = room
-            block = columns(self.design, new, slice(None))
-            self._X[start:stop] = block[:, self.likelihood.rows]
-            self._place[new] = np.arange(start, stop)
-            self._n_known = stop
-        return self._X[self._place[features]]
+    def load(self, units: np.ndarray) -> None:
+        """Make the columns of some units available; read once each."""
+        new = np.unique(units[self.place[units] < 0])
+        if len(new) == 0:
+            return
+        features = self.features(new)
+        self.place[new] = len(self.loaded) + np.arange(len(new))
+        self.loaded = np.concatenate([self.loaded, new])
+        sizes = np.ones(len(new), np.int64)
+        if self.units is not None:
+            sizes = np.array([len(self.units[u]) for u in new])
+        self.starts = np.concatenate([self.starts, self.starts[-1] + np.cumsum(sizes)])
+        start, stop = len(self._D), len(self._D) + len(features)
+        if stop > len(self._X):
+            room = np.empty((max(stop, 2 * len(self._X)), self._X.shape[1]))
+            room[:start] = self._X[:start]
+            self._X = room
+        block = columns(self.design, features, slice(None))
+        self._X[start:stop] = block if self.whole else block[:, self.likelihood.rows]
+        self._D = np.concatenate([self._D, self.ridge[features]])
+        self._see()
 
-    def matrix(self, features: np.ndarray) -> np.ndarray:
-        """Columns of some features, and of the intercept first if there is one."""
-        block = self.columns(features)
+    def _see(self) -> None:
+        self.model = Model(
+            self.likelihood.loss,
+            self._X[: len(self._D)],
+            self._D,
+            int(self.fit_intercept),
+            self.m,
+            self.null_loss,
+            self.tol,
+            self.scale,
+        )
+
+    def theta(self, point: Point) -> np.ndarray:
+        """Parameters of a point, those of the intercept first if there is one."""
         if not self.fit_intercept:
-            return block
-        return np.concatenate([np.ones((1, block.shape[1])), block])
+            return np.ascontiguousarray(point.coef)
+        return np.concatenate([point.intercept[None], point.coef])
 
-    def penalty(self, features: np.ndarray, extra: float = 0.0) -> np.ndarray:
-        """Ridge of the rows of `matrix`."""
-        D = self.ridge[features] + extra
-        return np.concatenate([[0.0], D]) if self.fit_intercept else D
+    def point(self, units: np.ndarray, theta, z, outcome) -> Point:
+        """The fit of some units, in the order of their places."""
+        first, m = int(self.fit_intercept), self.m
+        intercept, coef = theta[0] if first else np.zeros(m), theta[first:]
+        order = np.argsort(units)
+        if self.units is None:
+            coef = coef[order]
+        elif len(units):
+            sizes = np.array([len(self.units[u]) for u in units])
+            at = np.cumsum(sizes) - sizes
+            coef = coef[np.concatenate([at[k] + np.arange(sizes[k]) for k in order])]
+        units = units[order]
+        _, separated, loss, objective, gradient, margin = outcome
+        return Point(
+            units, self.features(units), coef, intercept, loss, objective, gradient,
+            margin, z.T, separated,
+        )  # fmt: skip
 
 
 def maximise(
     problem: LikelihoodProblem,
     units: np.ndarray,
-    start,
+    near: Point,
     limit: float = np.inf,
-    promised=None,
+    promised: bool = True,
 ) -> Point | None:
     """Maximise the likelihood on the features of some units.
 
@@ -154,145 +188,101 @@ def maximise(
     ----------
     problem : LikelihoodProblem
     units : ndarray of int
-    start : tuple of ndarray
-        Features, coefficients and intercept to start from.
+    near : Point
+        To start from.
     limit : float, default=inf
         Give up where a Newton step does not promise to get below this objective.
-    promised : tuple of ndarray, default=None
-        Features, coefficients and intercept of the quadratic model's minimum, to start
-        from in place of `start` if they are any good.
+    promised : bool, default=True
+        Start at the minimum of the quadratic model around the point, if it is any good.
 
     Returns
     -------
     point : Point or None
         None where it gave up.
     """
-    units = np.sort(np.asarray(units, np.int64))
-    features = problem.features(units)
-    first = int(problem.fit_intercept)
-    B = problem.matrix(features)
-    problem.n_fits += 1
-    D = problem.penalty(features)
-    theta, near = _parameters(problem, features, start), False
-    if promised is not None:
-        better = _parameters(problem, features, promised)
-        value = problem.likelihood.value(B.T @ better)
-        near = value <= max(problem.null_loss, limit if np.isfinite(limit) else 0.0)
-        theta = better if near else theta
-    run = _climb(problem, B, D, theta, limit, problem.tol, near)
-    if run is None:
-        return None
-    separated = run[-1]
-    if separated:
-        D = problem.penalty(features, RESCUE)
-        # The ridge hardly bends the objective: coefficients need a smaller gradient.
-        tol = min(problem.tol, _RESCUED_TOL * problem.scale)
-        run = _climb(problem, B, D, run[0], limit, tol, True)
-        if run is None:
-            return None
-    theta, z, value, gradient, margin, _ = run
-    return Point(
-        units,
-        features,
-        theta[first:],
-        theta[0] if first else np.zeros(problem.m),
-        value,
-        value + 0.5 * float(D @ (theta**2).sum(axis=1)),
-        gradient,
-        margin,
-        z,
-        separated,
-    )
+    found = _descended(problem, near, units, 2 if promised else 1, limit, max_iter=-1)
+    return None if found is None else found.point
 
 
-def _parameters(problem, features, start) -> np.ndarray:
-    """Parameters of some features, zero where there is nothing to start from."""
-    old, coef, intercept = start
-    first = int(problem.fit_intercept)
-    theta = np.zeros((first + len(features), problem.m))
-    place = {int(j): k for k, j in enumerate(old)}
-    for k, j in enumerate(features):
-        if int(j) in place:
-            theta[first + k] = coef[place[int(j)]]
-    if first:
-        theta[0] = intercept
-    return theta
+class Improved(NamedTuple):
+    """A point that exchanges led to, and the quadratic model's changes around it.
+
+    Parameters
+    ----------
+    point : Point
+    costs : ndarray of shape (n_active,)
+        What dropping each of its units costs.
+    gains : ndarray of shape (n_loaded,)
+        What adding each loaded unit gains.
+    freedom : float
+        Degrees of freedom.
+    settled : bool
+        Whether no exchange is left.
+    """
+
+    point: Point
+    costs: np.ndarray
+    gains: np.ndarray
+    freedom: float
+    settled: bool
 
 
-def _climb(problem, B, D, theta, limit, tol, near):
-    """Newton's method; None where it gives up, after a step unless it starts near."""
-    likelihood = problem.likelihood
-    z = B.T @ theta
-    value = likelihood.value(z)
-    objective = value + 0.5 * float(D @ (theta**2).sum(axis=1))
-    rounding = _ROUNDING * max(problem.null_loss, objective, 1e-300)
-    margin, endless = 0.0, False
-    for n_steps in range(_STEPS + 1):
-        u, curvature = likelihood.derivatives(z)
-        g = B @ u - D[:, None] * theta
-        gradient = float(np.abs(g).max(initial=0.0))
-        if gradient == 0.0:
-            break
-        H = curved(problem, curvature, B, D)
-        step = solver_of(H)(g.ravel()).reshape(g.shape)
-        margin = float((g * step).sum())
-        change = B.T @ step
-        longest = np.abs(change).max(initial=0.0)
-        # A Newton step tells how far it is to the bottom where it is short.
-        if (n_steps or near) and longest <= _TRUSTED and objective - margin > limit:
-            return None
-        if gradient <= tol:
-            endless = longest > _ENDLESS
-            break
-        if n_steps == _STEPS:
-            break
-        length, moved = 1.0, None
-        for _ in range(_HALVINGS):
-            trial, at = theta + length * step, z + length * change
-            new = likelihood.value(at)
-            total = new + 0.5 * float(D @ (trial**2).sum(axis=1))
-            if total <= objective - _ARMIJO * length * margin + rounding:
-                moved = trial, at, new, total
-                break
-            length *= 0.5
-        if moved is None:
-            break
-        theta, z, value, objective = moved
-    return theta, z, value, gradient, margin, endless
-
-
-def curved(problem, curvature, B, D) -> np.ndarray:
-    """Hessian of the coefficients of the columns in B, with the ridge.
+def improve(
+    problem: LikelihoodProblem,
+    point: Point,
+    units: np.ndarray | None = None,
+    **options,
+) -> Improved:
+    """Exchange units while that lowers the objective.
 
     Parameters
     ----------
     problem : LikelihoodProblem
-    curvature : object
-        From `Likelihood.derivatives`.
-    B : ndarray of shape (n, n_kept)
-    D : ndarray of shape (n,)
+    point : Point
+        To start from.
+    units : ndarray of int, default=None
+        Start from the fit of these units, near that point.
+    **options
+        locked : ndarray of int, units that may not leave; exchange_max : int, units
+        that splicing exchanges at a time at most; swap : bool, whether to go on with
+        single exchanges; max_iter : int, exchanges at most; margin : float, falls of
+        the objective up to this are rounding.
 
     Returns
     -------
-    H : ndarray of shape (n * m, n * m)
+    improved : Improved
     """
-    H = problem.likelihood.hessian(curvature, B)
-    H = 0.5 * (H + H.T)
-    H[np.diag_indices_from(H)] += np.repeat(D, problem.m)
-    return H
+    return _descended(problem, point, units, 0 if units is None else 2, **options)
 
 
-def solver_of(H: np.ndarray):
-    """Solve with a Hessian, in its null space as if it were hardly curved."""
-    if len(H) == 0:
-        return lambda v: v.copy()
-    size = H.diagonal().copy()
-    least = max(float(size.max()) * np.finfo(np.float64).eps, 1e-300)
-    jitter = _JITTER
-    while True:
-        M = H.copy()
-        M.flat[:: len(M) + 1] += jitter * np.maximum(size, least)
-        lower, info = dpotrf(M, lower=True)
-        if info == 0:
-            return lambda v: dpotrs(lower, v, lower=True)[0]
-        jitter = max(jitter * 100.0, least)
+def _descended(
+    problem, near, units, refit, limit=np.inf, locked=(), exchange_max=0, swap=False,
+    max_iter=0, margin=0.0,
+):  # fmt: skip
+    wanted = near.units if units is None else np.asarray(units, np.int64)
+    problem.load(np.concatenate([wanted, near.units]))
+    outcome = False, near.separated, *(float(x) for x in near[4:8])
+    units, theta, z, outcome, *around, n_fits = descend(
+        problem.model,
+        problem.starts,
+        np.isin(problem.loaded, locked),
+        problem.place[near.units],
+        problem.theta(near),
+        np.ascontiguousarray(near.z.T),
+        outcome,
+        problem.place[wanted],
+        refit,
+        limit,
+        exchange_max,
+        swap,
+        max_iter,
+        margin,
+    )
+    problem.n_fits += n_fits
+    if outcome[0]:
+        return None
+    costs, gains, freedom, settled = around
+    units = problem.loaded[units]
+    point = problem.point(units, theta, z, outcome)
+    costs = costs[np.argsort(units)] if max_iter >= 0 else costs
+    return Improved(point, costs, gains, freedom, settled)

@@ -9,13 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sparsestat.optim.subset._newton import (
-    LikelihoodProblem,
-    Point,
-    curved,
-    maximise,
-    solver_of,
-)
+from sparsestat.optim.subset._newton import LikelihoodProblem, Point, improve, maximise
 
 __all__ = ["Proof", "prove"]
 
@@ -80,7 +74,7 @@ def prove(
         return Proof(best, best.objective, True, 0)
     if max_nodes < 1:
         return Proof(best, 0.0, False, 0)
-    root = maximise(problem, everything, (best.features, best.coef, best.intercept))
+    root = maximise(problem, everything, best)
     open_ = [(root, frozenset(locked.tolist()))]
     while open_:
         point, forced = open_.pop()
@@ -92,9 +86,7 @@ def prove(
         children = []
         for unit, kept in _order(problem, point, forced, size):
             units = point.units[point.units != unit]
-            child = maximise(
-                problem, units, (point.features, point.coef, point.intercept)
-            )
+            child = maximise(problem, units, point)
             if _bound(child) >= best.objective - margin:
                 continue
             if len(units) == size:
@@ -117,18 +109,7 @@ def _bound(point: Point) -> float:
 
 def _order(problem, point, forced, size):
     """Units to drop, strongest first, with what is forced once they are."""
-    _, curvature = problem.likelihood.derivatives(point.z)
-    B = problem.matrix(point.features)
-    M = curved(problem, curvature, B, problem.penalty(point.features))
-    H = solver_of(M)(np.eye(len(M)))
-    m, at = problem.m, int(problem.fit_intercept)
-    coef, costs, row = point.coef.ravel(), [], 0
-    for unit in point.units:
-        width = 1 if problem.units is None else len(problem.units[unit])
-        where = np.arange(at * m, (at + width) * m)
-        b = coef[row * m : (row + width) * m]
-        costs.append(0.5 * float(b @ np.linalg.solve(H[np.ix_(where, where)], b)))
-        at, row = at + width, row + width
+    costs = improve(problem, point).costs
     free = [k for k, unit in enumerate(point.units) if int(unit) not in forced]
     free.sort(key=lambda k: -costs[k])
     kept = set(forced)

@@ -13,8 +13,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sparsestat.optim.subset._exchanges import Exchanges, largest_first
-from sparsestat.optim.subset._newton import LikelihoodProblem, Point, maximise
+from sparsestat.optim.design import n_samples
+from sparsestat.optim.products import correlate_many
+from sparsestat.optim.subset._newton import (
+    Improved,
+    LikelihoodProblem,
+    Point,
+    improve,
+    maximise,
+)
 from sparsestat.optim.subset._prove import prove
 from sparsestat.optim.subset.path import default_max_size
 from sparsestat.utils.criteria import price_of_parameters
@@ -23,14 +30,20 @@ __all__ = ["LikelihoodPath", "likelihood_path"]
 
 # Falls of the objective below this share of that of the null model are rounding.
 _SAME = 1e-11
-# Exchanges of one unit that are fitted before a subset counts as the best among them.
-_VERIFIED = 8
-# Splices are fitted if they promise this share of what they cost.
-_SPLICE_WORTH = 0.5
 # Separated data whose loss is below this share of that of the null model are explained.
 _EXPLAINED = 1e-3
 # Units up to which "auto" tries to prove the chosen size, and the fits it spends.
 _PROVABLE, _AUTO_NODES = 20, 400
+# Units that are searched at first; all are where that is not much more.
+_UNIVERSE, _WHOLE = 256, 400
+# Units that join them for each point and each of its residuals, and rounds of that.
+_JOINING, _ROUNDS = 16, 3
+# Active units, of the cheapest, whose replacements outside are looked for.
+_CHEAPEST = 2
+# Share of a cost that a unit outside seems to regain if it is to be looked at.
+_PROMISING = 0.8
+# Gains that agree to so many digits are the same.
+_DIGITS = 9
 
 
 class LikelihoodPath(NamedTuple):
@@ -145,6 +158,7 @@ def likelihood_path(
         last = int(asked[-1])
         # Sizes above lead back to better subsets.
         top = last + 2 if search.swap and last else last
+    search.wanted = None if asked is None else asked.tolist()
     search.start(start or [], top)
     search.sweep(min(top, problem.n_units), n_sweeps if search.swap else 0)
     if n_restarts:
@@ -168,28 +182,35 @@ class _Search:
         self.bounds: dict[int, float] = {}
         self.proved: set[int] = set()
         self.n_nodes = 0
-        self._tables: dict[bytes, Exchanges] = {}
-        self._known: dict[bytes, float] = {}
-        self._settled: set[bytes] = set()
-        self._swap_gaps: dict[bytes, float] = {}
+        # What is known around points, and sets from which the search set out before.
+        self._around: dict[bytes, Improved] = {}
+        self._known: set[bytes] = set()
         self._margin = _SAME * max(problem.null_loss, 1e-300)
 
     def start(self, supports, top: int) -> None:
-        """Fit the locked units, and given sets."""
+        """Load what looks useful, fit the locked units, and given sets."""
+        n_units = self.problem.n_units
+        everything = np.arange(n_units)
+        if n_units > _WHOLE:
+            score = self._scores(self._residuals(self.problem.null, [])).sum(axis=1)
+            count = min(max(_UNIVERSE, 4 * top), n_units)
+            everything = np.argpartition(-score, count - 1)[:count]
+        self.problem.load(np.union1d(everything, self.locked))
         for units in [self.locked, *supports]:
             units = np.union1d(self.locked, units)
             if len(units) <= max(top, len(self.locked)):
-                point = self._fit(units, self.problem.null)
-                if point is not None:
-                    self._note(self._improved(point))
+                self._descend(self.problem.null, units)
 
     def sweep(self, top: int, n_sweeps: int) -> None:
-        """Forwards, then in pairs of sweeps while some size improves."""
+        """Forwards, then in pairs of sweeps while some size or unit outside helps."""
         self._forward(top)
-        for _ in range(n_sweeps):
-            improved = self._backward()
-            improved = self._again() or improved
-            if not improved:
+        for _ in range(_ROUNDS):
+            for _ in range(n_sweeps):
+                improved = self._backward()
+                improved = self._again() or improved
+                if not improved:
+                    break
+            if not self._enlarge():
                 break
 
     def restart(self, n_restarts: int, rng) -> None:
@@ -205,9 +226,7 @@ class _Search:
                 going = rng.choice(free, n, replace=False)
                 coming = rng.choice(rest, n, replace=False)
                 units = np.union1d(np.setdiff1d(point.units, going), coming)
-                moved = self._fit(units, point)
-                if moved is not None:
-                    self._note(self._improved(moved))
+                self._descend(point, units)
 
     def prove(self, asked, every: bool, nodes: int, time_limit) -> None:
         """Search exactly: sizes one after the other, or the chosen one."""
@@ -271,11 +290,12 @@ class _Search:
         size = len(self.locked)
         stop = self._report(size)
         while size < top and not (stop or self._stops(size)):
-            point = self._grown(self.found[size])
-            if point is None:
+            partial = len(self.problem.loaded) < self.problem.n_units
+            if partial and size & (size - 1) == 0:
+                self._join([self.found[size]], 0)
+            if not self._grow(self.found[size]):
                 return
             size += 1
-            self._note(self._improved(point))
             stop = self._report(size)
 
     def _backward(self) -> bool:
@@ -283,129 +303,151 @@ class _Search:
         for size in sorted(self.found)[-2::-1]:
             if size + 1 not in self.found or size < len(self.locked):
                 continue
-            above = self.found[size + 1]
-            table = self._table(above)
-            costs = np.where(np.isin(above.units, self.locked), np.inf, table.costs)
+            above = self._seen(self.found[size + 1])
+            units = above.point.units
+            costs = np.where(np.isin(units, self.locked), np.inf, above.costs)
             if len(costs) == 0 or np.isinf(costs.min()):
                 continue
-            units = np.delete(above.units, int(np.argmin(costs)))
-            point = self._fit(units, above)
-            if point is not None:
-                improved = self._note(self._improved(point)) or improved
+            units = np.delete(units, int(np.argmin(costs)))
+            improved = self._set_out(units, above.point) or improved
         return improved
 
     def _again(self) -> bool:
         improved = False
         for size in sorted(self.found)[1:]:
             if size - 1 in self.found:
-                point = self._grown(self.found[size - 1])
-                if point is not None:
-                    improved = self._note(self._improved(point)) or improved
+                before = self.found[size].objective
+                self._grow(self.found[size - 1])
+                improved = self.found[size].objective < before or improved
         return improved
 
-    def _grown(self, point: Point) -> Point | None:
-        """The point with the unit that promises most."""
-        table = self._table(point)
-        if len(table.gains) == 0 or table.gains.max() <= 0.0:
-            return None
-        unit = table.outside[largest_first(table.gains)[0]]
-        units, promised = np.append(point.units, unit), table.promise(unit)
-        return self._fit(units, point, True, promised=promised)
+    def _grow(self, point: Point) -> bool:
+        """Descend from a point with the unit that promises most, if there is any."""
+        gains = self._seen(point).gains
+        top = gains.max(initial=0.0)
+        if top <= 0.0:
+            return False
+        unit = self.problem.loaded[np.argmax(np.round(gains / top, _DIGITS))]
+        self._set_out(np.sort(np.append(point.units, unit)), point)
+        return len(point.units) + 1 in self.found
 
-    def _improved(self, point: Point) -> Point:
-        """Exchange units while that lowers the objective."""
-        for _ in range(self.max_iter):
-            if point.units.tobytes() in self._settled:
-                break
-            better = self._spliced(point)
-            if better is None and self.swap:
-                better = self._swapped(point)
-            if better is None:
-                self._settled.add(point.units.tobytes())
-                break
-            point = better
-        return point
+    def _set_out(self, units, near: Point) -> bool:
+        """Descend from some units, unless that was done; whether it helped."""
+        key = units.tobytes()
+        if key in self._known:
+            return False
+        self._known.add(key)
+        best = self.found.get(len(units))
+        if best is not None and best.units.tobytes() == key:
+            return self._descend(best)
+        return self._descend(near, units)
 
-    def _spliced(self, point: Point) -> Point | None:
-        table = self._table(point)
-        free = np.flatnonzero(~np.isin(point.units, self.locked))
-        going = free[np.argsort(table.costs[free], kind="stable")]
-        coming = largest_first(table.gains)
-        coming = coming[table.gains[coming] > 0.0]
-        most = min(self.exchange_max, len(going), len(coming))
-        for n in range(most, 0, -1):
-            cost = table.costs[going[:n]].sum()
-            if table.gains[coming[:n]].sum() < _SPLICE_WORTH * cost:
-                continue
-            units = np.delete(point.units, going[:n])
-            units = np.append(units, table.outside[coming[:n]])
-            better = self._fit(units, point, limit=point.objective - self._margin)
-            if better is not None:
-                return better
-        return None
+    def _descend(self, point: Point, units=None) -> bool:
+        """Exchange units while that lowers the objective; whether it is the best."""
+        found = self._improve(point, units, self.exchange_max, self.swap, self.max_iter)
+        self._around[found.point.units.tobytes()] = found
+        return self._note(found.point)
 
-    def _swapped(self, point: Point) -> Point | None:
-        best = self._swaps(point, point.objective - self._margin)
-        return best[0] if best else None
+    def _improve(self, point, units, exchange_max, swap, max_iter) -> Improved:
+        return improve(
+            self.problem, point, units, locked=self.locked, exchange_max=exchange_max,
+            swap=swap, max_iter=max_iter, margin=self._margin,
+        )  # fmt: skip
 
-    def _swaps(self, point: Point, limit: float) -> list[Point]:
-        """The first of the most promising exchanges that gets below a limit."""
-        locked = np.isin(point.units, self.locked)
-        table = self._table(point)
-        for _, i, unit in table.best(locked, _VERIFIED):
-            units = np.append(np.delete(point.units, i), unit)
-            if self._is_known(units, limit):
-                continue
-            promised = table.promise(unit, i)
-            better = self._fit(units, point, limit=limit, promised=promised)
-            if better is not None:
-                return [better]
-        return []
+    def _seen(self, point: Point) -> Improved:
+        """What is known around a point."""
+        key = point.units.tobytes()
+        found = self._around.get(key)
+        if found is None or len(found.gains) < len(self.problem.loaded):
+            found = self._around[key] = improve(self.problem, point)
+        return found
 
     def _gap(self, point: Point) -> float:
         """What the most promising exchanges would save."""
-        if self.swap and point.units.tobytes() in self._settled:
+        found = self._around.get(point.units.tobytes())
+        if self.swap and found is not None and found.settled:
             return 0.0
+        better = self._improve(point, None, 0, True, 1)
+        fall = point.objective - better.point.objective
+        return max(fall, 0.0) / max(point.objective, 1e-300)
+
+    def _enlarge(self) -> bool:
+        """Load units from outside that look useful; whether some size improved."""
+        if len(self.problem.loaded) == self.problem.n_units:
+            return False
+        sizes = sorted(self.found if self.wanted is None else self.wanted)
+        points = [self.found[s] for s in sizes if s in self.found]
+        if not points or not self._join(points, _CHEAPEST):
+            return False
         self._known.clear()
-        found = self._swaps(point, point.objective - self._margin)
-        return max((point.objective - p.objective for p in found), default=0.0) / max(
-            point.objective, 1e-300
-        )
+        improved = False
+        for point in points:
+            improved = self._descend(point) or improved
+        return self._again() or improved
 
-    def _is_known(self, units, limit: float) -> bool:
-        """Whether a set of units is known not to pass a limit."""
-        key = np.sort(np.asarray(units, np.int64)).tobytes()
-        return limit <= self._known.get(key, -np.inf)
+    def _join(self, points: list, n_cheapest: int) -> bool:
+        """Load the units outside that seem to help some point; whether there are any.
 
-    def _fit(
-        self, units, near, force=False, limit=np.inf, promised=None
-    ) -> Point | None:
-        """Maximise with some units, unless it is known not to pass the limit."""
-        units = np.sort(np.asarray(units, np.int64))
-        key = units.tobytes()
-        best = self.found.get(len(units))
-        if best is not None:
-            if best.units.tobytes() == key:
-                return best if force or limit == np.inf else None
-            if not force:
-                limit = min(limit, max(limit, best.objective))
-        if limit <= self._known.get(key, -np.inf):
-            return None
-        start = near.features, near.coef, near.intercept
-        point = maximise(self.problem, units, start, limit, promised)
-        value = limit if point is None else point.objective
-        self._known[key] = max(value, self._known.get(key, -np.inf))
-        if point is None or point.objective > limit:
-            return None
-        return point
+        Their gains are taken from gradients as if they were apart from all others.
+        """
+        problem = self.problem
+        blocks, prices = [], []
+        for point in points:
+            above = self.found.get(len(point.units) + 1)
+            price = 0.0 if above is None else point.objective - above.objective
+            around = self._seen(point)
+            free = np.flatnonzero(~np.isin(point.units, self.locked))
+            cheapest = free[np.argsort(around.costs[free], kind="stable")][:n_cheapest]
+            blocks += self._residuals(point, cheapest)
+            prices += [price, *around.costs[cheapest]]
+        score = self._scores(blocks)
+        score[problem.loaded] = 0.0
+        count = min(_JOINING, len(score) - 1)
+        joining = [np.array([], np.int64)]
+        for gains, price in zip(score.T, prices, strict=True):
+            best = np.argpartition(-gains, count)[:count]
+            joining.append(best[gains[best] > _PROMISING * price])
+        units = np.unique(np.concatenate(joining))
+        problem.load(units)
+        return len(units) > 0
 
-    def _table(self, point: Point) -> Exchanges:
-        key = point.units.tobytes()
-        if key not in self._tables:
-            if len(self._tables) > 64:
-                self._tables.pop(next(iter(self._tables)))
-            self._tables[key] = Exchanges(self.problem, point)
-        return self._tables[key]
+    def _residuals(self, point: Point, dropped) -> list:
+        """Gradients in z, each with its curvature: of a point, and with units dropped.
+
+        Parameters
+        ----------
+        point : Point
+        dropped : ndarray of int
+            Positions of its units.
+        """
+        likelihood = self.problem.likelihood
+        _, u, h, _ = likelihood.derivatives(point.z)
+        size = max(float(h[0].sum()), 1e-300)
+        blocks = [(u, size)]
+        for i in dropped:
+            units = np.delete(point.units, i)
+            # As if the others did not move: their part is not to be regained.
+            rest = maximise(self.problem, units, point)
+            blocks.append((likelihood.derivatives(rest.z)[1], size))
+        return blocks
+
+    def _scores(self, blocks) -> np.ndarray:
+        """Gains of all units, a column for each block, by gradients and norms alone."""
+        problem, m = self.problem, self.problem.m
+        stacked = np.concatenate([u for u, _ in blocks], axis=1)
+        rows, total = problem.likelihood.rows, n_samples(problem.design)
+        if not problem.whole:
+            spread = np.zeros((total, stacked.shape[1]))
+            spread[rows] = stacked
+            stacked = spread
+        r = correlate_many(problem.design, stacked)
+        squares = (r.reshape(len(r), len(blocks), m) ** 2).sum(axis=2)
+        norm = np.where(problem.usable, problem.design.norm, np.inf)
+        squares /= 2.0 * norm[:, None] ** 2
+        squares /= np.array([size for _, size in blocks])
+        if problem.units is None:
+            return squares
+        return np.array([squares[unit].sum(axis=0) for unit in problem.units])
 
     def _note(self, point: Point) -> bool:
         size = len(point.units)
@@ -421,7 +463,7 @@ class _Search:
         n_intercepts = m * int(problem.fit_intercept)
         price = price_of_parameters(
             self.criterion,
-            self._table(point).freedom,
+            self._seen(point).freedom,
             n_samples=problem.likelihood.n_samples,
             n_features=problem.n_units,
             n_intercepts=n_intercepts,

@@ -4,23 +4,31 @@ They are mean losses of linear predictions z of shape (n_kept, n_columns), with 
 for each parameter that a feature has: one, or one less than there are classes.
 """
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from scipy.linalg import helmert
 
 from sparsestat.optim.datafits import (
-    Multinomial,
+    Gamma,
+    Logistic,
+    Poisson,
+    Quadratic,
     cox,
-    dual_variable,
     least_loss,
-    loss,
-    second_derivative,
 )
-from sparsestat.optim.datafits.multinomial import probabilities
 from sparsestat.optim.generalized_linear import GeneralizedLinear
+from sparsestat.optim.subset import _loss
+from sparsestat.optim.subset._loss import Loss, evaluate, sample_loss
 
 __all__ = ["HazardLikelihood", "Likelihood", "SampleLikelihood", "SoftmaxLikelihood"]
+
+_KINDS = {
+    Quadratic: _loss.GAUSSIAN,
+    Logistic: _loss.LOGISTIC,
+    Poisson: _loss.POISSON,
+    Gamma: _loss.GAMMA,
+}
 
 
 class Likelihood(Protocol):
@@ -28,6 +36,8 @@ class Likelihood(Protocol):
 
     Attributes
     ----------
+    loss : Loss
+        For compiled code.
     rows : ndarray of int64, shape (n_kept,)
         Samples of positive weight in the order of the predictions.
     n_columns : int
@@ -36,6 +46,7 @@ class Likelihood(Protocol):
         Samples for criteria: the sum of weights, or of those of events.
     """
 
+    loss: Loss
     rows: np.ndarray
     n_columns: int
     n_samples: float
@@ -44,41 +55,48 @@ class Likelihood(Protocol):
         """Intercepts to start from, of shape (n_columns,)."""
         ...
 
-    def value(self, z: np.ndarray) -> float:
-        """Loss, inf where it overflows."""
-        ...
-
-    def derivatives(self, z: np.ndarray) -> tuple[np.ndarray, Any]:
-        """Minus the gradient, of the shape of z, and what `bend` needs."""
-        ...
-
-    def bend(self, curvature: Any, block: np.ndarray) -> np.ndarray:
-        """Hessian times vectors (n_vectors, n_kept) that sit in one column of z.
-
-        Entry (v, a, b) is column b of the product with vector v in column a.
-        """
-        ...
-
-    def hessian(self, curvature: Any, block: np.ndarray) -> np.ndarray:
-        """Hessian of coefficients of the vectors, square of n_vectors * n_columns."""
-        ...
-
-    def squares(self, curvature: Any, first, second) -> np.ndarray:
-        """Its blocks of pairs of vectors, of shape (n_pairs, n_columns, n_columns)."""
-        ...
-
     def deviance(self, value: float) -> float:
         """Minus twice the log-likelihood of all samples, up to a constant."""
         ...
 
 
-class SampleLikelihood:
+class _Compiled:
+    """Values and derivatives of a compiled loss."""
+
+    loss: Loss
+    n_columns: int
+
+    def value(self, z: np.ndarray) -> float:
+        """Loss at predictions of shape (n_kept, n_columns), inf where it overflows."""
+        return self.derivatives(z)[0]
+
+    def derivatives(self, z: np.ndarray):
+        """Loss, minus its gradient, of the shape of z, and what curvature is made of.
+
+        Parameters
+        ----------
+        z : ndarray of shape (n_kept, n_columns)
+
+        Returns
+        -------
+        value : float
+        u : ndarray of shape (n_kept, n_columns)
+        h, aux : ndarray
+            See `optim.subset._loss`.
+        """
+        z = np.ascontiguousarray(np.asarray(z, np.float64).T)
+        m, n = z.shape
+        u, h, aux = np.empty((m, n)), np.empty((m * (m + 1) // 2, n)), np.zeros((2, n))
+        value = evaluate(self.loss, z, u, h, aux)
+        return value, np.ascontiguousarray(u.T), h, aux
+
+
+class SampleLikelihood(_Compiled):
     """Losses of independent samples, from those of a saturated model.
 
     Parameters
     ----------
-    datafit : NamedTuple
-        From `optim.datafits`.
+    datafit : Quadratic, Logistic, Poisson or Gamma
     y : ndarray of shape (n_samples,)
     offset : ndarray of shape (n_samples,) or None
     fit_intercept : bool
@@ -92,17 +110,19 @@ class SampleLikelihood:
     n_columns = 1
 
     def __init__(self, datafit, y, offset, fit_intercept, weight, profile=None):
-        self.datafit, self.fit_intercept, self._profile = (
-            datafit,
-            fit_intercept,
-            profile,
-        )
+        self.datafit, self.fit_intercept = datafit, fit_intercept
+        self._profile = profile
         self.n_samples = float(weight.sum())
         share = weight / self.n_samples
         self.rows = np.flatnonzero(weight > 0.0)
-        self._y, self._weight = y[self.rows], share[self.rows]
-        self._offset = None if offset is None else offset[self.rows]
-        self._least = float(self._weight @ least_loss(datafit, self._y))
+        kept, shares = y[self.rows], share[self.rows]
+        self.loss = sample_loss(
+            _KINDS[type(datafit)],
+            kept,
+            shares,
+            None if offset is None else offset[self.rows],
+            float(shares @ least_loss(datafit, kept)),
+        )
         self._whole = y, offset, share
 
     def start(self) -> np.ndarray:
@@ -110,38 +130,12 @@ class SampleLikelihood:
         null = GeneralizedLinear(self.datafit, y, offset, self.fit_intercept, share)
         return np.array([null.null_intercept()])
 
-    def value(self, z):
-        with np.errstate(over="ignore", invalid="ignore"):
-            losses = loss(self.datafit, self._y, self._shifted(z))
-            value = float(self._weight @ losses) - self._least
-        return max(value, 0.0) if np.isfinite(value) else np.inf
-
-    def derivatives(self, z):
-        z = self._shifted(z)
-        u = self._weight * dual_variable(self.datafit, self._y, z)
-        h = self._weight * second_derivative(self.datafit, self._y, z)
-        return u[:, None], h
-
-    def bend(self, curvature, block):
-        return (block * curvature)[:, None, None]
-
-    def hessian(self, curvature, block):
-        scaled = block * np.sqrt(curvature)
-        return scaled @ scaled.T
-
-    def squares(self, curvature, first, second):
-        return ((first * second) @ curvature)[:, None, None]
-
     def deviance(self, value):
         scaled = 2.0 * value if self._profile is None else self._profile(value)
         return self.n_samples * scaled
 
-    def _shifted(self, z):
-        z = z[:, 0]
-        return z if self._offset is None else z + self._offset
 
-
-class SoftmaxLikelihood:
+class SoftmaxLikelihood(_Compiled):
     """The multinomial loss, on orthonormal contrasts of the classes.
 
     Contrasts leave out what all classes share, which does not matter, so that the
@@ -160,65 +154,24 @@ class SoftmaxLikelihood:
     def __init__(self, y, n_classes: int, offset, weight) -> None:
         self.n_samples = float(weight.sum())
         self.rows = np.flatnonzero(weight > 0.0)
-        self._y = y[self.rows].astype(np.intp)
-        self._weight = weight[self.rows] / self.n_samples
-        self._offset = None if offset is None else offset[self.rows]
         self.contrasts = helmert(n_classes).T
         self.n_columns = n_classes - 1
-        a, b = np.triu_indices(self.n_columns)
-        self._products = self.contrasts[:, a] * self.contrasts[:, b]
-        self._pairs = a, b
-        # Where each pair of contrasts is among those of the upper triangle.
-        self._packed = np.empty((self.n_columns, self.n_columns), np.intp)
-        self._packed[a, b] = self._packed[b, a] = np.arange(len(a))
+        self.loss = sample_loss(
+            _loss.SOFTMAX,
+            y[self.rows],
+            weight[self.rows] / self.n_samples,
+            None if offset is None else offset[self.rows].T,
+            contrasts=self.contrasts,
+        )
 
     def start(self):
         return np.zeros(self.n_columns)
 
-    def value(self, z):
-        return float(self._weight @ loss(Multinomial(), self._y, self._scores(z)))
-
-    def derivatives(self, z):
-        scores = self._scores(z)
-        u = dual_variable(Multinomial(), self._y, scores) @ self.contrasts
-        return self._weight[:, None] * u, probabilities(scores)
-
-    def bend(self, curvature, block):
-        return block[:, None, None] * self._spread(curvature)[self._packed]
-
-    def hessian(self, curvature, block):
-        # diag(p) - p p.T of every sample, on classes before it is on contrasts.
-        K, n = curvature.shape[1], len(block)
-        P = np.ascontiguousarray(curvature.T)
-        root = np.sqrt(self._weight)
-        mixed = (block[:, None] * (root * P)).reshape(n * K, -1)
-        H = -(mixed @ mixed.T).reshape(n, K, n, K)
-        for k in range(K):
-            scaled = block * (root * np.sqrt(P[k]))
-            H[:, k, :, k] += scaled @ scaled.T
-        H = self.contrasts.T @ H.transpose(0, 2, 1, 3) @ self.contrasts
-        size = n * self.n_columns
-        return H.transpose(0, 2, 1, 3).reshape(size, size)
-
-    def squares(self, curvature, first, second):
-        return ((first * second) @ self._spread(curvature).T)[:, self._packed]
-
-    def _spread(self, p):
-        """Weighted covariances of pairs of contrasts, of shape (n_pairs, n_kept)."""
-        a, b = self._pairs
-        mean = p @ self.contrasts
-        spread = p @ self._products - mean[:, a] * mean[:, b]
-        return np.ascontiguousarray((self._weight[:, None] * spread).T)
-
     def deviance(self, value):
         return 2.0 * self.n_samples * value
 
-    def _scores(self, z):
-        scores = z @ self.contrasts.T
-        return scores if self._offset is None else scores + self._offset
 
-
-class HazardLikelihood:
+class HazardLikelihood(_Compiled):
     """Half the mean deviance of the partial likelihood of proportional hazards.
 
     Parameters
@@ -233,44 +186,24 @@ class HazardLikelihood:
     n_columns = 1
 
     def __init__(self, time, event, ties: str, offset, weight) -> None:
-        self.sets = cox.risk_sets(time, event, weight, ties)
-        self.rows = self.sets.order
-        self.n_samples = float(self.sets.observed.sum())
+        self.sets = sets = cox.risk_sets(time, event, weight, ties)
+        self.rows = sets.order
+        self.n_samples = float(sets.observed.sum())
         self._offset = None if offset is None else offset[self.rows]
+        total = np.array([sets.total])
+        loss = sample_loss(_loss.HAZARD, total, sets.weight, self._offset)
+        self.loss = loss._replace(
+            start=sets.start, size=sets.size, row=sets.row, mass=sets.mass
+        )
 
     def start(self):
         return np.zeros(1)
-
-    def value(self, z):
-        z = self._shifted(z)
-        return float(cox.loss(self.sets, z, cox.denominators(self.sets, z)))
-
-    def derivatives(self, z):
-        z = self._shifted(z)
-        sums = cox.denominators(self.sets, z)
-        expected = cox.hazards(self.sets, z, sums)
-        u = (self.sets.observed - expected) / self.sets.total
-        return u[:, None], (z, sums)
-
-    def bend(self, curvature, block):
-        block = np.ascontiguousarray(block)
-        return cox.bend(self.sets, *curvature, block)[:, None, None]
-
-    def hessian(self, curvature, block):
-        return self.bend(curvature, block)[:, 0, 0] @ block.T
-
-    def squares(self, curvature, first, second):
-        bent = self.bend(curvature, first)[:, 0, 0]
-        return (bent * second).sum(axis=1)[:, None, None]
 
     def deviance(self, value):
         return 2.0 * self.sets.total * value
 
     def hazard(self, z):
         """Jumps of the cumulative hazard at z = 0, at the times of events."""
-        z = self._shifted(z)
-        return cox.baseline_hazard(self.sets, cox.denominators(self.sets, z))
-
-    def _shifted(self, z):
         z = np.ascontiguousarray(z[:, 0])
-        return z if self._offset is None else z + self._offset
+        z = z if self._offset is None else z + self._offset
+        return cox.baseline_hazard(self.sets, cox.denominators(self.sets, z))

@@ -1,0 +1,303 @@
+"""Newton's method with halved steps on chosen columns, compiled for all likelihoods.
+
+Another support starts from the minimum of the quadratic model around a known point: one
+step of iteratively reweighted least squares, from its predictions instead of its
+coefficients, so that units may come and go.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sparsestat.optim.subset._loss import drag, evaluate, n_drags
+from sparsestat.optim.vector import axpy, dot
+from sparsestat.utils.dispatch import kernel
+
+__all__ = ["RESCUE", "Model", "factor", "fit", "hessian", "solve", "working"]
+
+# Ridge that is added where a likelihood has no maximum.
+RESCUE = 1e-6
+_RESCUED_TOL = 1e-13
+# Change of a prediction by a Newton step at a gradient of zero that tells of none.
+_ENDLESS = 1e-2
+_STEPS, _HALVINGS = 60, 50
+# Change of a prediction up to which the fall that a step promises is trusted.
+_TRUSTED = 1.0
+# What a step by the Hessian of another point may save is this times its promise.
+_DOUBTED = 2.0
+_ARMIJO = 1e-4
+# Falls of a loss below this share of that of the null model are rounding.
+_ROUNDING = 1e-14
+# Share of the diagonal of a Hessian that is added to it against collinear features.
+_JITTER = 1e-12
+
+
+class Model(NamedTuple):
+    """What all fits of a search share.
+
+    Parameters
+    ----------
+    loss : Loss
+    X : ndarray of shape (n_rows, n)
+        A row of ones, then the columns of features that were loaded.
+    ridge : ndarray of shape (n_rows,)
+        Penalty of each row.
+    first : int
+        One if there is an intercept, else zero.
+    m : int
+        Parameters of a feature.
+    null_loss, tol, scale : float
+        Loss without features, bound of derivatives, and their mean size there.
+    """
+
+    loss: Any
+    X: Any
+    ridge: Any
+    first: int
+    m: int
+    null_loss: float
+    tol: float
+    scale: float
+
+
+@kernel
+def hessian(L, h, aux, X, rows, H):
+    """Fill H with the Hessian of the coefficients of some rows of X."""
+    k, n, q = len(rows), X.shape[1], n_drags(L)
+    m = H.shape[0] // k if k > 0 else 1
+    left, T = np.empty(n), np.empty((k, q))
+    for i in range(k):
+        x = X[rows[i]]
+        drag(L, aux, x, T[i])
+        at = 0
+        for a in range(m):
+            for b in range(a, m):
+                w = h[at]
+                for j in range(n):
+                    left[j] = w[j] * x[j]
+                at += 1
+                for j in range(i + 1):
+                    value = dot(left, X[rows[j]]) - dot(T[i], T[j])
+                    H[i * m + a, j * m + b] = H[j * m + b, i * m + a] = value
+                    H[i * m + b, j * m + a] = H[j * m + a, i * m + b] = value
+
+
+@kernel
+def working(L, h, aux, z, u, t):
+    """Set t to W z + u, less the part of A; returns A z, of which it is."""
+    m, n = z.shape
+    Az = np.empty(n_drags(L))
+    drag(L, aux, z[0], Az)
+    at = 0
+    for a in range(m):
+        for j in range(n):
+            t[a, j] = u[a, j]
+    for a in range(m):
+        for b in range(a, m):
+            for j in range(n):
+                t[a, j] += h[at, j] * z[b, j]
+            if a != b:
+                for j in range(n):
+                    t[b, j] += h[at, j] * z[a, j]
+            at += 1
+    return Az
+
+
+@kernel
+def factor(H, R):
+    """Lower factor of H, in its null space as if it were hardly curved."""
+    k = len(H)
+    top = 0.0
+    for i in range(k):
+        top = max(top, H[i, i])
+    least, jitter, good = max(top * 2.3e-16, 1e-300), _JITTER, k == 0
+    while not good:
+        good = True
+        for i in range(k):
+            for j in range(i):
+                R[i, j] = (H[i, j] - dot(R[i, :j], R[j, :j])) / R[j, j]
+            pivot = H[i, i] + jitter * max(H[i, i], least)
+            pivot -= dot(R[i, :i], R[i, :i])
+            if not pivot > 0.0:
+                good = False
+                break
+            R[i, i] = np.sqrt(pivot)
+        if not good:
+            jitter = max(jitter * 100.0, least)
+
+
+@kernel
+def solve(R, b):
+    """Solve with a lower factor, in place."""
+    for i in range(len(b)):
+        b[i] = (b[i] - dot(R[i, :i], b[:i])) / R[i, i]
+    for i in range(len(b) - 1, -1, -1):
+        b[i] /= R[i, i]
+        axpy(-b[i], R[i, :i], b[:i])
+
+
+@kernel
+def _predict(X, rows, theta, z):
+    for a in range(len(z)):
+        for j in range(z.shape[1]):
+            z[a, j] = 0.0
+        for i in range(len(rows)):
+            axpy(theta[i, a], X[rows[i]], z[a])
+
+
+@kernel
+def _penalty(D, theta):
+    total = 0.0
+    for i in range(len(D)):
+        for a in range(theta.shape[1]):
+            total += 0.5 * D[i] * theta[i, a] * theta[i, a]
+    return total
+
+
+@kernel
+def _climb(M, rows, D, theta, z, u, h, aux, value, limit, tol, near):
+    """Newton's method; gives up, after a step unless it starts near, above a limit.
+
+    Starts from theta and the value, gradient and curvature there.
+
+    Returns
+    -------
+    given_up, endless : bool
+    value, gradient, margin : float
+    """
+    L, X, m, n = M.loss, M.X, M.m, M.X.shape[1]
+    k = len(rows)
+    g, step, trial = np.empty(k * m), np.empty((k, m)), np.empty((k, m))
+    H, R = np.empty((k * m, k * m)), np.empty((k * m, k * m))
+    change, at = np.empty((m, n)), np.empty((m, n))
+    objective = value + _penalty(D, theta)
+    rounding = _ROUNDING * max(M.null_loss, objective, 1e-300)
+    gradient, margin, endless = 0.0, 0.0, False
+    for n_steps in range(_STEPS + 1):
+        gradient = 0.0
+        for i in range(k):
+            for a in range(m):
+                x = dot(X[rows[i]], u[a]) - D[i] * theta[i, a]
+                g[i * m + a] = step[i, a] = x
+                gradient = max(gradient, abs(x))
+        if gradient == 0.0:
+            break
+        hessian(L, h, aux, X, rows, H)
+        for i in range(k):
+            for a in range(m):
+                H[i * m + a, i * m + a] += D[i]
+        factor(H, R)
+        flat = step.reshape(k * m)
+        solve(R, flat)
+        margin = dot(g, flat)
+        _predict(X, rows, step, change)
+        longest = 0.0
+        for a in range(m):
+            for j in range(n):
+                longest = max(longest, abs(change[a, j]))
+        # A Newton step tells how far it is to the bottom where it is short.
+        if (n_steps > 0 or near) and longest <= _TRUSTED and objective - margin > limit:
+            return True, False, value, gradient, margin
+        if gradient <= tol:
+            endless = longest > _ENDLESS
+            break
+        if n_steps == _STEPS:
+            break
+        length, moved = 1.0, False
+        for _ in range(_HALVINGS):
+            for i in range(k):
+                for a in range(m):
+                    trial[i, a] = theta[i, a] + length * step[i, a]
+            for a in range(m):
+                for j in range(n):
+                    at[a, j] = z[a, j] + length * change[a, j]
+            new = evaluate(L, at, u, h, aux)
+            total = new + _penalty(D, trial)
+            if total <= objective - _ARMIJO * length * margin + rounding:
+                moved = True
+                break
+            length *= 0.5
+        if not moved:
+            break
+        value, objective = new, total
+        for i in range(k):
+            for a in range(m):
+                theta[i, a] = trial[i, a]
+        for a in range(m):
+            for j in range(n):
+                z[a, j] = at[a, j]
+    return False, endless, value, gradient, margin
+
+
+@kernel
+def fit(M, rows, theta, z, H, b, limit):
+    """Maximise on some rows of X, the intercept among them.
+
+    Parameters
+    ----------
+    M : Model
+    rows : ndarray of int64, shape (k,)
+    theta : ndarray of shape (k, m)
+        To start from, and the result.
+    z : ndarray of shape (m, n)
+        Set to its predictions.
+    H, b : ndarray of shape (k * m, k * m) and (k * m,)
+        A quadratic model whose minimum ``H^{-1} b`` is tried first; empty for none.
+    limit : float
+        Give up where a Newton step does not promise to get below this objective.
+
+    Returns
+    -------
+    given_up, separated : bool
+        Separated: there is no maximum, so that a small ridge was added.
+    value, objective, gradient, margin : float
+    """
+    k, m, n = len(rows), M.m, M.X.shape[1]
+    u, h, aux = np.empty((m, n)), np.empty((m * (m + 1) // 2, n)), np.zeros((2, n))
+    D, start, R = np.empty(k), theta.copy(), np.empty(H.shape)
+    for i in range(k):
+        D[i] = M.ridge[rows[i]]
+    near, tol = len(b) > 0, M.tol
+    if near:
+        factor(H, R)
+        solve(R, b)
+        for i in range(k):
+            for a in range(m):
+                start[i, a] = b[i * m + a]
+    given_up = separated = False
+    value = gradient = margin = 0.0
+    enough = max(M.null_loss, limit if np.isfinite(limit) else 0.0)
+    while True:
+        _predict(M.X, rows, start, z)
+        value = evaluate(M.loss, z, u, h, aux)
+        if near and not separated:
+            if not value <= enough:
+                near = False
+                for i in range(k):
+                    for a in range(m):
+                        start[i, a] = theta[i, a]
+                continue
+            # The old Hessian tells which promises are not kept.
+            for i in range(k):
+                for a in range(m):
+                    b[i * m + a] = dot(M.X[rows[i]], u[a]) - D[i] * start[i, a]
+            g = b.copy()
+            solve(R, b)
+            objective = value + _penalty(D, start)
+            if objective - _DOUBTED * dot(g, b) > limit:
+                given_up = True
+                break
+        given_up, endless, value, gradient, margin = _climb(
+            M, rows, D, start, z, u, h, aux, value, limit, tol, near
+        )
+        if separated or given_up or not endless:
+            break
+        separated = near = True
+        for i in range(k):
+            D[i] += RESCUE if rows[i] > 0 else 0.0
+        # The ridge hardly bends the objective: coefficients need a smaller gradient.
+        tol = min(M.tol, _RESCUED_TOL * M.scale)
+    for i in range(k):
+        for a in range(m):
+            theta[i, a] = start[i, a]
+    return given_up, separated, value, value + _penalty(D, theta), gradient, margin

@@ -1,0 +1,572 @@
+"""What exchanges of units promise, by the quadratic model of a likelihood at a point.
+
+The Hessian there is the Gram matrix of a least squares problem, so that all changes
+follow from Schur complements as in `_state`; with a block for each pair of units.
+What is promised is believed only after a fit.
+"""
+
+import numpy as np
+
+from sparsestat.optim.cholesky import PIVOT
+from sparsestat.optim.subset._climb import (
+    RESCUE,
+    factor,
+    fit,
+    hessian,
+    solve,
+    working,
+)
+from sparsestat.optim.subset._loss import drag, evaluate, n_drags
+from sparsestat.optim.subset._state import _factor, _squares
+from sparsestat.optim.vector import axpy, dot
+from sparsestat.utils.dispatch import kernel
+
+__all__ = ["descend", "promised_changes", "tables"]
+
+# Exchanges of one unit that are fitted before a subset counts as the best among them.
+_VERIFIED = 8
+# Splices are fitted if they promise this share of what they cost.
+_SPLICE_WORTH = 0.5
+# Share of its cost that an exchange has to regain, by how much it moves predictions.
+_LEAST_WORTH, _UNCERTAIN = 0.5, 0.2
+# Gains closer than this, relative to the largest, are the same.
+_SAME = 1e-9
+
+
+@kernel
+def _around(M, z):
+    """Minus the gradient, and the curvature, at predictions z."""
+    m, n = z.shape
+    u, h, aux = np.empty((m, n)), np.empty((m * (m + 1) // 2, n)), np.zeros((2, n))
+    evaluate(M.loss, z, u, h, aux)
+    return u, h, aux
+
+
+@kernel
+def _rows_of(M, starts, units):
+    """Rows of X of the intercept and of some units, unit after unit."""
+    size = M.first
+    for k in range(len(units)):
+        size += starts[units[k] + 1] - starts[units[k]]
+    rows = np.empty(size, np.int64)
+    at = 0
+    if M.first:
+        rows[0] = 0
+        at = 1
+    for k in range(len(units)):
+        for x in range(starts[units[k]], starts[units[k] + 1]):
+            rows[at] = x
+            at += 1
+    return rows
+
+
+@kernel
+def _start_of(rows, old_rows, old_theta):
+    """Coefficients of some rows, zero where there is nothing to start from."""
+    theta = np.zeros((len(rows), old_theta.shape[1]))
+    for i in range(len(rows)):
+        for k in range(len(old_rows)):
+            if old_rows[k] == rows[i]:
+                for a in range(theta.shape[1]):
+                    theta[i, a] = old_theta[k, a]
+    return theta
+
+
+@kernel
+def _quadratic(M, rows, z, u, h, aux):
+    """Hessian of some rows and its product with the quadratic model's minimum."""
+    k, m = len(rows), M.m
+    H, b = np.empty((k * m, k * m)), np.empty(k * m)
+    hessian(M.loss, h, aux, M.X, rows, H)
+    t, T = np.empty(z.shape), np.empty(n_drags(M.loss))
+    Az = working(M.loss, h, aux, z, u, t)
+    for i in range(k):
+        drag(M.loss, aux, M.X[rows[i]], T)
+        for a in range(m):
+            H[i * m + a, i * m + a] += M.ridge[rows[i]]
+            b[i * m + a] = dot(M.X[rows[i]], t[a]) - dot(T, Az)
+    return H, b
+
+
+@kernel
+def _looked_up(M, rows, old_rows, old_theta, h, table):
+    """The same from the products of the tables."""
+    k, m, n = len(rows), M.m, M.X.shape[1]
+    G, T, r = table[6], table[7], table[2]
+    H, b = np.empty((k * m, k * m)), np.empty(k * m)
+    place, w = np.full(len(M.X), -1), np.empty(n)
+    for i in range(len(old_rows)):
+        place[old_rows[i]] = i
+    for i in range(k):
+        x = rows[i]
+        for a in range(m):
+            value = r[x * m + a]
+            for s in range(len(old_rows)):
+                for c in range(m):
+                    value += G[s * m + c, x * m + a] * old_theta[s, c]
+            b[i * m + a] = value
+        for j in range(i + 1):
+            y = rows[j]
+            at = 0
+            for a in range(m):
+                for c in range(a, m):
+                    if place[x] >= 0:
+                        value = G[place[x] * m + a, y * m + c]
+                    elif place[y] >= 0:
+                        value = G[place[y] * m + c, x * m + a]
+                    else:
+                        for i_ in range(n):
+                            w[i_] = h[at, i_] * M.X[x, i_]
+                        value = dot(w, M.X[y]) - dot(T[x], T[y])
+                    at += 1
+                    H[i * m + a, j * m + c] = H[j * m + c, i * m + a] = value
+                    H[i * m + c, j * m + a] = H[j * m + a, i * m + c] = value
+        for a in range(m):
+            H[i * m + a, i * m + a] += M.ridge[x]
+    return H, b
+
+
+@kernel
+def tables(M, starts, rows, extra, u, h, aux):
+    """Inverse Hessian of the active rows and what follows for all others.
+
+    Parameters
+    ----------
+    M : Model
+    starts : ndarray of int64, shape (n_units + 1,)
+        First row of X of each unit.
+    rows : ndarray of int64
+        The active ones.
+    extra : float
+        Added to their ridge.
+    u, h, aux : ndarray
+        Of the point, see `evaluate`.
+
+    Returns
+    -------
+    inverse : ndarray of shape (k * m, k * m)
+    V : ndarray of shape (k * m, n_rows * m)
+        Inverse times the Hessian of the active against all rows.
+    r : ndarray of shape (n_rows * m,)
+        Minus the gradient of the loss.
+    Q, offsets : ndarray
+        Schur complements of all units and where each begins.
+    least : ndarray of shape (n_rows * m,)
+        Pivots up to these are collinear.
+    G : ndarray of shape (k * m, n_rows * m)
+        Hessian of the active against all rows, without the ridge.
+    T : ndarray
+        A x for the rows x.
+    """
+    L, X, m = M.loss, M.X, M.m
+    k, n_rows, n, q = len(rows), len(X), X.shape[1], n_drags(L)
+    pairs = len(h)
+    inverse = _inverse(M, rows, extra, h, aux)
+    left, T = np.empty((k * pairs + m, n)), np.empty((n_rows, q))
+    for i in range(k):
+        x = X[rows[i]]
+        for at in range(pairs):
+            w, out = h[at], left[i * pairs + at]
+            for j in range(n):
+                out[j] = w[j] * x[j]
+    for a in range(m):
+        out = left[k * pairs + a]
+        for j in range(n):
+            out[j] = u[a, j]
+    product = np.dot(left, X.T)
+    if q > 0:
+        for x in range(n_rows):
+            drag(L, aux, X[x], T[x])
+        for i in range(k):
+            for x in range(n_rows):
+                product[i, x] -= dot(T[rows[i]], T[x])
+    G, r = np.empty((k * m, n_rows * m)), np.empty(n_rows * m)
+    for x in range(n_rows):
+        for a in range(m):
+            r[x * m + a] = product[k * pairs + a, x]
+    for i in range(k):
+        at = i * pairs
+        for a in range(m):
+            for b in range(a, m):
+                for x in range(n_rows):
+                    G[i * m + a, x * m + b] = G[i * m + b, x * m + a] = product[at, x]
+                at += 1
+    V = np.dot(inverse, G)
+    offsets = np.zeros(len(starts), np.int64)
+    for v in range(len(starts) - 1):
+        width = (starts[v + 1] - starts[v]) * m
+        offsets[v + 1] = offsets[v] + width * width
+    Q, least = np.empty(offsets[len(offsets) - 1]), np.full(n_rows * m, np.inf)
+    if len(Q) == n_rows - 1 and m == 1:
+        _diagonals(M, h[0], T, G, V, Q, least)
+    else:
+        _blocks(M, starts, offsets, h, T, G, V, Q, least)
+    return inverse, V, r, Q, offsets, least, G, T
+
+
+@kernel
+def _inverse(M, rows, extra, h, aux):
+    k, m = len(rows), M.m
+    H, R = np.empty((k * m, k * m)), np.empty((k * m, k * m))
+    hessian(M.loss, h, aux, M.X, rows, H)
+    for i in range(k):
+        for a in range(m):
+            H[i * m + a, i * m + a] += M.ridge[rows[i]]
+            H[i * m + a, i * m + a] += extra if rows[i] > 0 else 0.0
+    inverse = np.zeros((k * m, k * m))
+    factor(H, R)
+    for i in range(k * m):
+        inverse[i, i] = 1.0
+        solve(R, inverse[i])
+    return inverse
+
+
+@kernel
+def _drop_cost(M, inverse, theta, at, block, slope):
+    """Half of b.T H_II^{-1} b, with the factor and L^{-1} b left in the arrays."""
+    m, width = M.m, len(slope)
+    for a in range(width):
+        slope[a] = theta[at + a // m, a % m]
+        for b in range(width):
+            block[a, b] = inverse[at * m + a, at * m + b]
+    _factor(block, width, np.zeros(width))
+    return 0.5 * _squares(block, width, slope)
+
+
+@kernel
+def _diagonals(M, h, T, G, V, Q, least):
+    n, w = M.X.shape[1], np.empty(M.X.shape[1])
+    for x in range(1, len(M.X)):
+        row = M.X[x]
+        for j in range(n):
+            w[j] = row[j] * h[j]
+        value = dot(w, row) - dot(T[x], T[x])
+        if value > 0.0:
+            least[x] = PIVOT * value
+        Q[x - 1] = value + M.ridge[x]
+    for i in range(len(G)):
+        g, v = G[i], V[i]
+        for x in range(1, len(M.X)):
+            Q[x - 1] -= g[x] * v[x]
+
+
+@kernel
+def _blocks(M, starts, offsets, h, T, G, V, Q, least):
+    m, n = M.m, M.X.shape[1]
+    w = np.empty(n)
+    for v in range(len(starts) - 1):
+        width = (starts[v + 1] - starts[v]) * m
+        block = Q[offsets[v] : offsets[v + 1]].reshape(width, width)
+        for x in range(starts[v], starts[v + 1]):
+            for y in range(starts[v], x + 1):
+                at, i, k = 0, (x - starts[v]) * m, (y - starts[v]) * m
+                pull = dot(T[x], T[y])
+                for a in range(m):
+                    for b in range(a, m):
+                        for j in range(n):
+                            w[j] = h[at, j] * M.X[x, j]
+                        value = dot(w, M.X[y]) - pull
+                        block[i + a, k + b] = block[k + b, i + a] = value
+                        block[i + b, k + a] = block[k + a, i + b] = value
+                        at += 1
+        first = starts[v] * m
+        for i in range(width):
+            if block[i, i] > 0.0:
+                least[first + i] = PIVOT * block[i, i]
+            block[i, i] += M.ridge[starts[v] + i // m]
+        for s in range(len(G)):
+            for i in range(width):
+                for k in range(width):
+                    block[i, k] -= G[s, first + i] * V[s, first + k]
+
+
+@kernel
+def _half_gains(starts, offsets, m, Q, least, half, r, active, out):
+    """Half of u.T Q^{-1} u of all units, with Q + half.T half and its gradient r."""
+    n_units = len(starts) - 1
+    if len(Q) == len(r) - 1:
+        for v in range(n_units):
+            q = Q[v]
+            for i in range(len(half)):
+                q += half[i, v + 1] * half[i, v + 1]
+            out[v] = 0.5 * r[v + 1] * r[v + 1] / q if q > least[v + 1] else 0.0
+    else:
+        widest = 1
+        for v in range(n_units):
+            widest = max(widest, (starts[v + 1] - starts[v]) * m)
+        block, rhs = np.empty((widest, widest)), np.empty(widest)
+        for v in range(n_units):
+            first, width = starts[v] * m, (starts[v + 1] - starts[v]) * m
+            for a in range(width):
+                rhs[a] = r[first + a]
+                for b in range(width):
+                    value = Q[offsets[v] + a * width + b]
+                    for i in range(len(half)):
+                        value += half[i, first + a] * half[i, first + b]
+                    block[a, b] = value
+            _factor(block, width, least[first : first + width])
+            out[v] = 0.5 * _squares(block, width, rhs)
+    for k in range(len(active)):
+        out[active[k]] = 0.0
+
+
+@kernel
+def promised_changes(M, starts, units, theta, table, k, out):
+    """Cost of dropping an active unit, and then the gain of adding each other one.
+
+    Parameters
+    ----------
+    k : int
+        Position of the active unit, or -1 for none, which costs nothing.
+    out : ndarray of shape (n_units,)
+        Set to the gains.
+    """
+    inverse, V, r, Q, offsets, least, _, _ = table
+    m = M.m
+    if k < 0:
+        _half_gains(starts, offsets, m, Q, least, V[:0], r, units, out)
+        return 0.0
+    at = M.first
+    for i in range(k):
+        at += starts[units[i] + 1] - starts[units[i]]
+    first, width = at * m, (starts[units[k] + 1] - starts[units[k]]) * m
+    block, slope = np.empty((width, width)), np.empty(width)
+    cost = _drop_cost(M, inverse, theta, at, block, slope)
+    half, moved = np.empty((width, len(r))), r.copy()
+    for a in range(width):
+        row = half[a]
+        for x in range(len(r)):
+            row[x] = V[first + a, x]
+        for b in range(a):
+            axpy(-block[a, b], half[b], row)
+        scale = 1.0 / block[a, a] if block[a, a] > 0.0 else 0.0
+        for x in range(len(r)):
+            row[x] *= scale
+        axpy(slope[a], row, moved)
+    _half_gains(starts, offsets, m, Q, least, half, moved, units, out)
+    return cost
+
+
+@kernel
+def _largest(gains, count):
+    """Positions of the largest gains, those that agree up to rounding as they are."""
+    top = 0.0
+    for j in range(len(gains)):
+        top = max(top, gains[j])
+    left = gains.copy()
+    chosen, n = np.empty(count, np.int64), 0
+    while n < count:
+        best, at = 0.0, -1
+        for j in range(len(left)):
+            if left[j] > best + _SAME * top:
+                best, at = left[j], j
+        if at < 0:
+            break
+        chosen[n] = at
+        left[at] = 0.0
+        n += 1
+    return chosen[:n]
+
+
+@kernel
+def _smallest(costs):
+    """Positions of all finite costs, smallest first."""
+    left, n = costs.copy(), 0
+    order = np.empty(len(costs), np.int64)
+    while n < len(costs):
+        at = np.argmin(left)
+        if not left[at] < np.inf:
+            break
+        order[n] = at
+        left[at] = np.inf
+        n += 1
+    return order[:n]
+
+
+@kernel
+def _swaps(M, starts, locked, units, theta, table, stiffness):
+    """The exchanges of one unit that promise most, best first: positions and units.
+
+    What is promised is less certain the more an exchange moves predictions, so that
+    small ones have to regain nearly all of what they cost, and large ones half.
+    """
+    changes = np.full(_VERIFIED, np.inf)
+    who, which = np.empty(_VERIFIED, np.int64), np.empty(_VERIFIED, np.int64)
+    gains = np.empty(len(starts) - 1)
+    n = 0
+    for k in range(len(units)):
+        if locked[units[k]]:
+            continue
+        cost = promised_changes(M, starts, units, theta, table, k, gains)
+        moved = np.sqrt(2.0 * cost / stiffness)
+        worth = max(_LEAST_WORTH, 1.0 - _UNCERTAIN * moved)
+        for j in range(len(gains)):
+            if not gains[j] > 0.0 or gains[j] < worth * cost:
+                continue
+            change = 1.0 - gains[j] / cost if cost > 0.0 else -gains[j]
+            if n == _VERIFIED and not change < changes[n - 1] - _SAME:
+                continue
+            n = min(n + 1, _VERIFIED)
+            at = n - 1
+            while at > 0 and change < changes[at - 1] - _SAME:
+                changes[at] = changes[at - 1]
+                who[at], which[at] = who[at - 1], which[at - 1]
+                at -= 1
+            changes[at], who[at], which[at] = change, k, j
+    return who[:n], which[:n]
+
+
+@kernel
+def _exchanged(units, going, coming):
+    """Units without those at some positions, and with others."""
+    out = np.empty(len(units) - len(going) + len(coming), np.int64)
+    at = 0
+    for k in range(len(units)):
+        stays = True
+        for i in range(len(going)):
+            stays = stays and going[i] != k
+        if stays:
+            out[at] = units[k]
+            at += 1
+    for i in range(len(coming)):
+        out[at] = coming[i]
+        at += 1
+    return out
+
+
+@kernel
+def _splices(locked, units, costs, gains, exchange_max):
+    """Exchanges of the cheapest units for the most useful ones, most first."""
+    free = costs.copy()
+    for k in range(len(units)):
+        if locked[units[k]]:
+            free[k] = np.inf
+    going = _smallest(free)
+    coming = _largest(gains, min(exchange_max, len(going)))
+    trials = []
+    for size in range(len(coming), 0, -1):
+        cost, gain = 0.0, 0.0
+        for i in range(size):
+            cost += costs[going[i]]
+            gain += gains[coming[i]]
+        if gain >= _SPLICE_WORTH * cost:
+            trials.append(_exchanged(units, going[:size], coming[:size]))
+    return trials
+
+
+@kernel
+def _stiffness(M, h, aux):
+    """Mean curvature in the direction of an intercept."""
+    m, total = M.m, 0.0
+    for a in range(m):
+        for j in range(h.shape[1]):
+            total += h[a * m - a * (a - 1) // 2, j]
+    T = np.empty(n_drags(M.loss))
+    drag(M.loss, aux, M.X[0], T)
+    return max((total - dot(T, T)) / m, 1e-300)
+
+
+@kernel
+def descend(
+    M, starts, locked, units, theta, z, outcome, wanted, refit, limit, exchange_max,
+    swap, max_iter, margin,
+):  # fmt: skip
+    """Fit other units, and exchange units while that lowers the objective.
+
+    Parameters
+    ----------
+    M : Model
+    starts, locked : ndarray
+        First row of each unit, and whether it may not leave.
+    units, theta, z, outcome : ndarray, ndarray, ndarray, tuple
+        A fit.
+    wanted : ndarray of int64
+        Units to fit next, from what is known around that fit.
+    refit : int
+        How: 0 is not at all, 1 from the coefficients, 2 from the quadratic model.
+    limit : float
+        Give up where they do not promise to get below this objective.
+    exchange_max : int
+        Units that splicing exchanges at a time, at most.
+    swap : bool
+        Whether to go on with single exchanges.
+    max_iter : int
+        Exchanges at most; -1 stops after the fit.
+    margin : float
+        Falls of the objective up to this are rounding.
+
+    Returns
+    -------
+    units, theta, z, outcome : ndarray, ndarray, ndarray, tuple
+        The last fit.
+    costs : ndarray of shape (n_active,)
+        What dropping each of its units costs.
+    gains : ndarray of shape (n_units,)
+        What adding each other gains.
+    freedom : float
+        Its degrees of freedom.
+    settled : bool
+        Whether no exchange lowers its objective.
+    n_fits : int
+    """
+    n_fits, n_iter, phase, looks = 0, 0, 0, refit == 0
+    gains, costs, freedom = np.zeros(len(starts) - 1), np.zeros(len(units)), 0.0
+    rows = _rows_of(M, starts, units)
+    trials = [wanted]
+    while True:
+        if phase == 0:
+            u, h, aux = _around(M, z)
+        if looks and phase == 0:
+            extra = RESCUE if outcome[1] else 0.0
+            table = tables(M, starts, rows, extra, u, h, aux)
+            freedom, at = float(len(table[0])), M.first
+            for i in range(len(table[0])):
+                freedom -= M.ridge[rows[i // M.m]] * table[0][i, i]
+            costs = np.empty(len(units))
+            for k in range(len(units)):
+                size = starts[units[k] + 1] - starts[units[k]]
+                block = np.empty((size * M.m, size * M.m))
+                rhs = np.empty(size * M.m)
+                costs[k] = _drop_cost(M, table[0], theta, at, block, rhs)
+                at += size
+            promised_changes(M, starts, units, theta, table, np.int64(-1), gains)
+            if n_iter >= max_iter:
+                break
+            limit = outcome[3] - margin
+            trials = _splices(locked, units, costs, gains, exchange_max)
+        elif looks:
+            stiffness = _stiffness(M, h, aux)
+            who, which = _swaps(M, starts, locked, units, theta, table, stiffness)
+            trials = [_exchanged(units, who[:0], who[:0]) for _ in range(0)]
+            for i in range(len(who)):
+                trials.append(_exchanged(units, who[i : i + 1], which[i : i + 1]))
+        better = False
+        for trial in trials:
+            at_rows = _rows_of(M, starts, trial)
+            new, at_z = _start_of(at_rows, rows, theta), np.empty(z.shape)
+            if looks:
+                H, b = _looked_up(M, at_rows, rows, theta, h, table)
+            elif refit == 2:
+                H, b = _quadratic(M, at_rows, z, u, h, aux)
+            else:
+                H, b = np.empty((0, 0)), np.empty(0)
+            n_fits += 1
+            found = fit(M, at_rows, new, at_z, H, b, limit)
+            if not found[0] and (not looks or found[3] <= limit):
+                better = True
+                units, rows, theta, z, outcome = trial, at_rows, new, at_z, found
+                break
+            if not looks:
+                outcome = found
+        if not looks:
+            looks = True
+            if not better or max_iter < 0:
+                break
+        elif better:
+            n_iter, phase = n_iter + 1, 0
+        elif phase == 0 and swap:
+            phase = 1
+        else:
+            phase = 2
+            break
+    return units, theta, z, outcome, costs, gains, freedom, phase == 2, n_fits
