@@ -16,11 +16,11 @@ from sparsestat.bayes._fast_workspace import COLLINEAR, Workspace, powers
 __all__ = ["FastFit", "learn_fast", "worst_violation"]
 
 # Candidates at the start, and their growth when others would gain.
-_FIRST, _GROWTH = 16, 0.5
+_FIRST, _GROWTH = 32, 1.0
 # Steps between refreshes of the posterior, which rounding wears off.
 _STEPS = 200
 # Violation up to which single variances move, and rounds of these and Newton
-_COARSE, _ROUNDS = 0.3, 1000
+_COARSE, _ROUNDS = 1.0, 1000
 # Share of the violation seen at other features to which candidates are settled.
 _SHARE = 0.3
 # Violation from which on features are looked at exactly.

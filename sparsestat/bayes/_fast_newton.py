@@ -76,11 +76,15 @@ class Newton:
         self.found, noise, n_rows = state.found, state.noise, state.work.n_rows
         found, work = self.found, self.work
         act, g = found.act, work.g[found.act]
-        cross, energies = work.gram[act], work.energy[work.index]
-        self.S = work.sparsity(cross, energies, found, noise)
-        self.Q = work.quality(cross, work.products[work.index], found, noise)
-        inside = self.S * noise <= COLLINEAR * energies
+        rest = np.flatnonzero(work.g == 0.0)
+        cross, features = work.gram[np.ix_(act, rest)], work.index[rest]
+        energies = work.energy[work.index]
+        self.S = np.empty(len(work.g))
+        self.Q = np.empty((len(work.g), found.mean.shape[1]), dtype=found.mean.dtype)
+        self.S[rest] = work.sparsity(cross, energies[rest], found, noise)
+        self.Q[rest] = work.quality(cross, work.products[features], found, noise)
         self.S[act], self.Q[act] = found.share / g, found.mean / g[:, None]
+        inside = self.S * noise <= COLLINEAR * energies
         inside[act] = found.share <= 0.0
         power = powers(self.Q).mean(axis=1)
         self.ratio = np.where(inside, 0.0, power / np.where(inside, 1.0, self.S))

@@ -1,5 +1,6 @@
 """dask: the same numbers as in this process, whatever happens to the workers."""
 
+import importlib
 import os
 import signal
 import threading
@@ -325,6 +326,7 @@ def test_late_shard_is_named(client):
         time.sleep(6.0 if shard.number == 1 else 0.0)
         return (np.zeros(1),)
 
+    client.run(importlib.import_module, "sparsestat.distributed")  # which takes a while
     with pytest.raises(ShardsLost, match=r"Shard 1 gave no result in 3 s"):
         map_reduce(slow, as_shards(*lazy(2)), timeout=3.0, max_retries=0)
 
