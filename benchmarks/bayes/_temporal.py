@@ -195,7 +195,7 @@ UNIT_POINTS = ((12, 0.0), (12, 0.9), (12, 0.99), (16, 0.9))
 
 
 def _unit(settings: Settings) -> dict:
-    n_trials = 3 if settings.quick else 250
+    n_trials = 3 if settings.quick else 1000
     events = []
     for n_nonzero, beta in UNIT_POINTS:
         found = run_child(
