@@ -169,6 +169,7 @@ CASES = [
         partial(ar1, 200, 40, n_spikes=5, n_alphas=5, eps=0.3),
         task="sqrt_path",
     ),
+    intervals_case("J.many", "Confidence intervals, 150 x 120", 150, 120, 200),
     intervals_case("J.small", "Confidence intervals, 200 x 400", 200, 400, 20),
     intervals_case("J.wide", "Confidence intervals, 300 x 1000", 300, 1_000, 10),
     path_case(
