@@ -175,39 +175,6 @@ class DebiasedLogisticRegression(LikelihoodClassifier, DebiasedModel):
     _selectors: ClassVar = SparseLogisticRegression, SparseLogisticRegressionCV
     class_weight = None  # weights of classes would not be frequencies
 
-    def __init__(
-        self,
-        alpha="bic",
-        *,
-        phi=0.1,
-        precision="nodewise",
-        alpha_nodewise=None,
-        covariance="fisher",
-        confidence_level=0.95,
-        n_bootstraps=1000,
-        penalty_weights=None,
-        fit_intercept=True,
-        max_iter=100,
-        tol=1e-6,
-        n_jobs=None,
-        random_state=0,
-        verbose=0,
-    ):
-        self.alpha = alpha
-        self.phi = phi
-        self.precision = precision
-        self.alpha_nodewise = alpha_nodewise
-        self.covariance = covariance
-        self.confidence_level = confidence_level
-        self.n_bootstraps = n_bootstraps
-        self.penalty_weights = penalty_weights
-        self.fit_intercept = fit_intercept
-        self.max_iter = max_iter
-        self.tol = tol
-        self.n_jobs = n_jobs
-        self.random_state = random_state
-        self.verbose = verbose
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = False
@@ -368,39 +335,6 @@ class DebiasedPoissonRegressor(PoissonMixin, MeanPrediction, DebiasedRegressor):
 
     _selectors: ClassVar = SparsePoissonRegressor, SparsePoissonRegressorCV
 
-    def __init__(
-        self,
-        alpha="bic",
-        *,
-        phi=0.1,
-        precision="nodewise",
-        alpha_nodewise=None,
-        covariance="fisher",
-        confidence_level=0.95,
-        n_bootstraps=1000,
-        penalty_weights=None,
-        fit_intercept=True,
-        max_iter=100,
-        tol=1e-6,
-        n_jobs=None,
-        random_state=0,
-        verbose=0,
-    ):
-        self.alpha = alpha
-        self.phi = phi
-        self.precision = precision
-        self.alpha_nodewise = alpha_nodewise
-        self.covariance = covariance
-        self.confidence_level = confidence_level
-        self.n_bootstraps = n_bootstraps
-        self.penalty_weights = penalty_weights
-        self.fit_intercept = fit_intercept
-        self.max_iter = max_iter
-        self.tol = tol
-        self.n_jobs = n_jobs
-        self.random_state = random_state
-        self.verbose = verbose
-
 
 class DebiasedGammaRegressor(GammaMixin, MeanPrediction, DebiasedRegressor):
     r"""Confidence intervals and p-values of a sparse gamma regression.
@@ -546,39 +480,6 @@ class DebiasedGammaRegressor(GammaMixin, MeanPrediction, DebiasedRegressor):
 
     _selectors: ClassVar = SparseGammaRegressor, SparseGammaRegressorCV
     _has_dispersion = True
-
-    def __init__(
-        self,
-        alpha="bic",
-        *,
-        phi=0.1,
-        precision="nodewise",
-        alpha_nodewise=None,
-        covariance="fisher",
-        confidence_level=0.95,
-        n_bootstraps=1000,
-        penalty_weights=None,
-        fit_intercept=True,
-        max_iter=100,
-        tol=1e-6,
-        n_jobs=None,
-        random_state=0,
-        verbose=0,
-    ):
-        self.alpha = alpha
-        self.phi = phi
-        self.precision = precision
-        self.alpha_nodewise = alpha_nodewise
-        self.covariance = covariance
-        self.confidence_level = confidence_level
-        self.n_bootstraps = n_bootstraps
-        self.penalty_weights = penalty_weights
-        self.fit_intercept = fit_intercept
-        self.max_iter = max_iter
-        self.tol = tol
-        self.n_jobs = n_jobs
-        self.random_state = random_state
-        self.verbose = verbose
 
     def _information(self, y, z):
         return np.ones(len(y))

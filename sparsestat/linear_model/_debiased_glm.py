@@ -87,6 +87,39 @@ class DebiasedModel(Intervals, TargetWithOffset, NewtonModel):
     # Whether the variance is that of the distribution times an unknown factor.
     _has_dispersion: ClassVar[bool] = False
 
+    def __init__(
+        self,
+        alpha="bic",
+        *,
+        phi=0.1,
+        precision="nodewise",
+        alpha_nodewise=None,
+        covariance="fisher",
+        confidence_level=0.95,
+        n_bootstraps=1000,
+        penalty_weights=None,
+        fit_intercept=True,
+        max_iter=100,
+        tol=1e-6,
+        n_jobs=None,
+        random_state=0,
+        verbose=0,
+    ):
+        self.alpha = alpha
+        self.phi = phi
+        self.precision = precision
+        self.alpha_nodewise = alpha_nodewise
+        self.covariance = covariance
+        self.confidence_level = confidence_level
+        self.n_bootstraps = n_bootstraps
+        self.penalty_weights = penalty_weights
+        self.fit_intercept = fit_intercept
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
     @with_callbacks
     def fit(self, X, y, sample_weight=None, *, offset=None):
         """Select features, fit them, correct the bias, tell how certain that is.
