@@ -42,6 +42,8 @@ _JOINING, _ROUNDS = 16, 3
 _CHEAPEST = 2
 # Share of a cost that a unit outside seems to regain if it is to be looked at.
 _PROMISING = 0.8
+# Points whose surroundings are remembered, each with predictions of all samples.
+_REMEMBERED = 64
 # Gains that agree to so many digits are the same.
 _DIGITS = 9
 
@@ -345,8 +347,14 @@ class _Search:
     def _descend(self, point: Point, units=None) -> bool:
         """Exchange units while that lowers the objective; whether it is the best."""
         found = self._improve(point, units, self.exchange_max, self.swap, self.max_iter)
-        self._around[found.point.units.tobytes()] = found
+        self._remember(found)
         return self._note(found.point)
+
+    def _remember(self, found: Improved) -> None:
+        self._around.pop(found.point.units.tobytes(), None)
+        if len(self._around) == _REMEMBERED:
+            self._around.pop(next(iter(self._around)))
+        self._around[found.point.units.tobytes()] = found
 
     def _improve(self, point, units, exchange_max, swap, max_iter) -> Improved:
         return improve(
@@ -356,10 +364,10 @@ class _Search:
 
     def _seen(self, point: Point) -> Improved:
         """What is known around a point."""
-        key = point.units.tobytes()
-        found = self._around.get(key)
+        found = self._around.get(point.units.tobytes())
         if found is None or len(found.gains) < len(self.problem.loaded):
-            found = self._around[key] = improve(self.problem, point)
+            found = improve(self.problem, point)
+            self._remember(found)
         return found
 
     def _gap(self, point: Point) -> float:
