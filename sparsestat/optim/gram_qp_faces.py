@@ -14,7 +14,7 @@ from sparsestat.utils.dispatch import kernel
 
 __all__ = ["FEW", "face_tables", "solve_by_faces"]
 
-# Columns from which on exchanges of whole faces cease to be a matter of a few.
+# Columns up to which rows need a few exchanges of whole faces.
 FEW = 16
 # Faces that are kept.
 _CAPACITY = 1 << 11
