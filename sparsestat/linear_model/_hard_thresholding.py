@@ -73,6 +73,9 @@ class HardThresholdingRegressor(RegressorMixin, BaseEstimator):
     stationarity_ : float
         Relative change of the coefficients by one more step of the method; 0 at its
         fixed points.
+    normal_residual_ : float
+        How far the coefficients are from least squares on the support: largest product
+        of a chosen column with the residual, relative to the norms of both.
     n_iter_ : int
         Steps taken.
     n_features_in_ : int
@@ -197,6 +200,7 @@ class HardThresholdingRegressor(RegressorMixin, BaseEstimator):
         self.n_nonzero_coefs_ = len(result.support)
         self.residual_norm_ = result.residual_norm
         self.stationarity_ = result.stationarity
+        self.normal_residual_ = result.normal_residual
         self.n_iter_ = result.n_iter
         if not result.converged:
             warnings.warn(

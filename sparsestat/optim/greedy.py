@@ -10,12 +10,19 @@ Liu and Mi (2014) and Han, Li and Song (2020).
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve, solve_triangular
+from scipy.linalg import get_lapack_funcs
 
-from sparsestat.optim.sensing import Sensing, square_norm
+from sparsestat.optim.greedy_problem import (
+    Images,
+    Iterate,
+    Problem,
+    RecoveryResult,
+    hard_threshold,
+)
+from sparsestat.optim.sensing import Sensing
 from sparsestat.utils.topk import top_k
 
 __all__ = ["GROWING", "SOLVERS", "RecoveryResult", "hard_threshold", "recover"]
@@ -26,74 +33,10 @@ _MEMORY = 8
 _SAFE = 0.99
 # Gradient steps of fast HTP in place of least squares.
 _INNER = 3
-# Least pivot of normal equations, relative to the largest, that is solved as it is.
+# Least share of a column that is not in the span of those chosen.
 _CONDITION = 1e-10
-# Entries below this share of the largest are dropped by methods that find their size.
-_NEGLIGIBLE = 1e-10
-# Columns that are looked at together.
-_BLOCK = 512
 # Change of an iterate, relative to its norm, that ends methods without least squares.
 _SETTLED = 1e-12
-
-
-class RecoveryResult(NamedTuple):
-    """What a greedy method found.
-
-    Parameters
-    ----------
-    x : ndarray of shape (n,)
-        Best iterate.
-    support : ndarray of shape (n_nonzero,)
-        Indices of its nonzeros, increasing.
-    n_iter : int
-        Steps taken.
-    residual_norm : float
-        Norm of b - A x.
-    converged : bool
-        Whether the residual is small enough or the method came to a fixed point.
-    stationarity : float
-        |x - H_s(x + step A^H (b - A x))| / |x|, with H_s the hard threshold; in
-        null-space tuning A^+ takes the place of A^H and least squares on the support
-        follows. 0 at fixed points.
-    normal_residual : float
-        Largest |a_j.T (b - A x)| / (|A_T| |b|) on the support T.
-    """
-
-    x: np.ndarray
-    support: np.ndarray
-    n_iter: int
-    residual_norm: float
-    converged: bool
-    stationarity: float
-    normal_residual: float
-
-
-def hard_threshold(x: np.ndarray, n_nonzero_coefs: int) -> np.ndarray:
-    """Keep the entries of largest modulus; of equal ones those of lowest index.
-
-    Parameters
-    ----------
-    x : ndarray of shape (n,)
-        Real or complex.
-    n_nonzero_coefs : int
-        How many to keep.
-
-    Returns
-    -------
-    x : ndarray of shape (n,)
-        A new array.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sparsestat.optim.greedy import hard_threshold
-    >>> hard_threshold(np.array([1.0, -3.0, 2.0, 3.0]), 2)
-    array([ 0., -3.,  0.,  3.])
-    """
-    out = np.zeros_like(x)
-    kept = top_k(np.abs(x), n_nonzero_coefs)
-    out[kept] = x[kept]
-    return out
 
 
 def recover(
@@ -133,7 +76,7 @@ def recover(
     -------
     result : RecoveryResult
     """
-    problem = _Problem(A, b, n_nonzero_coefs, step, feedback)
+    problem = Problem(A, b, n_nonzero_coefs, step, feedback)
     method = SOLVERS[solver](problem)
     target = max(tol * problem.b_norm, noise_norm)
     grows = solver in GROWING
@@ -168,150 +111,10 @@ def recover(
     return problem.result(best, n_iter, converged)
 
 
-class _Iterate(NamedTuple):
-    """An iterate: its support, the values there, and the residual.
-
-    `finite`: the next one depends on this support alone, so a repetition ends it.
-    `grown`: supports still change size.  `settled`: a fixed point up to rounding.
-    """
-
-    support: np.ndarray
-    values: np.ndarray
-    residual: np.ndarray
-    finite: bool = True
-    grown: bool = False
-    settled: bool = False
-
-
-class _Problem:
-    """A, b and what the methods share: steps, proposals, least squares."""
-
-    def __init__(self, A, b, n_nonzero_coefs, step, feedback):
-        self.A, self.b, self.feedback = A, b, feedback
-        self.dtype = np.result_type(A.dtype, b.dtype, np.float64)
-        self.b_norm = float(np.linalg.norm(b))
-        most = min(A.shape)
-        self.size = most if n_nonzero_coefs is None else n_nonzero_coefs
-        self.given = n_nonzero_coefs is not None
-        self.automatic = step == "auto"
-        self._step, self._safe, self._inverse = step, None, None
-        self.proposal = self.gradient
-
-    @property
-    def safe_step(self) -> float:
-        """A step at which |A x - b| falls for certain."""
-        if self._safe is None:
-            norm2 = square_norm(self.A)
-            # Power iteration ends a little below.
-            self._safe = _SAFE / (1.01 * norm2) if norm2 > 0.0 else 1.0
-        return self._safe
-
-    @property
-    def step(self) -> float:
-        """The given step, or one over the mean square norm of the columns."""
-        if self._step == "auto":
-            mean = self.A.mean_square()
-            self._step = 1.0 / mean if mean > 0.0 else 1.0
-        return self._step
-
-    def shorten(self) -> bool:
-        """Halve an automatic step; returns whether it could be."""
-        if not self.automatic or self.proposal is None:
-            return False
-        least = 1.0 if self.proposal == self.tuning else self.safe_step
-        if self.step <= least:
-            return False
-        self._step = max(0.5 * self.step, least)
-        return True
-
-    def zero(self) -> _Iterate:
-        return _Iterate(
-            np.arange(0), np.zeros(0, self.dtype), self.b.astype(self.dtype)
-        )
-
-    def dense(self, found: _Iterate) -> np.ndarray:
-        x = np.zeros(self.A.shape[1], self.dtype)
-        x[found.support] = found.values
-        return x
-
-    def gradient(self, residual: np.ndarray) -> np.ndarray:
-        """step A^H r."""
-        return self.step * self.A.adjoint(residual)
-
-    def tuning(self, residual: np.ndarray) -> np.ndarray:
-        """step A^+ r, by one factorisation of A A^H."""
-        if self._inverse is None:
-            self._inverse, rank = _pseudoinverse(self.A)
-            if self._step == "auto":
-                self._step = self.A.shape[1] / max(rank, 1)
-        return self._step * self._inverse(residual)
-
-    def propose(self, found: _Iterate) -> np.ndarray:
-        """x + step P (b - A x)."""
-        z = self.proposal(found.residual).astype(self.dtype, copy=False)
-        z[found.support] += found.values
-        return z
-
-    def largest(self, z: np.ndarray, size: int | None = None) -> np.ndarray:
-        return top_k(np.abs(z), self.size if size is None else size)
-
-    def fit(self, support: np.ndarray, **flags) -> _Iterate:
-        """Least squares on a support."""
-        matrix = self.A.columns(support)
-        values = _least_squares(matrix, self.b).astype(self.dtype)
-        return _Iterate(support, values, self.b - matrix @ values, **flags)
-
-    def at(self, support: np.ndarray, values: np.ndarray, **flags) -> _Iterate:
-        residual = self.b - self.A.times(support, values)
-        return _Iterate(support, values, residual, **flags)
-
-    def sizes(self) -> Iterator[int]:
-        """Sizes of growing supports: k, or what `feedback` says, up to the most."""
-        k = 0
-        while True:
-            k += 1
-            wanted = k if self.feedback is None else int(self.feedback(k))
-            if wanted < 1:
-                raise ValueError(
-                    f"feedback must return a size >= 1; got {wanted} at step {k}."
-                )
-            yield min(wanted, self.size, *self.A.shape)
-
-    def result(self, found: _Iterate, n_iter: int, converged: bool) -> RecoveryResult:
-        nonzero = found.values != 0.0
-        if not self.given and nonzero.any():
-            sizes = np.abs(found.values)
-            nonzero = sizes > _NEGLIGIBLE * sizes.max()
-        if not found.finite or not nonzero.all():
-            found = self.fit(found.support[nonzero]) if nonzero.any() else self.zero()
-        x = self.dense(found)
-        norm, stationarity, normal = float(np.linalg.norm(x)), 0.0, 0.0
-        if self.b_norm > 0.0:
-            if self.proposal is None:
-                self._step, self.proposal = self.safe_step, self.gradient
-            size = len(found.support) if not self.given else self.size
-            proposed = self.propose(found)
-            if self.proposal == self.tuning:
-                moved = self.dense(self.fit(self.largest(proposed, size)))
-            else:
-                moved = hard_threshold(proposed, size)
-            change = float(np.linalg.norm(moved - x))
-            stationarity = change / (norm or float(np.linalg.norm(moved)) or 1.0)
-        if len(found.support):
-            matrix = self.A.columns(found.support)
-            left = np.abs(matrix.conj().T @ found.residual).max()
-            normal = left / (np.linalg.norm(matrix) * self.b_norm)
-        residual = float(np.linalg.norm(found.residual))
-        support = found.support.astype(np.intp)
-        return RecoveryResult(
-            x, support, n_iter, residual, bool(converged), stationarity, float(normal)
-        )
-
-
-def _iht(problem: _Problem) -> Iterator[_Iterate]:
+def _iht(problem: Problem) -> Iterator[Iterate]:
     """x <- H_s(x + step A^H (b - A x)), a step that descends (Blumensath, Davies)."""
     if problem.automatic:
-        problem._step = problem.safe_step
+        problem.step = problem.safe_step
     found = problem.zero()
     while True:
         z = problem.propose(found)
@@ -320,7 +123,7 @@ def _iht(problem: _Problem) -> Iterator[_Iterate]:
         yield found
 
 
-def _niht(problem: _Problem) -> Iterator[_Iterate]:
+def _niht(problem: Problem) -> Iterator[Iterate]:
     """The same with steps that are exact on the support while it stays."""
     A, found = problem.A, problem.zero()
     support = problem.largest(A.adjoint(problem.b))
@@ -344,13 +147,13 @@ def _niht(problem: _Problem) -> Iterator[_Iterate]:
             if mu * bottom <= _SAFE * top:
                 break
             mu *= 0.5
-        problem._step = float(mu)
+        problem.step = float(mu)
         support = new
         found = _moved(problem, found, new, z[new])
         yield found
 
 
-def _moved(problem, before: _Iterate, support, values) -> _Iterate:
+def _moved(problem, before: Iterate, support, values) -> Iterate:
     """An iterate without least squares; it settles where it hardly moves."""
     found = problem.at(support, values, finite=False)
     if np.array_equal(support, before.support):
@@ -360,7 +163,7 @@ def _moved(problem, before: _Iterate, support, values) -> _Iterate:
     return found
 
 
-def _htp(problem: _Problem) -> Iterator[_Iterate]:
+def _htp(problem: Problem) -> Iterator[Iterate]:
     """Least squares on the support of the thresholded gradient step (Foucart)."""
     found = problem.zero()
     while True:
@@ -368,7 +171,7 @@ def _htp(problem: _Problem) -> Iterator[_Iterate]:
         yield found
 
 
-def _fhtp(problem: _Problem) -> Iterator[_Iterate]:
+def _fhtp(problem: Problem) -> Iterator[Iterate]:
     """HTP with a few steepest descent steps in place of least squares."""
     A, found = problem.A, problem.zero()
     while True:
@@ -388,30 +191,32 @@ def _fhtp(problem: _Problem) -> Iterator[_Iterate]:
         yield found
 
 
-def _ghtp(problem: _Problem) -> Iterator[_Iterate]:
+def _ghtp(problem: Problem) -> Iterator[Iterate]:
     """HTP whose support grows by one a step (Bouchot, Foucart, Hitczenko)."""
-    found, last = problem.zero(), 0
+    found, last, images = problem.zero(), 0, Images(problem)
     for size in problem.sizes():
-        found = problem.fit(problem.largest(problem.propose(found), size))
+        z = problem.step * images.direction(found)
+        z[found.support] += found.values
+        found = problem.fit(problem.largest(z, size))
         yield found._replace(grown=size != last)
         if size == last and not problem.given:
             return
         last = size
 
 
-def _cosamp(problem: _Problem) -> Iterator[_Iterate]:
+def _cosamp(problem: Problem) -> Iterator[Iterate]:
     """Merge with 2 s correlations, least squares, prune to s (Needell, Tropp)."""
-    problem.proposal = None
+    problem.automatic = False
     yield from _merge_and_prune(problem, 2 * problem.size, refit=False)
 
 
-def _sp(problem: _Problem) -> Iterator[_Iterate]:
+def _sp(problem: Problem) -> Iterator[Iterate]:
     """Merge with s correlations, least squares, prune, refit (Dai, Milenkovic)."""
-    problem.proposal = None
+    problem.automatic = False
     yield from _merge_and_prune(problem, problem.size, refit=True)
 
 
-def _merge_and_prune(problem, n_new: int, refit: bool) -> Iterator[_Iterate]:
+def _merge_and_prune(problem, n_new: int, refit: bool) -> Iterator[Iterate]:
     found, least = problem.zero(), np.inf
     while True:
         new = problem.largest(problem.A.adjoint(found.residual), n_new)
@@ -432,54 +237,57 @@ def _merge_and_prune(problem, n_new: int, refit: bool) -> Iterator[_Iterate]:
         least = min(least, norm)
 
 
-def _omp(problem: _Problem) -> Iterator[_Iterate]:
+def _omp(problem: Problem) -> Iterator[Iterate]:
     """The column that correlates most with the residual, then least squares again."""
-    A, b = problem.A, problem.b
-    problem.proposal = None
-    most = problem.size
+    A, images = problem.A, Images(problem)
+    problem.automatic = False
+    most, found = problem.size, problem.zero()
     chosen, barred = [], np.zeros(A.shape[1], bool)
-    matrix = np.empty((A.shape[0], most), problem.dtype, order="F")
-    factor = np.zeros((most, most), problem.dtype)
-    residual = b.astype(problem.dtype)
+    Q = np.empty((A.shape[0], most), problem.dtype, order="F")
+    R = np.zeros((most, most), problem.dtype, order="F")
+    parts = np.empty(most, problem.dtype)
+    (solve,) = get_lapack_funcs(("trtrs",), (R,))
     while len(chosen) < most:
-        sizes = np.abs(A.adjoint(residual))
+        sizes = np.abs(images.direction(found))
         sizes[barred] = -1.0
         j, k = int(sizes.argmax()), len(chosen)
         if sizes[j] <= 0.0:
             return
         barred[j] = True
         column = A.columns(np.array([j]))[:, 0]
-        norm2 = np.vdot(column, column).real
-        w = solve_triangular(
-            factor[:k, :k], matrix[:, :k].conj().T @ column, lower=True
-        )
-        rest = norm2 - np.vdot(w, w).real
-        if rest <= _CONDITION * norm2:
+        basis, rest = Q[:, :k], column
+        for _ in range(2):  # once is not orthogonal enough
+            inside = basis.conj().T @ rest
+            rest = rest - basis @ inside
+            R[:k, k] += inside
+        norm = np.linalg.norm(rest)
+        if norm**2 <= _CONDITION * np.vdot(column, column).real:
+            R[:k, k] = 0.0
             continue  # depends on the chosen ones
-        matrix[:, k] = column
-        factor[k, :k], factor[k, k] = w.conj(), np.sqrt(rest)
+        R[k, k], Q[:, k] = norm, rest / norm
+        parts[k] = np.vdot(Q[:, k], found.residual)
         chosen.append(j)
-        k += 1
-        values = cho_solve((factor[:k, :k], True), matrix[:, :k].conj().T @ b)
-        residual = b - matrix[:, :k] @ values
-        correction = matrix[:, :k].conj().T @ residual
-        values = values + cho_solve((factor[:k, :k], True), correction)
-        residual = b - matrix[:, :k] @ values
         order = np.argsort(chosen)
-        support = np.array(chosen)[order]
-        done = problem.given and k == most
-        yield _Iterate(support, values[order], residual, grown=True, settled=done)
+        found = Iterate(
+            np.array(chosen)[order],
+            solve(R[: k + 1, : k + 1], parts[: k + 1])[0][order],
+            found.residual - parts[k] * Q[:, k],
+            finite=False,
+            grown=True,
+            settled=problem.given and k + 1 == most,
+        )
+        yield found
 
 
-def _nst(problem: _Problem) -> Iterator[_Iterate]:
+def _nst(problem: Problem) -> Iterator[Iterate]:
     """Null-space tuning, hard threshold, least squares feedback (Li, Liu, Mi)."""
-    problem.proposal = problem.tuning
+    problem.tuned = True
     yield from _htp(problem)
 
 
-def _nst_suboptimal(problem: _Problem) -> Iterator[_Iterate]:
+def _nst_suboptimal(problem: Problem) -> Iterator[Iterate]:
     """The same with one gradient step as feedback."""
-    problem.proposal = problem.tuning
+    problem.tuned = True
     found, support, c = problem.zero(), None, 1.0
     while True:
         before, z = found, problem.propose(found)
@@ -494,75 +302,10 @@ def _nst_suboptimal(problem: _Problem) -> Iterator[_Iterate]:
         yield found
 
 
-def _adptnst(problem: _Problem) -> Iterator[_Iterate]:
+def _adptnst(problem: Problem) -> Iterator[Iterate]:
     """Null-space tuning with supports that grow (Han, Li, Song)."""
-    problem.proposal = problem.tuning
+    problem.tuned = True
     yield from _ghtp(problem)
-
-
-def _least_squares(matrix: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Coefficients by normal equations with a refinement, or of least norm by SVD."""
-    if matrix.shape[1] == 0:
-        return np.zeros(0, matrix.dtype)
-    if matrix.shape[1] <= matrix.shape[0]:
-        adjoint = matrix.conj().T
-        gram = adjoint @ matrix
-        try:
-            factor = cho_factor(gram, lower=True)
-            diagonal = np.abs(np.diag(factor[0])) ** 2
-            if diagonal.min() > _CONDITION * gram.diagonal().real.max():
-                values = cho_solve(factor, adjoint @ b)
-                return values + cho_solve(factor, adjoint @ (b - matrix @ values))
-        except LinAlgError:
-            pass
-    return np.linalg.lstsq(matrix, b)[0]
-
-
-def _pseudoinverse(A: Sensing) -> tuple[Callable, int]:
-    """r -> A^+ r and the rank of A, from the smaller of A A^H and A^H A."""
-    wide = A.shape[0] <= A.shape[1]
-    solve, rank = _inverse(_outer(A) if wide else _inner_products(A))
-    if wide:
-        return lambda r: A.adjoint(solve(r)), rank
-    return lambda r: solve(A.adjoint(r)), rank
-
-
-def _outer(A: Sensing) -> np.ndarray:
-    """A A^H, by blocks of columns."""
-    total = np.zeros((A.shape[0], A.shape[0]), A.dtype)
-    for part in _blocks(A.shape[1]):
-        block = A.columns(part)
-        total += block @ block.conj().T
-    return total
-
-
-def _inner_products(A: Sensing) -> np.ndarray:
-    """A^H A, by blocks of columns."""
-    gram = np.empty((A.shape[1], A.shape[1]), A.dtype)
-    for rows in _blocks(A.shape[1]):
-        left = A.columns(rows).conj().T
-        for cols in _blocks(A.shape[1]):
-            gram[np.ix_(rows, cols)] = left @ A.columns(cols)
-    return gram
-
-
-def _blocks(n: int) -> list[np.ndarray]:
-    return [np.arange(k, min(k + _BLOCK, n)) for k in range(0, n, _BLOCK)]
-
-
-def _inverse(matrix: np.ndarray) -> tuple[Callable, int]:
-    """v -> matrix^+ v for a Hermitian positive semidefinite matrix, and its rank."""
-    try:
-        factor = cho_factor(matrix, lower=True)
-        diagonal = np.abs(np.diag(factor[0])) ** 2
-        if diagonal.min() > _CONDITION * matrix.diagonal().real.max():
-            return lambda v: cho_solve(factor, v), len(matrix)
-    except LinAlgError:
-        pass
-    eigenvalues, vectors = np.linalg.eigh(matrix)
-    kept = eigenvalues > _CONDITION * max(eigenvalues[-1], 0.0)
-    basis, values = vectors[:, kept], eigenvalues[kept]
-    return lambda v: basis @ ((basis.conj().T @ v) / values), int(kept.sum())
 
 
 # Methods whose supports grow, which need no size but stop by the residual.

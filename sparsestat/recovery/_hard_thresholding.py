@@ -9,7 +9,7 @@ from scipy.sparse.linalg import LinearOperator
 from sklearn.exceptions import ConvergenceWarning
 
 from sparsestat.optim.greedy import GROWING, SOLVERS, RecoveryResult, recover
-from sparsestat.optim.sensing import make_sensing
+from sparsestat.optim.sensing import Sensing, make_sensing
 from sparsestat.utils.validation import Callable, Interval, OneOf, check_parameters
 
 __all__ = ["hard_thresholding"]
@@ -40,8 +40,10 @@ def hard_thresholding(
 
     Parameters
     ----------
-    A : ndarray, sparse matrix or LinearOperator of shape (m, n)
+    A : ndarray, sparse matrix, LinearOperator or Sensing of shape (m, n)
         Sensing matrix, real or complex. An operator needs products with its adjoint.
+        What :func:`~sparsestat.recovery.make_sensing` returns keeps norms, columns and
+        factors for the next b.
     b : array-like of shape (m,)
         Measurements.
     n_nonzero_coefs : int, default=None
@@ -136,7 +138,7 @@ def hard_thresholding(
             f"n_nonzero_coefs must be at most {min(A.shape)}, the smaller side of "
             f"A; got {n_nonzero_coefs}."
         )
-    result = recover(make_sensing(A), b, **given)
+    result = recover(A, b, **given)
     if not result.converged:
         warnings.warn(
             f"hard_thresholding: solver={solver!r} came to no fixed point in "
@@ -150,22 +152,26 @@ def hard_thresholding(
 
 
 def _checked(A, b):
-    """A with two dimensions and b to go with it, finite."""
-    if not (isinstance(A, LinearOperator) or sparse.issparse(A)):
+    """A as a sensing matrix and b to go with it, finite."""
+    if not (isinstance(A, (LinearOperator, Sensing)) or sparse.issparse(A)):
         A = np.asarray(A)
     if len(A.shape) != 2 or 0 in A.shape:
         raise ValueError(f"A must have two dimensions, none of size 0; got {A.shape}.")
+    if not isinstance(A, Sensing):
+        if not isinstance(A, LinearOperator):
+            _check_numbers("A", A.data if sparse.issparse(A) else A)
+        A = make_sensing(A)
     b = np.asarray(b)
     if b.shape != A.shape[:1]:
         raise ValueError(f"b must be of shape ({A.shape[0]},); got {b.shape}.")
-    for name, array in (("A", A), ("b", b)):
-        if isinstance(array, LinearOperator):
-            continue
-        if array.dtype.kind not in "biufc":
-            raise ValueError(f"{name} must hold numbers; got {array.dtype}.")
-        values = array.data if sparse.issparse(array) else array
-        if not np.isfinite(values).all():
-            raise ValueError(f"{name} must be finite; got NaN or infinity.")
-    if not isinstance(A, LinearOperator) and A.dtype.kind not in "fc":
-        A = A.astype(np.float64)
+    _check_numbers("b", b)
     return A, b if b.dtype.kind == "c" else b.astype(np.float64)
+
+
+def _check_numbers(name, values):
+    if values.dtype.kind not in "biufc":
+        raise ValueError(f"{name} must hold numbers; got {values.dtype}.")
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = values.sum()  # a pass without memory; it may overflow
+    if not np.isfinite(total) and not np.isfinite(values).all():
+        raise ValueError(f"{name} must be finite; got NaN or infinity.")

@@ -6,7 +6,7 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
 from sparsestat.linear_model import HardThresholdingRegressor
-from sparsestat.recovery import hard_thresholding
+from sparsestat.recovery import hard_thresholding, make_sensing
 from sparsestat.utils.validation import ParameterError
 
 
@@ -57,6 +57,24 @@ def test_wrong_data_are_named(data):
         hard_thresholding(A.astype(str), b, 3)
 
 
+def test_numbers_of_other_kinds(data):
+    A, x = data
+    whole = np.rint(3 * A).astype(int)
+    for kind in (int, np.float16, np.longdouble):
+        result = hard_thresholding(whole.astype(kind), whole @ x, 3)
+        np.testing.assert_allclose(result.x, x, atol=1e-10)
+
+
+def test_one_matrix_for_many_signals(data):
+    A, x = data
+    kept = make_sensing(A)
+    for scale in (1.0, -2.0):
+        result = hard_thresholding(kept, scale * (A @ x), 3, solver="nst")
+        np.testing.assert_allclose(result.x, scale * x, atol=1e-10)
+    with pytest.raises(ValueError, match=r"b must be of shape \(40,\)"):
+        hard_thresholding(kept, x, 3)
+
+
 def test_unfinished_search_warns_and_keeps_the_best(data):
     A, x = data
     with pytest.warns(ConvergenceWarning, match="no fixed point in 1 steps; the resid"):
@@ -91,6 +109,7 @@ def test_estimator_is_the_function_on_centred_weighted_rows(data, solver):
     np.testing.assert_allclose(model.coef_, direct.x, atol=1e-10)
     assert model.intercept_ == pytest.approx(share @ y - share @ A @ direct.x)
     assert model.residual_norm_ == pytest.approx(direct.residual_norm)
+    assert model.normal_residual_ <= 1e-10
     repeated = HardThresholdingRegressor(3, solver=solver, fit_intercept=True)
     rows = np.repeat(np.arange(40), weight.astype(int))
     repeated.fit(A[rows], y[rows])
