@@ -1,4 +1,4 @@
-"""Plot of a report: time at equal certified gap, a panel for each case."""
+"""Plot of a report: times at equal certified gap, or curves, in panels by case."""
 
 from __future__ import annotations
 
@@ -55,6 +55,7 @@ def draw(report: dict, path: Path, columns: int = 3) -> bool:
         painter = painters.get(record["kind"])
         if painter is not None and _has_results(record):
             panels.append((name, record, painter))
+        panels += [(name, panel, _curves) for panel in record.get("curves", [])]
     if not panels:
         return False
     columns = min(columns, len(panels))
@@ -70,7 +71,7 @@ def draw(report: dict, path: Path, columns: int = 3) -> bool:
             painter(ax, record)
         for ax in axes[len(panels) :]:
             ax.set_axis_off()
-        kinds = {record["kind"] for _, record, _ in panels}
+        kinds = {record.get("kind") for _, record, _ in panels}
         heading = report["title"]
         if kinds & {"path", "grid"}:
             heading += ": time to an equal, independently certified gap"
@@ -83,6 +84,16 @@ def draw(report: dict, path: Path, columns: int = 3) -> bool:
             )
         figure.savefig(path, dpi=150, facecolor="white")
     return True
+
+
+def _curves(ax, panel: dict) -> None:
+    """Lines named at their ends, of one panel of a record."""
+    for k, (label, x, y) in enumerate(panel["lines"]):
+        colour = list(_COLOUR.values())[k % len(_COLOUR)]
+        ax.plot(x, y, "o-", ms=4, lw=1.4, color=colour, label=label)
+    ax.set(xlabel=panel["x"], ylabel=panel["y"])
+    ax.legend(frameon=False, fontsize=8)
+    ax.grid(axis="y", color=_GRID, linewidth=0.8)
 
 
 def _has_results(record: dict) -> bool:

@@ -22,7 +22,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sparsestat.recovery import hard_thresholding
 
-m, n, n_trials = 64, 256, 20
+m, n, n_trials = 64, 256, 50
 sizes = np.arange(4, 33, 4)
 solvers = {
     "adptnst": "#D55E00",
@@ -81,8 +81,9 @@ axes[0].legend(frameon=False, fontsize=9)
 # Finitely many steps
 # -------------------
 #
-# The adaptive method takes about as many steps as there are nonzeros, on signals that
-# it finds; the others fewer, and each ends at a support that repeats.
+# Steps on signals that are found. "adptnst" and "omp" add a nonzero a step, and take
+# about as many steps as there are; the others exchange many at once and take fewer. A
+# support determines the next one, so that the search ends where one repeats.
 
 for solver in solvers:
     taken = ", ".join(f"{k:.0f}" for k in steps["Gaussian", solver] if k == k)

@@ -255,22 +255,22 @@ def _omp(problem: Problem) -> Iterator[Iterate]:
             return
         barred[j] = True
         column = A.columns(np.array([j]))[:, 0]
-        basis, rest = Q[:, :k], column
-        for _ in range(2):  # once is not orthogonal enough
-            inside = basis.conj().T @ rest
+        basis, rest, whole = Q[:, :k], column, np.linalg.norm(column)
+        adjoint, norm, before = basis.conj().T, whole, np.inf
+        while norm < 0.7 * before and norm**2 > _CONDITION * whole**2:
+            inside = adjoint @ rest  # again where it cancels
             rest = rest - basis @ inside
             R[:k, k] += inside
-        norm = np.linalg.norm(rest)
-        if norm**2 <= _CONDITION * np.vdot(column, column).real:
+            before, norm = norm, np.linalg.norm(rest)
+        if norm**2 <= _CONDITION * whole**2:
             R[:k, k] = 0.0
             continue  # depends on the chosen ones
         R[k, k], Q[:, k] = norm, rest / norm
         parts[k] = np.vdot(Q[:, k], found.residual)
         chosen.append(j)
-        order = np.argsort(chosen)
         found = Iterate(
-            np.array(chosen)[order],
-            solve(R[: k + 1, : k + 1], parts[: k + 1])[0][order],
+            np.array(chosen),
+            solve(R[: k + 1, : k + 1], parts[: k + 1])[0],
             found.residual - parts[k] * Q[:, k],
             finite=False,
             grown=True,

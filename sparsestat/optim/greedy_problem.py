@@ -212,16 +212,19 @@ class Problem:
             sizes = np.abs(found.values)
             nonzero = sizes > _NEGLIGIBLE * sizes.max()
         if not found.finite or not nonzero.all():
-            found = self.fit(found.support[nonzero]) if nonzero.any() else self.zero()
+            kept = np.sort(found.support[nonzero])
+            found = self.fit(kept) if len(kept) else self.zero()
         x = self.dense(found)
         norm, stationarity, normal = float(np.linalg.norm(x)), 0.0, 0.0
         if self.b_norm > 0.0:
             size = len(found.support) if not self.given else self.size
             proposed = self.propose(found)
-            if self.tuned:
-                moved = self.dense(self.fit(self.largest(proposed, size)))
-            else:
+            if not self.tuned:
                 moved = hard_threshold(proposed, size)
+            elif np.array_equal(kept := self.largest(proposed, size), found.support):
+                moved = x
+            else:
+                moved = self.dense(self.fit(kept))
             change = float(np.linalg.norm(moved - x))
             stationarity = change / (norm or float(np.linalg.norm(moved)) or 1.0)
         if len(found.support):

@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.linalg import LinAlgError, cho_factor
+from scipy.linalg.blas import get_blas_funcs
+from scipy.linalg.lapack import get_lapack_funcs
 from scipy.sparse.linalg import LinearOperator
 
 from sparsestat.optim.design import Design, columns, correlate, n_samples, predict
@@ -263,7 +265,8 @@ def _slices(n: int) -> list[slice]:
 def _as_slice(support: np.ndarray) -> slice | np.ndarray:
     """Neighbouring indices as a slice, which copies nothing."""
     n = len(support)
-    if n and support[-1] - support[0] == n - 1 and (np.diff(support) == 1).all():
+    together = n and support[-1] - support[0] == n - 1
+    if together and (n == 1 or (np.diff(support) == 1).all()):
         return slice(int(support[0]), int(support[-1]) + 1)
     return support
 
@@ -274,7 +277,7 @@ def _inverse(matrix: np.ndarray) -> tuple[Callable, int]:
         factor = cho_factor(matrix, lower=True)
         diagonal = np.abs(np.diag(factor[0])) ** 2
         if diagonal.min() > _CONDITION * matrix.diagonal().real.max():
-            return lambda v: cho_solve(factor, v, check_finite=False), len(matrix)
+            return _by_inverse_factor(factor[0]), len(matrix)
     except LinAlgError:
         pass
     eigenvalues, vectors = np.linalg.eigh(matrix)
@@ -282,3 +285,21 @@ def _inverse(matrix: np.ndarray) -> tuple[Callable, int]:
     basis = vectors[:, kept]
     inverse = (basis / eigenvalues[kept]) @ basis.conj().T
     return lambda v: inverse @ v, int(kept.sum())
+
+
+def _by_inverse_factor(factor: np.ndarray) -> Callable:
+    """v -> L^-H L^-1 v; products of vectors are twice as fast as solutions."""
+    (invert,) = get_lapack_funcs(("trtri",), (factor,))
+    inverse, _ = invert(factor, lower=1)
+    one, many = get_blas_funcs(("trmv", "trmm"), (inverse,))
+
+    def solve(V):
+        V = V.astype(np.result_type(V, inverse), copy=False)
+        if V.dtype != inverse.dtype:  # the parts of a complex right-hand side
+            return solve(V.real) + 1j * solve(V.imag)
+        if V.ndim == 1:
+            return one(inverse, one(inverse, V, lower=1), lower=1, trans=2)
+        half = many(1.0, inverse, V, lower=1)
+        return many(1.0, inverse, half, lower=1, trans_a=2)
+
+    return solve

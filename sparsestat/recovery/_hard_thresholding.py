@@ -101,7 +101,8 @@ def hard_thresholding(
     doi:10.1016/j.acha.2016.03.002; Blumensath and Davies (2010),
     doi:10.1109/JSTSP.2010.2042411; Needell and Tropp (2009), arXiv:0803.2392; Dai and
     Milenkovic (2009), doi:10.1109/TIT.2009.2016006; Li, Liu and Mi (2014),
-    arXiv:1204.3700; Han, Li and Song (2020), arXiv:2005.06693.
+    arXiv:1204.3700; Han, Li and Song (2020), arXiv:2005.06693; Han, Li and Song (2021),
+    doi:10.1007/s11075-021-01227-1; suboptimal feedback: arXiv:1711.02377.
 
     Examples
     --------

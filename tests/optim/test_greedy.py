@@ -15,7 +15,10 @@ from sparsestat.optim.batch_omp import batch_omp
 from sparsestat.optim.greedy import (
     GROWING,
     SOLVERS,
+    _iht,
+    _niht,
     _nst,
+    _nst_suboptimal,
     hard_threshold,
     recover,
 )
@@ -71,6 +74,21 @@ def test_iterative_thresholding_descends_to_a_fixed_point(complex_):
         assert result.converged
         assert result.stationarity <= 1e-10
         assert result.residual_norm < np.linalg.norm(A @ x)
+
+
+@pytest.mark.parametrize("complex_", [False, True])
+@pytest.mark.parametrize("method", [_iht, _niht])
+def test_every_thresholded_step_descends(method, complex_):
+    """A step that is exact on one support may be too long for another."""
+    for seed in range(10):
+        A, x = draw(seed, s=10, complex_=complex_)
+        A = np.cumsum(A, axis=1)
+        problem = Problem(make_sensing(A), A @ x, 10, "auto", None)
+        norms = [np.linalg.norm(A @ x)]
+        for _, found in zip(range(40), method(problem), strict=False):
+            norms.append(np.linalg.norm(found.residual))
+        assert (np.diff(norms) <= 1e-12 * norms[0]).all()
+        assert norms[-1] < 0.9 * norms[0]
 
 
 @pytest.mark.parametrize("complex_", [False, True])
@@ -170,6 +188,30 @@ def test_iterates_of_null_space_tuning_are_feasible():
     for _, found in zip(range(6), _nst(problem), strict=False):
         proposed = problem.propose(found)
         np.testing.assert_allclose(A @ proposed, A @ x, atol=1e-10)
+
+
+@pytest.mark.parametrize("complex_", [False, True])
+def test_feedback_of_null_space_tuning_is_that_of_the_papers(complex_):
+    """mu_T = x_T + F A_T^H A_{T^c} x_{T^c}, F = (A_T^H A_T)^{-1} or a multiple."""
+    A, x = draw(3, complex_=complex_)
+    b, pinv = A @ x, np.linalg.pinv(A)
+    for method in (_nst, _nst_suboptimal):
+        mu = np.zeros_like(x)
+        problem = Problem(make_sensing(A), b, 8, 1.0, None)
+        for _, found in zip(range(5), method(problem), strict=False):
+            z = mu + pinv @ (b - A @ mu)  # x + P (mu - x), feasible
+            T = naive_top_k(np.abs(z), 8)
+            inside, outside = A[:, T], np.delete(A, T, axis=1)
+            gram = inside.conj().T @ inside
+            F = np.linalg.inv(gram)
+            if method is _nst_suboptimal:
+                values = np.linalg.eigvalsh(gram)
+                F = 2.0 / (values[0] + values[-1])
+            pushed = inside.conj().T @ (outside @ np.delete(z, T))
+            mu = np.zeros_like(x)
+            mu[T] = z[T] + (F @ pushed if np.ndim(F) else F * pushed)
+            np.testing.assert_array_equal(found.support, T)
+            np.testing.assert_allclose(found.values, mu[T], atol=1e-10)
 
 
 @pytest.mark.parametrize("solver", FINITE)
