@@ -101,10 +101,23 @@ class RecoveryResult(NamedTuple):
 
 
 class Iterate(NamedTuple):
-    """An iterate: its support, the values there, and the residual.
+    """An iterate of a greedy method.
 
-    `finite`: the next one depends on this support alone, so a repetition ends it.
-    `grown`: supports still change size.  `settled`: a fixed point up to rounding.
+    Parameters
+    ----------
+    support : ndarray of shape (n_nonzero,)
+        Indices of its nonzeros.
+    values : ndarray of shape (n_nonzero,)
+        What they are.
+    residual : ndarray of shape (m,)
+        b - A x.
+    finite : bool
+        Whether the next one depends on this support alone, so that a repetition ends
+        the search.
+    grown : bool
+        Whether supports still change size.
+    settled : bool
+        Whether this is a fixed point up to rounding.
     """
 
     support: np.ndarray

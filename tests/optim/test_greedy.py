@@ -15,10 +15,12 @@ from sparsestat.optim.batch_omp import batch_omp
 from sparsestat.optim.greedy import (
     GROWING,
     SOLVERS,
+    _cosamp,
     _iht,
     _niht,
     _nst,
     _nst_suboptimal,
+    _sp,
     hard_threshold,
     recover,
 )
@@ -188,6 +190,26 @@ def test_iterates_of_null_space_tuning_are_feasible():
     for _, found in zip(range(6), _nst(problem), strict=False):
         proposed = problem.propose(found)
         np.testing.assert_allclose(A @ proposed, A @ x, atol=1e-10)
+
+
+@pytest.mark.parametrize("complex_", [False, True])
+def test_merging_pursuits_are_those_of_the_papers(complex_):
+    """CoSaMP merges 2 s indices and prunes; subspace pursuit s, and fits again."""
+    for method, factor in ((_cosamp, 2), (_sp, 1)):
+        A, x = draw(5, m=40, s=9, complex_=complex_)
+        b = A @ x + 0.1 * np.random.default_rng(5).standard_normal(40)
+        problem, mu = Problem(make_sensing(A), b, 9, "auto", None), np.zeros_like(x)
+        for _, found in zip(range(4), method(problem), strict=False):
+            new = naive_top_k(np.abs(A.conj().T @ (b - A @ mu)), factor * 9)
+            merged = sorted({*new, *np.flatnonzero(mu)})
+            values = np.linalg.lstsq(A[:, merged], b)[0]
+            kept = naive_top_k(np.abs(values), 9)
+            T, mu = np.array(merged)[kept], np.zeros_like(x)
+            mu[T] = values[kept]
+            if method is _sp:
+                mu[T] = np.linalg.lstsq(A[:, T], b)[0]
+            np.testing.assert_array_equal(found.support, T)
+            np.testing.assert_allclose(found.values, mu[T], atol=1e-10)
 
 
 @pytest.mark.parametrize("complex_", [False, True])
