@@ -5,6 +5,7 @@ import inspect
 import numpy as np
 import pandas as pd
 from scipy import sparse
+from sklearn.base import BaseEstimator
 from sklearn.utils import get_tags
 
 from sparsestat.utils.discovery import all_estimators
@@ -73,4 +74,10 @@ def same(first, second):
         return first.keys() == second.keys() and all(
             same(first[key], second[key]) for key in kept
         )
+    if isinstance(first, BaseEstimator):
+        first, second = (
+            {name: value for name, value in vars(model).items() if name.endswith("_")}
+            for model in (first, second)
+        )
+        return same(first, second)
     return np.array_equal(first, second)

@@ -22,6 +22,7 @@ _NAMES = (
     "n_nonzero_coefs",
     "max_nonzero_coefs",
     "criterion",
+    "ic_coef",
     "cv",
     "solver",
     "feature_groups",
@@ -37,7 +38,17 @@ _LIKELIHOODS = {
     "gamma": (BestSubsetGLM, {"family": "gamma"}),
     "cox": (BestSubsetCox, {}),
 }
-_OF_LOSSES = ("rss_", "loss_")
+# What is told of the fit, as far as its loss has it.
+_TOLD = (
+    "sizes_",
+    "rss_",
+    "loss_",
+    "criterion_",
+    "optimal_",
+    "lower_bound_",
+    "optimality_gap_",
+    "swap_gap_",
+)
 
 
 class BestSubsetSelector(SelectorMixin, BaseEstimator):
@@ -67,12 +78,15 @@ class BestSubsetSelector(SelectorMixin, BaseEstimator):
         Largest k if `n_nonzero_coefs` is None; None is n / (log p log log n).
     criterion : {"ebic", "gic", "bic", "aic", "aicc", "ebic_abess"}, default="ebic"
         Which k is chosen, unless by `cv`.
+    ic_coef : float, default=1.0
+        Factor of the price in it.
     cv : int, splitter or iterable, default=None
         Folds; k is the one of the smallest loss on held-out samples.
     solver : {"auto", "splicing", "swap", "exact"}, default="auto"
         How hard to search, see :class:`sparsestat.linear_model.BestSubsetRegressor`.
     feature_groups : int, array-like, list of array-likes or callable, default=None
-        Groups of features that join and leave together; not for the exact search.
+        Groups of features that join and leave together, see
+        :class:`sparsestat.linear_model.GroupLasso`.
     always_select : array-like of int, default=None
         Features that are in every subset; k counts them.
     alpha : float, default=0.0
@@ -89,6 +103,8 @@ class BestSubsetSelector(SelectorMixin, BaseEstimator):
 
     Attributes
     ----------
+    estimator_ : object
+        The fitted model, with coefficients, the whole path and all certificates.
     support_ : ndarray of shape (n_features,), bool
         Which features are kept.
     sizes_ : ndarray of shape (n_sizes,)
@@ -102,8 +118,12 @@ class BestSubsetSelector(SelectorMixin, BaseEstimator):
         Values of the criterion along it.
     optimal_ : bool
         Whether no subset of that size is better, which has been proved.
+    lower_bound_ : float
+        No subset of that size has a smaller objective, on the scale of `estimator_`.
     optimality_gap_ : float
         How far the objective may be above the optimum, as a share of it.
+    swap_gap_ : float
+        What the best exchange of one feature would save, as a share of the objective.
     n_features_in_ : int
         Number of features seen in fit.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -152,6 +172,7 @@ class BestSubsetSelector(SelectorMixin, BaseEstimator):
         loss="squared",
         max_nonzero_coefs=None,
         criterion="ebic",
+        ic_coef=1.0,
         cv=None,
         solver="auto",
         feature_groups=None,
@@ -166,6 +187,7 @@ class BestSubsetSelector(SelectorMixin, BaseEstimator):
         self.loss = loss
         self.max_nonzero_coefs = max_nonzero_coefs
         self.criterion = criterion
+        self.ic_coef = ic_coef
         self.cv = cv
         self.solver = solver
         self.feature_groups = feature_groups
@@ -176,7 +198,7 @@ class BestSubsetSelector(SelectorMixin, BaseEstimator):
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y, sample_weight=None, *, groups=None):
         """Find the subset.
 
         Parameters
@@ -188,37 +210,38 @@ class BestSubsetSelector(SelectorMixin, BaseEstimator):
             says.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights >= 0; a weight of k equals k copies of the row.
+        groups : array-like of shape (n_samples,), default=None
+            Groups of samples, for the splitter.
 
         Returns
         -------
         self : object
             The fitted selector.
+
+        Raises
+        ------
+        ValueError
+            For data that are not finite, of wrong shape, complex or empty, for targets
+            that the loss is not for, and for parameters or weights outside their range.
         """
         check_parameters(self, self._rules)
-        kinds = {"accept_sparse": "csc", "dtype": [np.float64, np.float32]}
-        if self.loss == "squared":
-            X, y = validate_data(self, X, y, **kinds, y_numeric=True, multi_output=True)
-            kind, given = BestSubsetRegressor, {}
-            if np.ndim(y) > 1:
-                kind = MultiTaskBestSubset
-        else:  # whose model knows what y may be
-            X = validate_data(self, X, **kinds)
+        if self.loss != "squared":
             kind, given = _LIKELIHOODS[self.loss]
+        else:
+            several = np.asarray(y).ndim > 1
+            kind, given = MultiTaskBestSubset if several else BestSubsetRegressor, {}
         model = kind(**given, **{name: getattr(self, name) for name in _NAMES})
         if self.max_nodes is not None:
             model.max_nodes = self.max_nodes
-        if callable(self.feature_groups) and hasattr(self, "feature_names_in_"):
-            model.feature_groups = self.feature_groups(self.feature_names_in_)
-        model.fit(X, y, sample_weight)
-        support = np.zeros(X.shape[1], np.bool_)
+        model.fit(X, y, sample_weight, groups=groups)
+        validate_data(self, X, skip_check_array=True)  # names and number of features
+        support = np.zeros(self.n_features_in_, np.bool_)
         support[model.support_] = True
-        self.support_, self.sizes_ = support, model.sizes_
-        for name in _OF_LOSSES:
+        self.support_, self.estimator_ = support, model
+        for name in _TOLD:
             vars(self).pop(name, None)
             if hasattr(model, name):
                 setattr(self, name, getattr(model, name))
-        self.criterion_ = model.criterion_
-        self.optimal_, self.optimality_gap_ = model.optimal_, model.optimality_gap_
         return self
 
     def _get_support_mask(self):
