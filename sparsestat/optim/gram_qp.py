@@ -19,7 +19,15 @@ from sparsestat.optim.gram_qp_faces import FEW, face_tables, solve_by_faces
 from sparsestat.optim.vector import axpy, dot
 from sparsestat.utils.dispatch import kernel
 
-__all__ = ["BLOCK", "EXCLUDED", "GramQP", "gram_qp", "simplex_gap", "solve_row"]
+__all__ = [
+    "BLOCK",
+    "EXCLUDED",
+    "GramQP",
+    "gram_qp",
+    "simplex_gap",
+    "solve_few",
+    "solve_row",
+]
 
 # Rows that a thread takes at once; not a matter of n_jobs, so that bits are not either.
 BLOCK = 1 << 14
@@ -112,20 +120,24 @@ def gram_qp(
     def run(first):
         rows = slice(first, first + BLOCK)
         own = _rows(linear, products, rows)
-        c = np.subtract(products[rows], own, dtype=np.float64, order="C")
+        few = G.ndim == 2 and p <= FEW
+        # Few columns are contiguous, so that rows are taken many at a time.
+        c = np.empty(products[rows].shape, order="F" if few else "C")
+        np.subtract(products[rows], own, out=c, dtype=np.float64)
         c /= _rows(scale, products, rows)
-        c += float(sum_to_one)
+        if sum_to_one:
+            c += 1.0
         guess = start[rows] if guessed else np.zeros((1, p))
         guess = np.ascontiguousarray(guess, dtype=np.float64)
         coef = np.zeros_like(c)
         options = guess, guessed, sum_to_one, tol
-        outputs = coef, found.n_moves[rows], found.solved[rows]
-        if G.ndim == 3:
-            _solve_each(G[rows], c, *options, *outputs)
-        elif p <= FEW:
-            _solve_few(G, c, *options, face_tables(p), *outputs)
+        outputs = found.n_moves[rows], found.solved[rows]
+        if few:
+            solve_few(G, c.T, *options, face_tables(p), coef.T, *outputs)
+        elif G.ndim == 3:
+            _solve_each(G[rows], c, *options, coef, *outputs)
         else:
-            _solve_rows(G, c, *options, *outputs)
+            _solve_rows(G, c, *options, coef, *outputs)
         found.coef[rows] = coef
 
     firsts = range(0, n_rows, BLOCK)
@@ -166,29 +178,35 @@ def simplex_gap(gradient: np.ndarray, coef: np.ndarray) -> np.ndarray:
 
 
 @kernel
-def _solve_few(G, C, guess, guessed, simplex, tol, tables, coef, n_moves, solved):
-    """Rows of few coefficients; those that faces leave go through single moves."""
-    p = len(G)
+def solve_few(G, C, guess, guessed, simplex, tol, tables, coef, n_moves, solved):
+    """Rows of few coefficients; those that faces leave go through single moves.
+
+    Here columns are rows of arrays, as many as the matrix has, and rows columns.
+    """
+    p, m = C.shape
+    masks = np.zeros(m, dtype=np.int64)
+    for r in range(m):
+        solved[r], n_moves[r] = False, 0
+        for k in range(p):
+            if not guessed or guess[r, k] > 0.0:
+                masks[r] |= 1 << k
+    solve_by_faces(G, C, simplex, tol, masks, tables, coef, n_moves, solved)
     R = np.empty((p, p))
     face, left = np.empty(p, dtype=np.int64), np.empty(p, dtype=np.int64)
     state = np.empty(p, dtype=np.int8)
-    work = np.empty((5, p))
-    for row in range(len(C)):
-        mask = 0
-        for k in range(p):
-            if not guessed or guess[row, k] > 0.0:
-                mask |= 1 << k
-        mask, n_moves[row], solved[row] = solve_by_faces(
-            G, C[row], simplex, tol, mask, tables, coef[row], work[0]
-        )
-        if not solved[row]:
+    work, c, a = np.empty((5, p)), np.empty(p), np.empty(p)
+    for r in range(m):
+        if not solved[r]:
+            mask = masks[r] if masks[r] >= 0 else -1 - masks[r]
             for k in range(p):
-                coef[row, k] = 0.0
+                c[k], a[k] = C[k, r], 0.0
                 state[k] = (mask >> k) & 1
-            moves, solved[row] = solve_row(
-                G, C[row], simplex, tol, R, face, left, state, work, coef[row]
+            moves, solved[r] = solve_row(
+                G, c, simplex, tol, R, face, left, state, work, a
             )
-            n_moves[row] += moves
+            n_moves[r] += moves
+            for k in range(p):
+                coef[k, r] = a[k]
 
 
 @kernel
