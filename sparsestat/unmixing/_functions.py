@@ -24,6 +24,7 @@ __all__ = [
     "solve_ucls",
     "sunsal",
     "sunsal_gap",
+    "thin_product",
 ]
 
 _RULES = {
@@ -224,6 +225,12 @@ def sunsal(
     )
 
 
+def thin_product(X: np.ndarray, E: np.ndarray) -> np.ndarray:
+    """X @ E.T in the precision of X, in the order that is faster for a few rows E."""
+    E = E.astype(X.dtype, copy=False)
+    return X @ E.T if X.dtype == np.float32 else (E @ X.T).T
+
+
 def solve_fcls(
     X: np.ndarray,
     E: np.ndarray,
@@ -238,7 +245,7 @@ def solve_fcls(
     """
     centre = E.mean(axis=0, dtype=np.float64)
     centred = E - centre
-    products, gram = X @ centred.astype(X.dtype, copy=False).T, centred @ centred.T
+    products, gram = thin_product(X, centred), centred @ centred.T
     options = {"start": start, "tol": _tol(X), "n_jobs": n_jobs}
     options["linear"] = linear + centred @ centre
     found = gram_qp(gram, products, sum_to_one=True, **options)
@@ -254,7 +261,7 @@ def solve_nnls(
 ) -> np.ndarray:
     """Non-negative abundances under a linear penalty."""
     exact = E.astype(np.float64, copy=False)
-    products = X @ E.astype(X.dtype, copy=False).T
+    products = thin_product(X, E)
     options = {"start": start, "tol": _tol(X), "n_jobs": n_jobs, "linear": linear}
     found = gram_qp(exact @ exact.T, products, **options)
     return _abundances(found, X, "nnls")
