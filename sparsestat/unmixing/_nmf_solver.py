@@ -13,7 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from sparsestat.optim.gram_qp import gram_qp, simplex_gap
+from sparsestat.unmixing._functions import thin_product
 from sparsestat.unmixing._nmf_graph import Graph
+from sparsestat.unmixing._nmf_pass import Pass, exact_pass
 from sparsestat.unmixing._nmf_terms import (
     Scales,
     band_loss,
@@ -167,24 +169,25 @@ def factorise(
     levels = E @ problem.measure
     if problem.guide is not None:
         guidance, powers = powers_of(problem.guide, A)
-    objective = [_objective(problem, squares, scales, A, E, powers)]
+    penalty = _penalty(problem, A, powers)
+    objective = [_objective(problem, squares, scales, A, E, penalty)]
     first, calm, n_iter = objective[0] or 1.0, 0, 0
     violation, learns = np.inf, _learns(problem)
     step_of_A = _exact_abundances if solver == "exact" else _multiplied_abundances
     step_of_E = _exact_endmembers if solver == "exact" else _multiplied_endmembers
     while True:
         weights = band_weights(problem.loss, squares, scales)
-        EW = E * weights
-        G, C = EW @ E.T, (EW @ X.T).T  # the faster order of a thin product
-        violation = _violation(problem, weights, E, A, G, C, H, B, powers)
+        # The step is made together with the slopes before it, which may stop it.
+        step = step_of_A(problem, X, A, E, weights, powers, penalty, n_jobs)
+        violation = _violation(problem, weights, E, A, step, H, B)
         settled = n_iter > LEARNING if learns else n_iter > 0
         calm = calm + 1 if _has_settled(objective, tol_step * first) else 0
         stop = n_iter > 0 and on_step(E, A, objective[-1], violation)
         if n_iter == max_iter or stop or (settled and violation <= tol and calm >= 3):
             break
         n_iter += 1
-        A = step_of_A(problem, A, G, C, powers, n_jobs)
-        H, B = A.T @ A, A.T @ X
+        A, B = step.abundances, step.products
+        H = A.T @ A
         if problem.alpha_endmember > 0.0 or problem.is_tied:
             squares = _squares(X, A, E, H, B, norms)
             weights = band_weights(problem.loss, squares, scales)
@@ -195,14 +198,15 @@ def factorise(
                 E *= factors[:, None]
                 A /= factors
                 levels = E @ problem.measure
-                H, B = A.T @ A, A.T @ X
+                H, B = A.T @ A, B / factors[:, None]
             squares = _squares(X, A, E, H, B, norms)
             scales = scales_of(squares, problem.theta)
             if problem.guide is not None:
                 guidance, powers = powers_of(problem.guide, A)
         else:
             squares = _squares(X, A, E, H, B, norms)
-        objective.append(_objective(problem, squares, scales, A, E, powers))
+        penalty = _penalty(problem, A, powers)
+        objective.append(_objective(problem, squares, scales, A, E, penalty))
     return Factors(
         E, A, weights, squares, scales, powers, guidance, objective, violation, n_iter
     )
@@ -278,10 +282,14 @@ def _squares(X, A, E, H, B, norms):
     return squares
 
 
-def _objective(problem, squares, scales, A, E, powers):
+def _penalty(problem, A, powers):
+    """Powers of the abundances, if they are penalised."""
+    return sparsity(A, powers) if problem.alpha > 0.0 else np.zeros(1)
+
+
+def _objective(problem, squares, scales, A, E, penalty):
     value = band_loss(problem.loss, squares, scales)
-    if problem.alpha > 0.0:
-        value += problem.alpha * float(sparsity(A, powers).sum())
+    value += problem.alpha * float(penalty.sum())
     if problem.alpha_graph > 0.0:
         value += (
             0.5 * problem.alpha_graph * float((A * problem.graph.laplacian(A)).sum())
@@ -299,38 +307,41 @@ def _with_soft_sum(problem, G, C):
     return (G + square, C + square) if square > 0.0 else (G, C)
 
 
-def _linear_of_abundances(problem, A, powers):
+def _linear_of_abundances(problem, A, powers, penalty):
     """Slopes of the penalties of the abundances at A, and their curvature."""
     linear, bound = np.zeros_like(A), 0.0
     if problem.alpha > 0.0:
-        linear += problem.alpha * sparsity_slopes(A, powers)
+        linear = problem.alpha * sparsity_slopes(A, powers, penalty)
     if problem.alpha_graph > 0.0:
         bound = problem.alpha_graph * problem.graph.bound
         linear += problem.alpha_graph * problem.graph.laplacian(A)
     return linear, bound
 
 
-def _exact_abundances(problem, A, G, C, powers, n_jobs):
+def _exact_abundances(problem, X, A, E, weights, powers, penalty, n_jobs):
     """The minimiser of the quadratic that touches the objective at A."""
-    G, C = _with_soft_sum(problem, G, C)
-    linear, bound = _linear_of_abundances(problem, A, powers)
+    square, EW = problem.asc_delta**2, E * weights
+    linear, bound = _linear_of_abundances(problem, A, powers, penalty)
+    G = EW @ E.T + square
     if bound > 0.0:
-        G = G + bound * np.eye(len(G))
+        G += bound * np.eye(len(G))
         linear -= bound * A
-    found = gram_qp(G, C - linear, sum_to_one=problem.simplex, start=A, n_jobs=n_jobs)
-    return found.coef
+    return exact_pass(X, A, EW, G, square, linear, problem.simplex, n_jobs)
 
 
-def _multiplied_abundances(problem, A, G, C, powers, n_jobs):
-    square = problem.asc_delta**2
+def _multiplied_abundances(problem, X, A, E, weights, powers, penalty, n_jobs):
+    EW, square = E * weights, problem.asc_delta**2
+    G, C = EW @ E.T, thin_product(X, EW)
+    slopes = gradient_of_abundances(problem, A, G, C, powers)
     up = np.maximum(C, 0.0) + square
     down = A @ (G + square) + np.maximum(-C, 0.0)
     if problem.alpha > 0.0:
-        down += problem.alpha * sparsity_slopes(A, powers)
+        down += problem.alpha * sparsity_slopes(A, powers, penalty)
     if problem.alpha_graph > 0.0:
         up += problem.alpha_graph * (problem.graph.similarities @ A)
         down += problem.alpha_graph * problem.graph.degrees * A
-    return np.maximum(A * up / np.maximum(down, _FLOOR), _FLOOR)
+    A = np.maximum(A * up / np.maximum(down, _FLOOR), _FLOOR)
+    return Pass(slopes, float(np.abs(C + square).max()), A, A.T @ X)
 
 
 def _coupling(problem, E):
@@ -394,7 +405,8 @@ def second_differences(E: np.ndarray) -> np.ndarray:
 def gradient_of_abundances(problem, A, G, C, powers):
     """Gradient of the objective in A, from products with weighted endmembers."""
     G, C = _with_soft_sum(problem, G, C)
-    return A @ G - C + _linear_of_abundances(problem, A, powers)[0]
+    penalty = _penalty(problem, A, powers)
+    return A @ G - C + _linear_of_abundances(problem, A, powers, penalty)[0]
 
 
 def gradient_of_endmembers(problem, E, H, B, weights):
@@ -406,18 +418,16 @@ def gradient_of_endmembers(problem, E, H, B, weights):
     return gradient
 
 
-def _violation(problem, weights, E, A, G, C, H, B, powers):
+def _violation(problem, weights, E, A, step, H, B):
     """How far factors are from stationary, without units.
 
     The smaller of a coefficient and its slope, each relative to its largest scale;
     under a hard sum to one, the gap of Frank and Wolfe in place of the slope.
     """
-    slopes = gradient_of_abundances(problem, A, G, C, powers)
-    largest = np.abs(_with_soft_sum(problem, G, C)[1]).max()
     if problem.simplex:
-        part = float(simplex_gap(slopes, A).max()) / (largest or 1.0)
+        part = float(simplex_gap(step.slopes, A).max()) / (step.largest or 1.0)
     else:
-        part = _complementarity(A, slopes, largest)
+        part = _complementarity(A, step.slopes, step.largest)
     slopes = gradient_of_endmembers(problem, E, H, B, weights)
     if problem.is_tied:
         sums = np.maximum(E @ problem.measure, np.finfo(np.float64).tiny)

@@ -100,9 +100,14 @@ def sparsity(abundances: np.ndarray, powers: float | np.ndarray) -> np.ndarray:
     return np.exp(powers * np.log(shifted))
 
 
-def sparsity_slopes(abundances: np.ndarray, powers: float | np.ndarray) -> np.ndarray:
-    """Derivatives of `sparsity`."""
-    return powers * sparsity(abundances, powers) / (abundances + SOFT)
+def sparsity_slopes(
+    abundances: np.ndarray,
+    powers: float | np.ndarray,
+    values: np.ndarray | None = None,
+) -> np.ndarray:
+    """Derivatives of `sparsity`, whose values may be known."""
+    values = sparsity(abundances, powers) if values is None else values
+    return powers * values / (abundances + SOFT)
 
 
 def powers_of(guide: str, abundances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

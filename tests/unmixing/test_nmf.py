@@ -171,7 +171,8 @@ def test_gradients(loss, kind):
         value += 0.1 * np.trace(A.T @ L @ A) + 0.4 * endmember_penalty(kind, E)
         return value + 0.5 * 0.49 * np.square(A.sum(axis=1) - 1.0).sum()
 
-    ours = solver._objective(problem, squares, scales, A, E, problem.powers)
+    penalty = solver._penalty(problem, A, problem.powers)
+    ours = solver._objective(problem, squares, scales, A, E, penalty)
     assert ours == pytest.approx(objective(E, A))
     weights = band_weights(loss, squares, scales)
     EW = E * weights
