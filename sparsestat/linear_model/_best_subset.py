@@ -150,7 +150,8 @@ class BestSubsetRegressor(RegressorMixin, SubsetModel):
     Warns
     -----
     UserWarning
-        Where fewer features than asked for are independent, or fit perfectly.
+        Where fewer features than asked for are independent, or fit perfectly, and
+        where `gram_inaccurate_`.
 
     See Also
     --------
@@ -359,7 +360,8 @@ class MultiTaskBestSubset(RegressorMixin, SubsetModel):
     Warns
     -----
     UserWarning
-        Where fewer features than asked for are independent, or fit perfectly.
+        Where fewer features than asked for are independent, or fit perfectly, and
+        where `gram_inaccurate_`.
 
     See Also
     --------

@@ -394,6 +394,15 @@ class SubsetModel(CrossValidated, FitProgress):
             error = np.abs(coef - coefs[chosen]).max(initial=0.0)
             self.gram_inaccurate_ = bool(error > _INACCURATE * size)
             coefs[chosen] = coef
+        if self.gram_inaccurate_:
+            warnings.warn(
+                f"{type(self).__name__}: second moments have lost digits, to a share "
+                f"of {error / size:.0e} of the coefficients, and certificates with "
+                "them. Centre sparse columns that are far from zero, and leave out "
+                "columns that are nearly dependent.",
+                UserWarning,
+                stacklevel=4,
+            )
         p, n_targets = len(design.mean), len(target_mean)
         full = sparse.lil_array((n_targets * p, len(path.sizes)))
         intercepts = np.empty((n_targets, len(path.sizes)))

@@ -5,6 +5,7 @@ what is told about the iterate that is returned.
 """
 
 from collections.abc import Iterator
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -212,12 +213,12 @@ class Problem:
         k = 0
         while True:
             k += 1
-            wanted = k if self.feedback is None else int(self.feedback(k))
-            if wanted < 1:
+            wanted = k if self.feedback is None else self.feedback(k)
+            if not (isinstance(wanted, Real) and 1 <= wanted < np.inf):
                 raise ValueError(
-                    f"feedback must return a size >= 1; got {wanted} at step {k}."
+                    f"feedback must return a size >= 1; got {wanted!r} at step {k}."
                 )
-            yield min(wanted, self.size, *self.A.shape)
+            yield min(int(wanted), self.size, *self.A.shape)
 
     def result(self, found: Iterate, n_iter: int, converged: bool) -> RecoveryResult:
         nonzero = found.values != 0.0

@@ -158,14 +158,17 @@ def _checked(A, b):
         A = np.asarray(A)
     if len(A.shape) != 2 or 0 in A.shape:
         raise ValueError(f"A must have two dimensions, none of size 0; got {A.shape}.")
+    operator = A if isinstance(A, LinearOperator) else None
     if not isinstance(A, Sensing):
-        if not isinstance(A, LinearOperator):
+        if operator is None:
             _check_numbers("A", A.data if sparse.issparse(A) else A)
         A = make_sensing(A)
     b = np.asarray(b)
     if b.shape != A.shape[:1]:
         raise ValueError(f"b must be of shape ({A.shape[0]},); got {b.shape}.")
     _check_numbers("b", b)
+    if operator is not None:
+        _check_products(operator, b)
     return A, b if b.dtype.kind == "c" else b.astype(np.float64)
 
 
@@ -176,3 +179,16 @@ def _check_numbers(name, values):
         total = values.sum()  # a pass without memory; it may overflow
     if not np.isfinite(total) and not np.isfinite(values).all():
         raise ValueError(f"{name} must be finite; got NaN or infinity.")
+
+
+def _check_products(A, b):
+    """That an operator has an adjoint, and finite products."""
+    try:
+        image = A.rmatvec(b)
+    except NotImplementedError as error:
+        raise ValueError(
+            "A must have products with its adjoint; got a LinearOperator without "
+            "rmatvec."
+        ) from error
+    if not np.isfinite(image).all():
+        raise ValueError("A must have finite products; got NaN or infinity in A^H b.")

@@ -1,6 +1,7 @@
 """Estimators of best subsets against golden values, equivalences and enumeration."""
 
 import warnings
+from contextlib import nullcontext
 from itertools import combinations
 
 import numpy as np
@@ -284,6 +285,40 @@ def test_perfect_fit_ends_the_path():
     model = BestSubsetRegressor().fit(X, X[:, 2] - 2.0 * X[:, 5])
     assert model.support_.tolist() == [2, 5]
     assert model.sizes_[-1] == 2
+
+
+@pytest.mark.parametrize("s, beyond", [(3, 5), (40, 10)])
+def test_path_ends_a_quarter_of_its_length_after_the_best_size(s, beyond):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((600, 100))
+    y = X[:, :s].sum(axis=1) + 0.5 * rng.standard_normal(600)
+    model = BestSubsetRegressor(max_nonzero_coefs=80, solver="swap").fit(X, y)
+    best = model.sizes_[model.criterion_.argmin()]
+    assert (
+        (model.n_nonzero_coefs_, model.sizes_[-1])
+        == (best, best + beyond)
+        == (
+            s,
+            s + beyond,
+        )
+    )
+    model.set_params(early_stopping=False).fit(X, y)
+    assert (model.n_nonzero_coefs_, model.sizes_[-1]) == (s, 80)
+
+
+def test_second_moments_that_lost_digits_are_told_of(diabetes):
+    """Sparse columns are centred by differences; coefficients come from X itself."""
+    X, y = diabetes
+    for offset, inaccurate in ((0.0, False), (1e5, True)):
+        moved = sparse.csc_array(X[:, :4] + offset)
+        told = pytest.warns(UserWarning, match="second moments have lost digits")
+        with told if inaccurate else nullcontext():
+            model = BestSubsetRegressor(4).fit(moved, y)
+        assert model.gram_inaccurate_ == inaccurate
+        centred = X[:, :4] - X[:, :4].mean(axis=0)
+        expected = np.linalg.lstsq(centred, y - y.mean())[0]
+        np.testing.assert_allclose(model.coef_, expected, rtol=1e-6)
+    assert not BestSubsetRegressor(4).fit(X[:, :4] + 1e5, y).gram_inaccurate_
 
 
 def test_unmet_tolerance_is_told():

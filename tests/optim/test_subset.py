@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sparsestat.optim.subset import exact_subset, make_problem, subset_path
+from sparsestat.optim.subset._descent import descend
 from sparsestat.optim.subset._state import (
     best_swap,
     costs,
@@ -215,6 +216,20 @@ def test_diagonal_minorant_is_one():
         delta = diagonal_minorant(np.linalg.inv(G))
         assert (delta > 0.0).all()
         assert np.linalg.eigvalsh(G - np.diag(delta)).min() >= 0.0
+
+
+def test_splicing_alone_exchanges_several_features():
+    """Incoherent features: what is missed least goes, what helps most comes."""
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        X = rng.standard_normal((400, 60))
+        y = X[:, :8] @ np.ones(8) + 0.5 * rng.standard_normal(400)
+        G, c, v = moments_of(X, y)
+        starts, free = np.arange(61), np.zeros(60, bool)
+        state = make_state(G, c, starts, ~free, free, capacity=20)
+        move_to(state, np.array([0, 1, 2, 3, 4, 20, 30, 40]))
+        assert descend(state, v, 5, False, 100, 1e-12) >= 1
+        np.testing.assert_array_equal(np.sort(state.units[:8]), np.arange(8))
 
 
 def test_orthogonal_design_takes_the_largest():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import sparse
+from scipy.sparse.linalg import LinearOperator
 from sklearn.exceptions import ConvergenceWarning
 
 from sparsestat.linear_model import HardThresholdingRegressor
@@ -55,6 +56,20 @@ def test_wrong_data_are_named(data):
         hard_thresholding(A, b)
     with pytest.raises(ValueError, match="A must hold numbers"):
         hard_thresholding(A.astype(str), b, 3)
+    for adjoint, message in [
+        (None, "A must have products with its adjoint"),
+        (lambda r: np.nan * (A.T @ r), r"finite products; got NaN or infinity in A\^H"),
+    ]:
+        operator = LinearOperator(A.shape, lambda v: A @ v, adjoint, dtype=A.dtype)
+        with pytest.raises(ValueError, match=message):
+            hard_thresholding(operator, b, 3)
+
+
+@pytest.mark.parametrize("wrong", [0, -1.0, np.nan, np.inf, "two", None, 1j])
+def test_wrong_feedback_is_named(data, wrong):
+    A, x = data
+    with pytest.raises(ValueError, match="feedback must return a size >= 1; got"):
+        hard_thresholding(A, A @ x, solver="adptnst", feedback=lambda k: wrong)
 
 
 def test_numbers_of_other_kinds(data):
