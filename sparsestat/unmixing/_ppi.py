@@ -1,5 +1,6 @@
 """Pixel purity index."""
 
+import warnings
 from math import inf, pi
 from typing import ClassVar
 
@@ -24,8 +25,8 @@ class PPI(PurePixelExtractor):
     Parameters
     ----------
     n_components : int or "auto", default="auto"
-        Number of endmembers; ``"auto"`` asks :func:`hysime`. There are fewer if fewer
-        pixels are extreme and differ.
+        Number of endmembers; ``"auto"`` asks :func:`hysime`. There are fewer, with a
+        warning, if fewer pixels are extreme and differ.
 
     n_skewers : int, default=10000
         Number of random directions.
@@ -123,6 +124,14 @@ class PPI(PurePixelExtractor):
                 chosen.append(pixel)
             if len(chosen) == n_components:
                 break
+        if len(chosen) < n_components and self.n_components != "auto":
+            warnings.warn(
+                f"PPI: n_components={n_components} asks for more endmembers than the "
+                f"{len(chosen)} pixels that are extreme and differ; raise n_skewers "
+                "or lower min_angle.",
+                UserWarning,
+                stacklevel=4,
+            )
         return np.array(chosen), None
 
 

@@ -86,6 +86,10 @@ def test_bad_bands_get_their_own_power_as_noise():
     power = np.mean((scene.abundances @ scene.endmembers) ** 2, axis=0)
     added = scene.noise_variance - good.noise_variance
     np.testing.assert_allclose(added[mask], power[mask])
+    less = make_hyperspectral(n_bad_bands=20, bad_band_snr_db=10.0, random_state=4)
+    np.testing.assert_array_equal(less.bad_bands, scene.bad_bands)
+    added = less.noise_variance - good.noise_variance
+    np.testing.assert_allclose(added[mask], 0.1 * power[mask])
 
 
 def test_light_changes_smoothly():

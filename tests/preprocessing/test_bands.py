@@ -24,6 +24,9 @@ def test_bad_bands_are_found(seed):
     noise = np.mean(estimate_noise(scene.X) ** 2, axis=0)
     np.testing.assert_allclose(remover.noise_variance_, noise)
     np.testing.assert_allclose(remover.snr_db_, 10 * np.log10(power / noise))
+    for limit in np.quantile(remover.snr_db_, [0.05, 0.5]):
+        strict = BadBandRemover(min_snr_db=limit).fit(scene.X)
+        np.testing.assert_array_equal(strict.support_, remover.snr_db_ >= limit)
     kept = remover.transform(scene.X)
     np.testing.assert_array_equal(kept, scene.X[:, remover.get_support()])
     back = remover.inverse_transform(kept)
