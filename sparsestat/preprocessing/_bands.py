@@ -127,12 +127,13 @@ class BadBandRemover(SelectorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            For data that are not finite, parameters outside their range, and another
-            number of wavelengths.
+            For data that are not finite, parameters outside their range, another
+            number of wavelengths, and micrometres.
         """
         check_parameters(self, self._rules)
         X = validate_data(self, X, dtype=_FLOATS)
-        waves = check_wavelengths(self.wavelengths, X.shape, "X")
+        in_nm = bool(self.water_absorption)
+        waves = check_wavelengths(self.wavelengths, X.shape, "X", in_nm=in_nm)
         exact = X.astype(np.float64, copy=False)
         products = exact.T @ exact
         self.noise_variance_ = noise_variance(products, len(X))

@@ -16,7 +16,8 @@ def cube_to_pixels(cube: ArrayLike, mask: ArrayLike | None = None) -> np.ndarray
     Parameters
     ----------
     cube : array-like of shape (n_rows, n_cols, n_bands) or xarray.DataArray
-        Image, bands last; the dimensions of a DataArray may have any order.
+        Image, bands last; the dimensions of a DataArray may have any order. Values that
+        a masked array hides become NaN.
 
     mask : array-like of bool of shape (n_rows, n_cols), default=None
         Which pixels to keep; by default all.
@@ -28,6 +29,8 @@ def cube_to_pixels(cube: ArrayLike, mask: ArrayLike | None = None) -> np.ndarray
 
     Raises
     ------
+    TypeError
+        For an array that does not hold real numbers.
     ValueError
         For an array that is no image, and a mask of another size.
 

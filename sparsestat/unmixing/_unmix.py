@@ -75,9 +75,9 @@ def unmix(
 ) -> Bunch:
     """Unmix an image: endmembers, and a map of abundances for each.
 
-    Pixels with a NaN, and those that a mask leaves out, have no part in anything and
-    are NaN in all maps. Images in memory maps are read in blocks, those of dask are
-    not computed.
+    Pixels with a NaN or a masked value, and those that a mask leaves out, have no part
+    in anything and are NaN in all maps. Images in memory maps are read in blocks, those
+    of dask are not computed.
 
     Parameters
     ----------
@@ -136,6 +136,8 @@ def unmix(
 
     Raises
     ------
+    TypeError
+        For what holds no real numbers.
     ValueError
         For what is no image, bands that are not last, no pixel left, values that are
         infinite, and more endmembers than pixels or bands can tell apart.

@@ -24,10 +24,12 @@ def as_cube(cube: object, name: str = "cube") -> np.ndarray:
     Returns
     -------
     cube : ndarray or dask array of shape (n_rows, n_cols, n_bands)
-        A view where possible.
+        A view where possible; masked values are NaN.
 
     Raises
     ------
+    TypeError
+        If it does not hold real numbers.
     ValueError
         If there are not three axes, or the dimensions have unknown names.
 
@@ -42,8 +44,17 @@ def as_cube(cube: object, name: str = "cube") -> np.ndarray:
     """
     if hasattr(cube, "dims") and hasattr(cube, "coords"):
         return cube.transpose(*image_dimensions(cube, name)).data
+    if np.ma.isMaskedArray(cube):
+        # Else values that someone has marked as missing would be taken for data.
+        kind = cube.dtype if cube.dtype.kind == "f" else np.float32
+        cube = cube.astype(kind).filled(np.nan)
     if not (hasattr(cube, "map_blocks") or isinstance(cube, np.memmap)):
-        cube = np.asarray(cube)
+        given, cube = cube, np.asarray(cube)
+        if cube.dtype.kind not in "buif":
+            raise TypeError(
+                f"{name} must be an image of real numbers; got "
+                f"{type(given).__name__} of {cube.dtype}."
+            )
     if cube.ndim != 3:
         raise ValueError(
             f"{name} must be an image of shape (n_rows, n_cols, n_bands); got shape "
@@ -90,18 +101,24 @@ def image_dimensions(array: object, name: str = "cube") -> tuple[str, str, str]:
 
 
 def check_wavelengths(
-    wavelengths: object, cube_shape: tuple[int, ...], name: str = "cube"
+    wavelengths: object,
+    cube_shape: tuple[int, ...],
+    name: str = "cube",
+    *,
+    in_nm: bool = False,
 ) -> np.ndarray | None:
     """Return wavelengths as a vector, one for each band of an image.
 
     Parameters
     ----------
     wavelengths : array-like of shape (n_bands,) or None
-        In any unit.
+        In any unit, unless `in_nm`.
     cube_shape : tuple of int
         Shape of the image, bands last; of pixels as well.
     name : str, default="cube"
         The parameter's name, for the error.
+    in_nm : bool, default=False
+        Whether they have to be in nm: none below 100 alone.
 
     Returns
     -------
@@ -111,7 +128,8 @@ def check_wavelengths(
     Raises
     ------
     ValueError
-        If their number is not that of the bands; says so if another axis has it.
+        If their number is not that of the bands; says so if another axis has it. If
+        they have to be in nm and are likely micrometres.
 
     Examples
     --------
@@ -127,6 +145,11 @@ shape (2, 9, 9): move axis 0 to the end.
     if values.ndim != 1 or not np.isfinite(values).all():
         raise ValueError(
             f"wavelengths must be a vector of finite numbers; got shape {values.shape}."
+        )
+    if in_nm and values.max(initial=0.0) < 100.0:
+        raise ValueError(
+            f"wavelengths must be in nm; got at most {values.max(initial=0.0):g}, "
+            "likely micrometres: multiply by 1000."
         )
     if len(values) == cube_shape[-1]:
         return values

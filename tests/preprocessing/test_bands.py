@@ -43,6 +43,8 @@ def test_bands_of_water_vapour_go_if_wavelengths_are_known():
     assert quiet.fit(scene.X).support_.all()
     with pytest.raises(ValueError, match="an entry for each of the 224 bands"):
         BadBandRemover(wavelengths=waves[:5]).fit(scene.X)
+    with pytest.raises(ValueError, match="must be in nm; got at most"):
+        BadBandRemover(wavelengths=waves / 1000.0).fit(scene.X)
 
 
 def test_bad_bands_may_stay_as_nan():

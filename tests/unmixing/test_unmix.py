@@ -22,7 +22,6 @@ from sparsestat.unmixing import (
     _unmix,
     unmix,
 )
-from sparsestat.utils.validation import ParameterError
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +76,20 @@ def test_pixels_with_nan_have_no_part(scene):
     np.testing.assert_array_equal(np.isnan(result.abundance_maps).any(axis=2), ~kept)
     model = NFINDR(3).fit(scene.cube[kept])
     np.testing.assert_array_equal(result.endmembers, model.components_)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.uint16])
+def test_masked_values_have_no_part(scene, dtype):
+    cube = np.maximum(1e4 * scene.cube, 0.0).astype(dtype)
+    missing = np.zeros(cube.shape, dtype=bool)
+    missing[2:5, 3, 7] = missing[9] = True
+    result = unmix(np.ma.array(cube, mask=missing), 3)
+    expected = unmix(cube, 3, mask=~missing.any(axis=2))
+    np.testing.assert_array_equal(result.mask, expected.mask)
+    np.testing.assert_allclose(result.endmembers, expected.endmembers)
+    np.testing.assert_allclose(
+        result.abundance_maps, expected.abundance_maps, atol=1e-5
+    )
 
 
 def test_pipelines_and_estimators_are_cloned(scene):
@@ -241,6 +254,8 @@ def test_negative_reflectance_is_accepted(scene):
         (np.ones((4, 5)), {}, r"cube must be an image .* got shape \(4, 5\)"),
         (np.full((2, 3, 4), np.nan), {}, r"shape \(2, 3, 4\) has no pixel left"),
         (np.full((2, 3, 4), np.inf), {}, "infinity"),
+        ("scene.hdr", {}, "cube must be an image of real numbers; got str"),
+        (np.ones((2, 3, 4)) * 1j, {}, "real numbers; got ndarray of complex128"),
         (np.ones((2, 3, 4)), {"n_components": 6}, "n_components must be at most 5"),
         (np.ones((1, 3, 9)), {"n_components": 4}, "at most 3 for 3 pixels of 9 bands"),
         (np.ones((9, 3, 4)), {"wavelengths": np.arange(9.0)}, "move axis 0 to the end"),
@@ -257,7 +272,7 @@ def test_negative_reflectance_is_accepted(scene):
     ],
 )  # fmt: skip
 def test_wrong_input_is_named(cube, options, message):
-    with pytest.raises((ValueError, ParameterError), match=message):
+    with pytest.raises((ValueError, TypeError), match=message):
         unmix(cube, **options)
 
 
