@@ -15,6 +15,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from sparsestat.unmixing._blocks import blocks_of, is_dask, transform_chunks
 from sparsestat.unmixing._members import Members, best_members
 from sparsestat.utils.validation import (
     Boolean,
@@ -104,6 +105,9 @@ class MESMA(TransformerMixin, BaseEstimator):
         "n_jobs": Jobs,
     }
 
+    # Whether each pixel has its abundances whatever the others are.
+    _by_pixel = True
+
     def __init__(self, max_members=3, *, shade=False, max_nodes=10_000, n_jobs=None):
         self.max_members = max_members
         self.shade = shade
@@ -144,16 +148,19 @@ class MESMA(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Pixels, a spectrum in each row.
+        X : array-like or dask array of shape (n_samples, n_features)
+            Pixels, a spectrum in each row. Memory maps are read in blocks; dask
+            arrays are not computed, and need chunks of rows.
 
         Returns
         -------
-        abundances : ndarray of shape (n_samples, n_classes)
+        abundances : ndarray or dask array of shape (n_samples, n_classes)
             In the precision of `X`; with `shade` it has a last column.
         """
-        X = self._pixels(X)
-        return self._by_class(self._best(X)).astype(X.dtype, copy=False)
+        if is_dask(X):
+            return transform_chunks(self, X)
+        parts = [self._abundances(self._pixels(block)) for block in blocks_of(X)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def members(self, X):
         """The spectrum that stands for each class in each pixel.
@@ -243,6 +250,14 @@ class MESMA(TransformerMixin, BaseEstimator):
         names = [str(name) for name in self.classes_]
         return np.array([*names, *(["shade"] if self.shade else [])], dtype=object)
 
+    @property
+    def _n_features_out(self) -> int:
+        return len(self.classes_) + bool(self.shade)
+
+    def _abundances(self, X):
+        """Abundances of checked pixels."""
+        return self._by_class(self._best(X)).astype(X.dtype, copy=False)
+
     def _pixels(self, X):
         check_is_fitted(self)
         return validate_data(self, X, dtype=_FLOATS, reset=False)
@@ -263,7 +278,7 @@ class MESMA(TransformerMixin, BaseEstimator):
                 f"gap of {found.gap[first]:.2e}; raise max_nodes, or drop spectra "
                 "that hardly differ.",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         return found
 

@@ -9,6 +9,9 @@ from sparsestat.utils.validation import Jobs, Rule
 
 __all__ = ["SMACC"]
 
+# Squared norms of residuals below this share of the largest pixel's are rounding.
+_ROUNDING = 1e-28
+
 
 class SMACC(PurePixelExtractor):
     """Sequential maximum angle convex cone: the pixel farthest from the cone so far.
@@ -78,22 +81,33 @@ class SMACC(PurePixelExtractor):
         self.n_jobs = n_jobs
 
     def _pixels_of(self, X, n_components):
-        residual = X.astype(np.float64)
-        shares = np.zeros((n_components, len(X)))
+        """Residuals are X less multiples of one direction for each endmember.
+
+        Their norms and products follow from those of X, so that an endmember takes one
+        product with X and no residuals are held.
+        """
+        n = len(X)
+        norms = np.einsum("np,np->n", X, X, dtype=np.float64)
+        largest = norms.max()
+        shares, taken = np.zeros((n_components, n)), np.zeros((n_components, n))
+        directions = np.zeros((n_components, X.shape[1]))
         indices = np.empty(n_components, dtype=np.int64)
         for k in range(n_components):
-            norms = np.einsum("np,np->n", residual, residual)
             norms[indices[:k]] = -1.0
             new = indices[k] = np.argmax(norms)
-            if norms[new] <= 0.0:
+            direction = X[new] - taken[:k, new] @ directions[:k]
+            norm = float(direction @ direction)
+            if norm <= _ROUNDING * largest:
                 continue
-            taken = np.maximum(residual @ residual[new], 0.0) / norms[new]
+            products = (X @ direction.astype(X.dtype, copy=False)).astype(np.float64)
+            products -= (directions[:k] @ direction) @ taken[:k]
+            step = np.maximum(products / norm, 0.0)
             own = shares[:k, new].copy()
-            held = own > 0.0
-            limit = shares[:k][held] / own[held, None]
-            taken = np.minimum(taken, limit.min(axis=0, initial=np.inf))
-            taken[new] = 1.0
-            shares[:k] -= np.outer(own, taken)
-            shares[k] = taken
-            residual -= np.outer(taken, residual[new].copy())
+            for j in np.flatnonzero(own > 0.0):
+                np.minimum(step, shares[j] / own[j], out=step)
+            step[new] = 1.0
+            shares[:k] -= own[:, None] * step
+            shares[k] = taken[k] = step
+            directions[k] = direction
+            norms -= step * (2.0 * products - step * norm)
         return indices, None
