@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from joblib import Parallel, delayed
 
-from sparsestat.optim.cholesky import delete, solve, solve_transposed
 from sparsestat.optim.gram_qp_faces import FEW, face_tables, solve_by_faces
+from sparsestat.optim.inverse_factor import border, halve, remove, solve, unite
 from sparsestat.optim.vector import axpy, dot
 from sparsestat.utils.dispatch import kernel
 
@@ -194,7 +194,7 @@ def solve_few(G, C, guess, guessed, simplex, tol, tables, coef, n_moves, solved)
     R = np.empty((p, p))
     face, left = np.empty(p, dtype=np.int64), np.empty(p, dtype=np.int64)
     state = np.empty(p, dtype=np.int8)
-    work, c, a = np.empty((5, p)), np.empty(p), np.empty(p)
+    work, c, a = np.empty((6, p)), np.empty(p), np.empty(p)
     for r in range(m):
         if not solved[r]:
             mask = masks[r] if masks[r] >= 0 else -1 - masks[r]
@@ -215,7 +215,7 @@ def _solve_rows(G, C, guess, guessed, simplex, tol, coef, n_moves, solved):
     R = np.empty((p, p))
     face, left = np.empty(p, dtype=np.int64), np.empty(p, dtype=np.int64)
     state = np.empty(p, dtype=np.int8)
-    work = np.empty((5, p))
+    work = np.empty((6, p))
     for row in range(len(C)):
         a = coef[row]
         for k in range(p):
@@ -237,7 +237,7 @@ def solve_row(G, c, simplex, tol, R, face, left, state, work, a):
     largest = 0.0
     for k in range(len(c)):
         largest = max(largest, abs(c[k]))
-    n = _factorise(G, R, face, state, work[1])
+    n = _factorise(G, R, face, state, work)
     n = _start_at(G, c, simplex, R, face, n, state, work, a)
     if n == 0 and simplex:
         n = _start_at_vertex(G, c, R, face, state, a)
@@ -295,10 +295,8 @@ def _subtract(G, a, old, changed, g):
 
 @kernel
 def _join(G, R, face, n, state, x, pivot, j):
-    """Border the factor by column j, whose solved row is x."""
-    for i in range(n):
-        R[i, n] = x[i]
-    R[n, n] = np.sqrt(pivot)
+    """Border the factor by column j, of whose solution x is the first half."""
+    border(R, n, x, pivot)
     face[n] = j
     state[j] = 1
     return n + 1
@@ -316,15 +314,22 @@ def _start_at_vertex(G, c, R, face, state, a):
 
 
 @kernel
-def _factorise(G, R, face, state, x):
+def _halve_column(G, R, face, n, j, column, x):
+    """First half of the solution for column j on the face, and its pivot."""
+    row = G[j]
+    for i in range(n):
+        column[i] = row[face[i]]
+    halve(R, n, column, x)
+    return G[j, j] - dot(x[:n], x[:n])
+
+
+@kernel
+def _factorise(G, R, face, state, work):
     """Factor the face that the state tells, less members that depend on others."""
-    n = 0
+    n, x = 0, work[1]
     for j in range(len(G)):
         if state[j] == 1:
-            for i in range(n):
-                x[i] = G[face[i], j]
-            solve_transposed(R, n, x)
-            pivot = G[j, j] - dot(x[:n], x[:n])
+            pivot = _halve_column(G, R, face, n, j, work[5], x)
             if pivot > _FLAT * G[j, j]:
                 n = _join(G, R, face, n, state, x, pivot, j)
             else:
@@ -340,11 +345,11 @@ def _start_at(G, c, simplex, R, face, n, state, work, a):
         total, ones = 0.0, 0.0
         for i in range(n):
             s[i] = c[face[i]]
-        solve(R, n, s)
+        solve(R, n, s, work[1])
         if simplex:
             for i in range(n):
                 z[i] = 1.0
-            solve(R, n, z)
+            solve(R, n, z, work[1])
             for i in range(n):
                 total += s[i]
                 ones += z[i]
@@ -360,7 +365,7 @@ def _start_at(G, c, simplex, R, face, n, state, work, a):
             for i in range(n):
                 a[face[i]] = s[i]
             return n
-        n = _factorise(G, R, face, state, work[1])
+        n = _factorise(G, R, face, state, work)
     return n
 
 
@@ -372,9 +377,9 @@ def _refine(G, simplex, R, face, n, work, a, g):
     for i in range(n):
         s[i] = g[face[i]]
         z[i] = 1.0
-    solve(R, n, s)
+    solve(R, n, s, work[1])
     if simplex:
-        solve(R, n, z)
+        solve(R, n, z, work[1])
         for i in range(n):
             total += s[i]
             ones += z[i]
@@ -418,18 +423,14 @@ def _descend(G, simplex, limit, R, face, left, n, state, work, a, g):
         old[j], n_left, entering = 0.0, 0, True
         while entering:
             moves += 1
-            for i in range(n):
-                x[i] = G[face[i], j]
-            solve_transposed(R, n, x)
-            pivot = G[j, j] - dot(x[:n], x[:n])
-            for i in range(n - 1, -1, -1):
-                u[i] = (x[i] - dot(R[i, i + 1 : n], u[i + 1 : n])) / R[i, i]
+            pivot = _halve_column(G, R, face, n, j, work[5], x)
+            unite(R, n, x, u)
             curvature, beta = pivot, 0.0
             if simplex:
                 total, ones = -1.0, 0.0
                 for i in range(n):
                     z[i] = 1.0
-                solve(R, n, z)
+                solve(R, n, z, work[5])
                 for i in range(n):
                     total += u[i]
                     ones += z[i]
@@ -460,7 +461,7 @@ def _descend(G, simplex, limit, R, face, left, n, state, work, a, g):
                 left[n_left] = gone
                 n_left += 1
                 state[gone] = 0
-                delete(R, n, leaving)
+                remove(R, n, leaving)
                 n -= 1
                 for i in range(leaving, n):
                     face[i] = face[i + 1]
@@ -471,10 +472,7 @@ def _descend(G, simplex, limit, R, face, left, n, state, work, a, g):
                     entering = False
         if a[j] > 0.0 and state[j] == 0:
             # It stopped on the way; its face has to be made with it.
-            for i in range(n):
-                x[i] = G[face[i], j]
-            solve_transposed(R, n, x)
-            pivot = G[j, j] - dot(x[:n], x[:n])
+            pivot = _halve_column(G, R, face, n, j, work[5], x)
             n = _join(G, R, face, n, state, x, max(pivot, _FLAT * G[j, j]), j)
         _subtract(G, a, old, face[:n], g)
         _subtract(G, a, old, left[:n_left], g)

@@ -101,7 +101,7 @@ def _search_rows(
     depth = p + n_classes + 2
     R = np.empty((p, p))
     face, left = np.empty(p, dtype=np.int64), np.empty(p, dtype=np.int64)
-    work = np.empty((5, p))
+    work = np.empty((6, p))
     states = np.empty((depth, p), dtype=np.int8)
     taken = np.empty((depth, n_classes), dtype=np.int8)
     bounds = np.empty(depth)

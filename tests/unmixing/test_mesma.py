@@ -101,6 +101,29 @@ def test_open_branches_are_reported():
     assert (found - best <= gap + 1e-12).all()
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_dask_pixels_are_not_computed(dtype):
+    da = pytest.importorskip("dask.array")
+    rng, E, labels = library(9)
+    pixels = rng.random((30, 8)).astype(dtype)
+    model = MESMA(2, shade=True).fit(E.astype(dtype), labels)
+    A = model.transform(da.from_array(pixels, chunks=(7, 3)))
+    assert isinstance(A, da.Array) and A.shape == (30, 5) and A.dtype == dtype
+    np.testing.assert_array_equal(A.compute(), model.transform(pixels))
+    with pytest.raises(ValueError, match="expecting 8 features"):
+        model.transform(da.from_array(pixels[:, :5]))
+
+
+def test_memory_maps_are_read_in_blocks(tmp_path, monkeypatch):
+    monkeypatch.setattr("sparsestat.unmixing._blocks.ROWS", 10)
+    rng, E, labels = library(10)
+    pixels = np.memmap(tmp_path / "pixels", float, "w+", shape=(25, 8))
+    pixels[:] = rng.random((25, 8))
+    model = MESMA(2).fit(E, labels)
+    expected = model.transform(np.array(pixels))
+    np.testing.assert_array_equal(model.transform(pixels), expected)
+
+
 def test_wrong_labels():
     _, E, labels = library(0)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
