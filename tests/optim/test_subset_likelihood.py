@@ -16,8 +16,9 @@ from sparsestat.optim.subset import (
     likelihood_path,
 )
 from sparsestat.optim.subset._climb import hessian
+from sparsestat.optim.subset._loss import n_drags
 from sparsestat.optim.subset._newton import improve, maximise
-from sparsestat.optim.subset._table import promised_changes, tables
+from sparsestat.optim.subset._table import look, promised_changes
 from sparsestat.optim.subset.path import make_units
 
 KINDS = ["gaussian", "logistic", "poisson", "gamma", "softmax", "breslow", "efron"]
@@ -74,7 +75,8 @@ def fit(problem, units):
 def hessian_of(likelihood, h, aux, X):
     """Hessian of the coefficients of the rows of X."""
     H = np.empty((len(X) * likelihood.n_columns,) * 2)
-    hessian(likelihood.loss, h, aux, X, np.arange(len(X)), H)
+    T = np.empty((len(X), n_drags(likelihood.loss)))
+    hessian(likelihood.loss, h, aux, X, np.arange(len(X)), T, H)
     return H
 
 
@@ -171,9 +173,13 @@ def test_exchanges_are_those_of_the_quadratic_model(kind, labels, ridge):
     if labels is not None:
         spans = [np.arange(problem.starts[a], problem.starts[a + 1]) for a in at]
         rows = np.concatenate([np.arange(first), *spans])
-    table = tables(
-        problem.model, problem.starts, rows, 0.0, np.ascontiguousarray(u.T), h, aux
-    )
+    chosen = ((rows - 1 + first)[:, None] * m + np.arange(m)).ravel()
+    R = np.linalg.cholesky(H[np.ix_(chosen, chosen)])
+    free = np.zeros(problem.n_units, bool)
+    table, *_ = look(
+        problem.model, problem.starts, free, at, rows, problem.theta(point), R,
+        np.ascontiguousarray(u.T), h, aux, 0,
+    )  # fmt: skip
     outside = np.setdiff1d(everything, active)
     for j in outside:
         gain = now - least(np.array([*active, j]))

@@ -13,7 +13,7 @@ from sparsestat.optim.subset._loss import drag, evaluate, n_drags
 from sparsestat.optim.vector import axpy, dot
 from sparsestat.utils.dispatch import kernel
 
-__all__ = ["RESCUE", "Model", "factor", "fit", "hessian", "solve", "working"]
+__all__ = ["Model", "factor", "fit", "hessian", "room", "solve", "working"]
 
 # Ridge that is added where a likelihood has no maximum.
 RESCUE = 1e-6
@@ -61,11 +61,18 @@ class Model(NamedTuple):
 
 
 @kernel
-def hessian(L, h, aux, X, rows, H):
-    """Fill H with the Hessian of the coefficients of some rows of X."""
-    k, n, q = len(rows), X.shape[1], n_drags(L)
+def room(M):
+    """Arrays for what `evaluate` tells: minus the gradient, curvature, and the rest."""
+    m, n = M.m, M.X.shape[1]
+    return np.empty((m, n)), np.empty((m * (m + 1) // 2, n)), np.zeros((2, n))
+
+
+@kernel
+def hessian(L, h, aux, X, rows, T, H):
+    """Fill H with the Hessian of the coefficients of some rows of X, and T with A X."""
+    k, n = len(rows), X.shape[1]
     m = H.shape[0] // k if k > 0 else 1
-    left, T = np.empty(n), np.empty((k, q))
+    left = np.empty(n)
     for i in range(k):
         x = X[rows[i]]
         drag(L, aux, x, T[i])
@@ -82,7 +89,7 @@ def hessian(L, h, aux, X, rows, H):
                     H[i * m + b, j * m + a] = H[j * m + a, i * m + b] = value
 
 
-@kernel
+@kernel(inline="always")
 def working(L, h, aux, z, u, t):
     """Set t to W z + u, less the part of A; returns A z, of which it is."""
     m, n = z.shape
@@ -145,7 +152,7 @@ def _predict(X, rows, theta, z):
             axpy(theta[i, a], X[rows[i]], z[a])
 
 
-@kernel
+@kernel(inline="always")
 def _penalty(D, theta):
     total = 0.0
     for i in range(len(D)):
@@ -155,83 +162,10 @@ def _penalty(D, theta):
 
 
 @kernel
-def _climb(M, rows, D, theta, z, u, h, aux, value, limit, tol, near):
-    """Newton's method; gives up, after a step unless it starts near, above a limit.
-
-    Starts from theta and the value, gradient and curvature there.
-
-    Returns
-    -------
-    given_up, endless : bool
-    value, gradient, margin : float
-    """
-    L, X, m, n = M.loss, M.X, M.m, M.X.shape[1]
-    k = len(rows)
-    g, step, trial = np.empty(k * m), np.empty((k, m)), np.empty((k, m))
-    H, R = np.empty((k * m, k * m)), np.empty((k * m, k * m))
-    change, at = np.empty((m, n)), np.empty((m, n))
-    objective = value + _penalty(D, theta)
-    rounding = _ROUNDING * max(M.null_loss, objective, 1e-300)
-    gradient, margin, endless = 0.0, 0.0, False
-    for n_steps in range(_STEPS + 1):
-        gradient = 0.0
-        for i in range(k):
-            for a in range(m):
-                x = dot(X[rows[i]], u[a]) - D[i] * theta[i, a]
-                g[i * m + a] = step[i, a] = x
-                gradient = max(gradient, abs(x))
-        if gradient == 0.0:
-            break
-        hessian(L, h, aux, X, rows, H)
-        for i in range(k):
-            for a in range(m):
-                H[i * m + a, i * m + a] += D[i]
-        factor(H, R)
-        flat = step.reshape(k * m)
-        solve(R, flat)
-        margin = dot(g, flat)
-        _predict(X, rows, step, change)
-        longest = 0.0
-        for a in range(m):
-            for j in range(n):
-                longest = max(longest, abs(change[a, j]))
-        # A Newton step tells how far it is to the bottom where it is short.
-        if (n_steps > 0 or near) and longest <= _TRUSTED and objective - margin > limit:
-            return True, False, value, gradient, margin
-        if gradient <= tol:
-            endless = longest > _ENDLESS
-            break
-        if n_steps == _STEPS:
-            break
-        length, moved = 1.0, False
-        for _ in range(_HALVINGS):
-            for i in range(k):
-                for a in range(m):
-                    trial[i, a] = theta[i, a] + length * step[i, a]
-            for a in range(m):
-                for j in range(n):
-                    at[a, j] = z[a, j] + length * change[a, j]
-            new = evaluate(L, at, u, h, aux)
-            total = new + _penalty(D, trial)
-            if total <= objective - _ARMIJO * length * margin + rounding:
-                moved = True
-                break
-            length *= 0.5
-        if not moved:
-            break
-        value, objective = new, total
-        for i in range(k):
-            for a in range(m):
-                theta[i, a] = trial[i, a]
-        for a in range(m):
-            for j in range(n):
-                z[a, j] = at[a, j]
-    return False, endless, value, gradient, margin
-
-
-@kernel
-def fit(M, rows, theta, z, H, b, limit):
+def fit(M, rows, theta, z, u, h, aux, H, b, R, separated, limit):
     """Maximise on some rows of X, the intercept among them.
+
+    There is one place for each evaluation, as every one of them is compiled anew.
 
     Parameters
     ----------
@@ -241,8 +175,14 @@ def fit(M, rows, theta, z, H, b, limit):
         To start from, and the result.
     z : ndarray of shape (m, n)
         Set to its predictions.
+    u, h, aux : ndarray
+        Set to what `evaluate` tells there.
     H, b : ndarray of shape (k * m, k * m) and (k * m,)
         A quadratic model whose minimum ``H^{-1} b`` is tried first; empty for none.
+    R : ndarray of shape (k * m, k * m)
+        Set to the lower factor of the Hessian of the objective.
+    separated : bool
+        Whether it is known that there is no maximum.
     limit : float
         Give up where a Newton step does not promise to get below this objective.
 
@@ -252,52 +192,113 @@ def fit(M, rows, theta, z, H, b, limit):
         Separated: there is no maximum, so that a small ridge was added.
     value, objective, gradient, margin : float
     """
-    k, m, n = len(rows), M.m, M.X.shape[1]
-    u, h, aux = np.empty((m, n)), np.empty((m * (m + 1) // 2, n)), np.zeros((2, n))
-    D, start, R = np.empty(k), theta.copy(), np.empty(H.shape)
+    L, X, m, n = M.loss, M.X, M.m, M.X.shape[1]
+    k, near, tol = len(rows), len(b) > 0, M.tol
+    D, g, flat = np.empty(k), np.empty(k * m), np.empty(k * m)
+    trial, step, T = theta.copy(), np.zeros((k, m)), np.empty((k, n_drags(L)))
+    change, at, own = np.empty((m, n)), np.empty((m, n)), np.empty((k * m, k * m))
     for i in range(k):
         D[i] = M.ridge[rows[i]]
-    near, tol = len(b) > 0, M.tol
     if near:
         factor(H, R)
         solve(R, b)
         for i in range(k):
             for a in range(m):
-                start[i, a] = b[i * m + a]
-    given_up = separated = False
-    value = gradient = margin = 0.0
+                trial[i, a] = b[i * m + a]
     enough = max(M.null_loss, limit if np.isfinite(limit) else 0.0)
+    value = objective = gradient = margin = rounding = 0.0
+    length, n_steps, n_halvings = 1.0, 0, 0
+    given_up = endless = stuck = False
+    opening, bent = True, False
     while True:
-        _predict(M.X, rows, start, z)
-        value = evaluate(M.loss, z, u, h, aux)
-        if near and not separated:
-            if not value <= enough:
+        if opening:
+            if separated and not bent:
+                # The ridge hardly bends the objective: coefficients need a smaller
+                # gradient.
+                tol, bent = min(M.tol, _RESCUED_TOL * M.scale), True
+                for i in range(k):
+                    D[i] += RESCUE if rows[i] > 0 else 0.0
+            _predict(X, rows, trial, at)
+        new = evaluate(L, at, u, h, aux)
+        total = new + _penalty(D, trial)
+        if stuck:
+            break
+        if opening and near and not separated:
+            if not new <= enough:
                 near = False
                 for i in range(k):
                     for a in range(m):
-                        start[i, a] = theta[i, a]
+                        trial[i, a] = theta[i, a]
                 continue
             # The old Hessian tells which promises are not kept.
             for i in range(k):
                 for a in range(m):
-                    b[i * m + a] = dot(M.X[rows[i]], u[a]) - D[i] * start[i, a]
-            g = b.copy()
-            solve(R, b)
-            objective = value + _penalty(D, start)
-            if objective - _DOUBTED * dot(g, b) > limit:
-                given_up = True
+                    x = dot(X[rows[i]], u[a]) - D[i] * trial[i, a]
+                    g[i * m + a] = flat[i * m + a] = x
+            solve(R, flat)
+            if total - _DOUBTED * dot(g, flat) > limit:
+                value, given_up = new, True
                 break
-        given_up, endless, value, gradient, margin = _climb(
-            M, rows, D, start, z, u, h, aux, value, limit, tol, near
-        )
-        if separated or given_up or not endless:
-            break
-        separated = near = True
+        if opening:
+            opening, n_steps = False, 0
+            rounding = _ROUNDING * max(M.null_loss, total, 1e-300)
+        elif not total <= objective - _ARMIJO * length * margin + rounding:
+            n_halvings += 1
+            length *= 0.5
+            # In the end back to where the line began.
+            stuck = n_halvings == _HALVINGS
+            length = 0.0 if stuck else length
+            _along(theta, step, z, change, length, trial, at)
+            continue
+        value, objective = new, total
+        _along(trial, step, at, change, 0.0, theta, z)
+        gradient = 0.0
         for i in range(k):
-            D[i] += RESCUE if rows[i] > 0 else 0.0
-        # The ridge hardly bends the objective: coefficients need a smaller gradient.
-        tol = min(M.tol, _RESCUED_TOL * M.scale)
-    for i in range(k):
+            for a in range(m):
+                x = dot(X[rows[i]], u[a]) - D[i] * theta[i, a]
+                g[i * m + a] = flat[i * m + a] = x
+                gradient = max(gradient, abs(x))
+        hessian(L, h, aux, X, rows, T, own)
+        for i in range(k):
+            for a in range(m):
+                own[i * m + a, i * m + a] += D[i]
+        factor(own, R)
+        solve(R, flat)
+        margin = dot(g, flat)
+        for i in range(k):
+            for a in range(m):
+                step[i, a] = flat[i * m + a]
+        _predict(X, rows, step, change)
+        longest = 0.0
         for a in range(m):
-            theta[i, a] = start[i, a]
+            for j in range(n):
+                longest = max(longest, abs(change[a, j]))
+        # A Newton step tells how far it is to the bottom where it is short.
+        short = longest <= _TRUSTED
+        if (n_steps > 0 or near) and short and objective - margin > limit:
+            given_up = True
+            break
+        endless = gradient <= tol and longest > _ENDLESS
+        if endless and not separated:
+            separated = near = opening = True
+            continue
+        if gradient <= tol or n_steps == _STEPS:
+            break
+        length, n_steps, n_halvings = 1.0, n_steps + 1, 0
+        _along(theta, step, z, change, length, trial, at)
     return given_up, separated, value, value + _penalty(D, theta), gradient, margin
+
+
+@kernel
+def _along(theta, step, z, change, length, to_theta, to_z):
+    """Set coefficients and predictions to those after a step, which may be none."""
+    for i in range(theta.shape[0]):
+        for a in range(theta.shape[1]):
+            to_theta[i, a] = theta[i, a]
+            if length > 0.0:
+                to_theta[i, a] += length * step[i, a]
+    for a in range(z.shape[0]):
+        for j in range(z.shape[1]):
+            to_z[a, j] = z[a, j]
+        if length > 0.0:
+            axpy(length, change[a], to_z[a])

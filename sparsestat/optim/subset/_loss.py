@@ -119,7 +119,7 @@ def drag(L, aux, x, out):
                 out[at] = root * means[0, at]
 
 
-@kernel
+@kernel(inline="always")
 def _sample(kind, y, weight, z, u, h):
     total = 0.0
     if kind == GAUSSIAN:
@@ -153,7 +153,7 @@ def _sample(kind, y, weight, z, u, h):
     return total
 
 
-@kernel
+@kernel(inline="always")
 def _softmax(y, weight, offset, C, z, u, h):
     n_classes, m = C.shape
     n = z.shape[1]
@@ -200,7 +200,7 @@ def _softmax(y, weight, offset, C, z, u, h):
     return total
 
 
-@kernel
+@kernel(inline="always")
 def _hazard(L, z, u, h, aux):
     n_rows = L.row[len(L.row) - 1]
     log_sum, means = np.empty(n_rows), np.empty((2, len(L.start)))

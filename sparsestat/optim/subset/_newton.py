@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sparsestat.optim.design import Design, columns, n_features, n_samples
-from sparsestat.optim.subset._climb import Model
-from sparsestat.optim.subset._table import descend
+from sparsestat.optim.subset._climb import Model, room
+from sparsestat.optim.subset._loss import evaluate
+from sparsestat.optim.subset._table import NO_TABLE, attempt, look, swaps
 from sparsestat.optim.subset.likelihood import Likelihood
 
 __all__ = ["LikelihoodProblem", "Point", "improve", "maximise"]
@@ -200,8 +201,8 @@ def maximise(
     point : Point or None
         None where it gave up.
     """
-    found = _descended(problem, near, units, 2 if promised else 1, limit, max_iter=-1)
-    return None if found is None else found.point
+    fit = _fitted(problem, units, near, limit, promised)
+    return None if fit is None else fit.point(problem)
 
 
 class Improved(NamedTuple):
@@ -231,7 +232,12 @@ def improve(
     problem: LikelihoodProblem,
     point: Point,
     units: np.ndarray | None = None,
-    **options,
+    *,
+    locked: np.ndarray = (),
+    exchange_max: int = 0,
+    swap: bool = False,
+    max_iter: int = 0,
+    margin: float = 0.0,
 ) -> Improved:
     """Exchange units while that lowers the objective.
 
@@ -242,47 +248,91 @@ def improve(
         To start from.
     units : ndarray of int, default=None
         Start from the fit of these units, near that point.
-    **options
-        locked : ndarray of int, units that may not leave; exchange_max : int, units
-        that splicing exchanges at a time at most; swap : bool, whether to go on with
-        single exchanges; max_iter : int, exchanges at most; margin : float, falls of
-        the objective up to this are rounding.
+    locked : ndarray of int
+        Units that may not leave.
+    exchange_max : int
+        Units that splicing exchanges at a time, at most.
+    swap : bool
+        Whether to go on with single exchanges.
+    max_iter : int
+        Exchanges at most.
+    margin : float
+        Falls of the objective up to this are rounding.
 
     Returns
     -------
     improved : Improved
     """
-    return _descended(problem, point, units, 0 if units is None else 2, **options)
+    now = _fitted(problem, point.units if units is None else units, point)
+    model, starts = problem.model, problem.starts
+    locked = np.isin(problem.loaded, locked)
+    settled = False
+    for n_iter in range(max_iter + 1):
+        here = model, starts, locked, now.units
+        table, costs, gains, freedom, trials = look(
+            *here, now.rows, now.theta, now.R, now.u, now.h, now.aux, exchange_max
+        )
+        if n_iter == max_iter:
+            break
+        limit = now.outcome[3] - margin
+        better = _better(problem, now, trials, table, limit)
+        if better is None and swap:
+            trials = swaps(*here, now.theta, table, now.h)
+            better = _better(problem, now, trials, table, limit)
+        settled = better is None
+        if settled:
+            break
+        now = better
+    costs = costs[np.argsort(problem.loaded[now.units])]
+    return Improved(now.point(problem), costs, gains, freedom, settled)
 
 
-def _descended(
-    problem, near, units, refit, limit=np.inf, locked=(), exchange_max=0, swap=False,
-    max_iter=0, margin=0.0,
-):  # fmt: skip
-    wanted = near.units if units is None else np.asarray(units, np.int64)
-    problem.load(np.concatenate([wanted, near.units]))
-    outcome = False, near.separated, *(float(x) for x in near[4:8])
-    units, theta, z, outcome, *around, n_fits = descend(
-        problem.model,
-        problem.starts,
-        np.isin(problem.loaded, locked),
-        problem.place[near.units],
-        problem.theta(near),
-        np.ascontiguousarray(near.z.T),
-        outcome,
-        problem.place[wanted],
-        refit,
-        limit,
-        exchange_max,
-        swap,
-        max_iter,
-        margin,
-    )
-    problem.n_fits += n_fits
-    if outcome[0]:
+class _Fit(NamedTuple):
+    """A fit as compiled code has it; units are places among the loaded ones."""
+
+    units: np.ndarray
+    rows: np.ndarray
+    theta: np.ndarray
+    z: np.ndarray
+    u: np.ndarray
+    h: np.ndarray
+    aux: np.ndarray
+    R: np.ndarray
+    outcome: tuple
+
+    def point(self, problem: LikelihoodProblem) -> Point:
+        units = problem.loaded[self.units]
+        return problem.point(units, self.theta, self.z, self.outcome)
+
+
+def _fitted(problem, units, near, limit=np.inf, promised=True) -> _Fit | None:
+    """Fit units near a point; units of its own from its coefficients."""
+    units = np.asarray(units, np.int64)
+    problem.load(np.concatenate([units, near.units]))
+    model = problem.model
+    same = units is near.units
+    z, around = np.ascontiguousarray(near.z.T), room(model)
+    promised = promised and not same
+    if promised:
+        evaluate(model.loss, z, *around)
+    places = problem.place[units]
+    _, *found = attempt(
+        model, problem.starts, places[None], problem.place[near.units],
+        problem.theta(near), z, *around, NO_TABLE, int(promised),
+        same and near.separated, limit,
+    )  # fmt: skip
+    problem.n_fits += not same
+    fit = _Fit(places, *found)
+    return None if fit.outcome[0] else fit
+
+
+def _better(problem, now, trials, table, limit) -> _Fit | None:
+    """The first of some subsets whose objective is below a limit."""
+    if len(trials) == 0:
         return None
-    costs, gains, freedom, settled = around
-    units = problem.loaded[units]
-    point = problem.point(units, theta, z, outcome)
-    costs = costs[np.argsort(units)] if max_iter >= 0 else costs
-    return Improved(point, costs, gains, freedom, settled)
+    which, *found = attempt(
+        problem.model, problem.starts, trials, now.units, now.theta, now.z, now.u,
+        now.h, now.aux, table, 2, False, limit,
+    )  # fmt: skip
+    problem.n_fits += len(trials) if which < 0 else which + 1
+    return None if which < 0 else _Fit(trials[which], *found)

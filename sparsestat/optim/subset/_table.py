@@ -8,20 +8,13 @@ What is promised is believed only after a fit.
 import numpy as np
 
 from sparsestat.optim.cholesky import PIVOT
-from sparsestat.optim.subset._climb import (
-    RESCUE,
-    factor,
-    fit,
-    hessian,
-    solve,
-    working,
-)
-from sparsestat.optim.subset._loss import drag, evaluate, n_drags
+from sparsestat.optim.subset._climb import fit, hessian, room, solve, working
+from sparsestat.optim.subset._loss import drag, n_drags
 from sparsestat.optim.subset._state import _factor, _squares
 from sparsestat.optim.vector import axpy, dot
 from sparsestat.utils.dispatch import kernel
 
-__all__ = ["descend", "promised_changes", "tables"]
+__all__ = ["NO_TABLE", "attempt", "look", "promised_changes", "swaps"]
 
 # Exchanges of one unit that are fitted before a subset counts as the best among them.
 _VERIFIED = 8
@@ -31,15 +24,11 @@ _SPLICE_WORTH = 0.5
 _LEAST_WORTH, _UNCERTAIN = 0.5, 0.2
 # Gains closer than this, relative to the largest, are the same.
 _SAME = 1e-9
-
-
-@kernel
-def _around(M, z):
-    """Minus the gradient, and the curvature, at predictions z."""
-    m, n = z.shape
-    u, h, aux = np.empty((m, n)), np.empty((m * (m + 1) // 2, n)), np.zeros((2, n))
-    evaluate(M.loss, z, u, h, aux)
-    return u, h, aux
+# What `look` would tell, for fits that do not ask.
+NO_TABLE = (
+    *[np.empty((0, 0))] * 2, *[np.empty(0)] * 2, np.empty(0, np.int64), np.empty(0),
+    *[np.empty((0, 0))] * 2,
+)  # fmt: skip
 
 
 @kernel
@@ -60,7 +49,7 @@ def _rows_of(M, starts, units):
     return rows
 
 
-@kernel
+@kernel(inline="always")
 def _start_of(rows, old_rows, old_theta):
     """Coefficients of some rows, zero where there is nothing to start from."""
     theta = np.zeros((len(rows), old_theta.shape[1]))
@@ -72,23 +61,22 @@ def _start_of(rows, old_rows, old_theta):
     return theta
 
 
-@kernel
+@kernel(inline="always")
 def _quadratic(M, rows, z, u, h, aux):
     """Hessian of some rows and its product with the quadratic model's minimum."""
     k, m = len(rows), M.m
     H, b = np.empty((k * m, k * m)), np.empty(k * m)
-    hessian(M.loss, h, aux, M.X, rows, H)
-    t, T = np.empty(z.shape), np.empty(n_drags(M.loss))
+    t, T = np.empty(z.shape), np.empty((k, n_drags(M.loss)))
+    hessian(M.loss, h, aux, M.X, rows, T, H)
     Az = working(M.loss, h, aux, z, u, t)
     for i in range(k):
-        drag(M.loss, aux, M.X[rows[i]], T)
         for a in range(m):
             H[i * m + a, i * m + a] += M.ridge[rows[i]]
-            b[i * m + a] = dot(M.X[rows[i]], t[a]) - dot(T, Az)
+            b[i * m + a] = dot(M.X[rows[i]], t[a]) - dot(T[i], Az)
     return H, b
 
 
-@kernel
+@kernel(inline="always")
 def _looked_up(M, rows, old_rows, old_theta, h, table):
     """The same from the products of the tables."""
     k, m, n = len(rows), M.m, M.X.shape[1]
@@ -126,8 +114,8 @@ def _looked_up(M, rows, old_rows, old_theta, h, table):
     return H, b
 
 
-@kernel
-def tables(M, starts, rows, extra, u, h, aux):
+@kernel(inline="always")
+def _tables(M, starts, rows, R, u, h, aux):
     """Inverse Hessian of the active rows and what follows for all others.
 
     Parameters
@@ -137,8 +125,8 @@ def tables(M, starts, rows, extra, u, h, aux):
         First row of X of each unit.
     rows : ndarray of int64
         The active ones.
-    extra : float
-        Added to their ridge.
+    R : ndarray of shape (k * m, k * m)
+        Lower factor of their Hessian.
     u, h, aux : ndarray
         Of the point, see `evaluate`.
 
@@ -161,7 +149,10 @@ def tables(M, starts, rows, extra, u, h, aux):
     L, X, m = M.loss, M.X, M.m
     k, n_rows, n, q = len(rows), len(X), X.shape[1], n_drags(L)
     pairs = len(h)
-    inverse = _inverse(M, rows, extra, h, aux)
+    inverse = np.zeros((k * m, k * m))
+    for i in range(k * m):
+        inverse[i, i] = 1.0
+        solve(R, inverse[i])
     left, T = np.empty((k * pairs + m, n)), np.empty((n_rows, q))
     for i in range(k):
         x = X[rows[i]]
@@ -205,23 +196,6 @@ def tables(M, starts, rows, extra, u, h, aux):
 
 
 @kernel
-def _inverse(M, rows, extra, h, aux):
-    k, m = len(rows), M.m
-    H, R = np.empty((k * m, k * m)), np.empty((k * m, k * m))
-    hessian(M.loss, h, aux, M.X, rows, H)
-    for i in range(k):
-        for a in range(m):
-            H[i * m + a, i * m + a] += M.ridge[rows[i]]
-            H[i * m + a, i * m + a] += extra if rows[i] > 0 else 0.0
-    inverse = np.zeros((k * m, k * m))
-    factor(H, R)
-    for i in range(k * m):
-        inverse[i, i] = 1.0
-        solve(R, inverse[i])
-    return inverse
-
-
-@kernel
 def _drop_cost(M, inverse, theta, at, block, slope):
     """Half of b.T H_II^{-1} b, with the factor and L^{-1} b left in the arrays."""
     m, width = M.m, len(slope)
@@ -233,7 +207,7 @@ def _drop_cost(M, inverse, theta, at, block, slope):
     return 0.5 * _squares(block, width, slope)
 
 
-@kernel
+@kernel(inline="always")
 def _diagonals(M, h, T, G, V, Q, least):
     n, w = M.X.shape[1], np.empty(M.X.shape[1])
     for x in range(1, len(M.X)):
@@ -250,7 +224,7 @@ def _diagonals(M, h, T, G, V, Q, least):
             Q[x - 1] -= g[x] * v[x]
 
 
-@kernel
+@kernel(inline="always")
 def _blocks(M, starts, offsets, h, T, G, V, Q, least):
     m, n = M.m, M.X.shape[1]
     w = np.empty(n)
@@ -347,7 +321,7 @@ def promised_changes(M, starts, units, theta, table, k, out):
     return cost
 
 
-@kernel
+@kernel(inline="always")
 def _largest(gains, count):
     """Positions of the largest gains, those that agree up to rounding as they are."""
     top = 0.0
@@ -368,7 +342,7 @@ def _largest(gains, count):
     return chosen[:n]
 
 
-@kernel
+@kernel(inline="always")
 def _smallest(costs):
     """Positions of all finite costs, smallest first."""
     left, n = costs.copy(), 0
@@ -384,12 +358,161 @@ def _smallest(costs):
 
 
 @kernel
-def _swaps(M, starts, locked, units, theta, table, stiffness):
-    """The exchanges of one unit that promise most, best first: positions and units.
+def _exchange(units, going, coming, out):
+    """Set out to the units without those at some positions, and with others."""
+    at = 0
+    for k in range(len(units)):
+        stays = True
+        for i in range(len(going)):
+            stays = stays and going[i] != k
+        if stays:
+            out[at] = units[k]
+            at += 1
+    for i in range(len(coming)):
+        out[at] = coming[i]
+        at += 1
+
+
+@kernel(inline="always")
+def _splices(locked, units, costs, gains, exchange_max):
+    """Exchanges of the cheapest units for the most useful ones, most first."""
+    free = costs.copy()
+    for k in range(len(units)):
+        if locked[units[k]]:
+            free[k] = np.inf
+    going = _smallest(free)
+    coming = _largest(gains, min(exchange_max, len(going)))
+    trials, n = np.empty((len(coming), len(units)), np.int64), 0
+    for size in range(len(coming), 0, -1):
+        cost, gain = 0.0, 0.0
+        for i in range(size):
+            cost += costs[going[i]]
+            gain += gains[coming[i]]
+        if gain >= _SPLICE_WORTH * cost:
+            _exchange(units, going[:size], coming[:size], trials[n])
+            n += 1
+    return trials, n
+
+
+@kernel(inline="always")
+def _stiffness(M, h, T):
+    """Mean curvature in the direction of an intercept."""
+    m, total = M.m, 0.0
+    for a in range(m):
+        for j in range(h.shape[1]):
+            total += h[a * m - a * (a - 1) // 2, j]
+    return max((total - dot(T[0], T[0])) / m, 1e-300)
+
+
+@kernel
+def attempt(
+    M, starts, trials, units, theta, z, u, h, aux, table, how, separated, limit
+):
+    """Fit subsets of units, one after the other, until one is good enough.
+
+    Parameters
+    ----------
+    M : Model
+    starts : ndarray
+        First row of each unit.
+    trials : ndarray of int64, shape (n_trials, size)
+        Units to fit.
+    units, theta, z : ndarray
+        A fit near them.
+    u, h, aux : ndarray
+        What `evaluate` tells there, unless `how` is 0.
+    table : tuple
+        What `look` tells there, if `how` is 2.
+    how : int
+        Start from its coefficients (0), or from the minimum of the quadratic model
+        around it, made anew (1) or taken from the table (2).
+    separated : bool
+        Whether there is known to be no maximum.
+    limit : float
+        The objective that is good enough.
+
+    Returns
+    -------
+    which : int
+        The trial that is, or -1.
+    rows, theta, z, u, h, aux, R : ndarray
+        Its rows and its fit, see `fit`; of the last trial if there is none.
+    outcome : tuple
+        Of the fit.
+    """
+    old_rows, m, none = _rows_of(M, starts, units), M.m, np.empty(0)
+    nothing, which = np.empty((0, 0)), -1
+    rows, new, R, at_z = old_rows, theta, nothing, np.empty(z.shape)
+    at_u, at_h, at_aux = room(M)
+    found = False, separated, 0.0, 0.0, 0.0, 0.0
+    for i in range(len(trials)):
+        rows = _rows_of(M, starts, trials[i])
+        new, k = _start_of(rows, old_rows, theta), len(rows) * m
+        H, b, R = nothing, none, np.empty((k, k))
+        if how == 2:
+            H, b = _looked_up(M, rows, old_rows, theta, h, table)
+        elif how == 1:
+            H, b = _quadratic(M, rows, z, u, h, aux)
+        found = fit(
+            M, rows, new, at_z, at_u, at_h, at_aux, H, b, R, separated, limit
+        )  # fmt: skip
+        if not found[0] and found[3] <= limit:
+            which = i
+            break
+    return which, rows, new, at_z, at_u, at_h, at_aux, R, found
+
+
+@kernel
+def look(M, starts, locked, units, rows, theta, R, u, h, aux, exchange_max):
+    """What exchanges of units promise around a fit.
+
+    Parameters
+    ----------
+    M, starts : Model, ndarray
+    locked : ndarray of bool, shape (n_units,)
+        Units that may not leave.
+    units, rows, theta, R, u, h, aux : ndarray
+        The fit.
+    exchange_max : int
+        Units that splicing exchanges at a time, at most.
+
+    Returns
+    -------
+    table : tuple
+        See `_tables`.
+    costs : ndarray of shape (n_active,)
+        What dropping each unit costs.
+    gains : ndarray of shape (n_units,)
+        What adding each other gains.
+    freedom : float
+        Degrees of freedom.
+    trials : ndarray of int64, shape (n_trials, n_active)
+        Subsets after exchanges of the cheapest units for the most useful ones.
+    """
+    m = M.m
+    table = _tables(M, starts, rows, R, u, h, aux)
+    freedom, at = float(len(R)), M.first
+    for i in range(len(R)):
+        freedom -= M.ridge[rows[i // m]] * table[0][i, i]
+    gains, costs = np.empty(len(starts) - 1), np.empty(len(units))
+    for k in range(len(units)):
+        size = starts[units[k] + 1] - starts[units[k]]
+        block, rhs = np.empty((size * m, size * m)), np.empty(size * m)
+        costs[k] = _drop_cost(M, table[0], theta, at, block, rhs)
+        at += size
+    promised_changes(M, starts, units, theta, table, np.int64(-1), gains)
+    trials, n = _splices(locked, units, costs, gains, exchange_max)
+    return table, costs, gains, freedom, trials[:n]
+
+
+@kernel
+def swaps(M, starts, locked, units, theta, table, h):
+    """The subsets of one exchange that promise most, best first, a row each.
 
     What is promised is less certain the more an exchange moves predictions, so that
     small ones have to regain nearly all of what they cost, and large ones half.
     """
+    stiffness = _stiffness(M, h, table[7])
     changes = np.full(_VERIFIED, np.inf)
     who, which = np.empty(_VERIFIED, np.int64), np.empty(_VERIFIED, np.int64)
     gains = np.empty(len(starts) - 1)
@@ -413,160 +536,7 @@ def _swaps(M, starts, locked, units, theta, table, stiffness):
                 who[at], which[at] = who[at - 1], which[at - 1]
                 at -= 1
             changes[at], who[at], which[at] = change, k, j
-    return who[:n], which[:n]
-
-
-@kernel
-def _exchanged(units, going, coming):
-    """Units without those at some positions, and with others."""
-    out = np.empty(len(units) - len(going) + len(coming), np.int64)
-    at = 0
-    for k in range(len(units)):
-        stays = True
-        for i in range(len(going)):
-            stays = stays and going[i] != k
-        if stays:
-            out[at] = units[k]
-            at += 1
-    for i in range(len(coming)):
-        out[at] = coming[i]
-        at += 1
-    return out
-
-
-@kernel
-def _splices(locked, units, costs, gains, exchange_max):
-    """Exchanges of the cheapest units for the most useful ones, most first."""
-    free = costs.copy()
-    for k in range(len(units)):
-        if locked[units[k]]:
-            free[k] = np.inf
-    going = _smallest(free)
-    coming = _largest(gains, min(exchange_max, len(going)))
-    trials = []
-    for size in range(len(coming), 0, -1):
-        cost, gain = 0.0, 0.0
-        for i in range(size):
-            cost += costs[going[i]]
-            gain += gains[coming[i]]
-        if gain >= _SPLICE_WORTH * cost:
-            trials.append(_exchanged(units, going[:size], coming[:size]))
+    trials = np.empty((n, len(units)), np.int64)
+    for i in range(n):
+        _exchange(units, who[i : i + 1], which[i : i + 1], trials[i])
     return trials
-
-
-@kernel
-def _stiffness(M, h, aux):
-    """Mean curvature in the direction of an intercept."""
-    m, total = M.m, 0.0
-    for a in range(m):
-        for j in range(h.shape[1]):
-            total += h[a * m - a * (a - 1) // 2, j]
-    T = np.empty(n_drags(M.loss))
-    drag(M.loss, aux, M.X[0], T)
-    return max((total - dot(T, T)) / m, 1e-300)
-
-
-@kernel
-def descend(
-    M, starts, locked, units, theta, z, outcome, wanted, refit, limit, exchange_max,
-    swap, max_iter, margin,
-):  # fmt: skip
-    """Fit other units, and exchange units while that lowers the objective.
-
-    Parameters
-    ----------
-    M : Model
-    starts, locked : ndarray
-        First row of each unit, and whether it may not leave.
-    units, theta, z, outcome : ndarray, ndarray, ndarray, tuple
-        A fit.
-    wanted : ndarray of int64
-        Units to fit next, from what is known around that fit.
-    refit : int
-        How: 0 is not at all, 1 from the coefficients, 2 from the quadratic model.
-    limit : float
-        Give up where they do not promise to get below this objective.
-    exchange_max : int
-        Units that splicing exchanges at a time, at most.
-    swap : bool
-        Whether to go on with single exchanges.
-    max_iter : int
-        Exchanges at most; -1 stops after the fit.
-    margin : float
-        Falls of the objective up to this are rounding.
-
-    Returns
-    -------
-    units, theta, z, outcome : ndarray, ndarray, ndarray, tuple
-        The last fit.
-    costs : ndarray of shape (n_active,)
-        What dropping each of its units costs.
-    gains : ndarray of shape (n_units,)
-        What adding each other gains.
-    freedom : float
-        Its degrees of freedom.
-    settled : bool
-        Whether no exchange lowers its objective.
-    n_fits : int
-    """
-    n_fits, n_iter, phase, looks = 0, 0, 0, refit == 0
-    gains, costs, freedom = np.zeros(len(starts) - 1), np.zeros(len(units)), 0.0
-    rows = _rows_of(M, starts, units)
-    trials = [wanted]
-    while True:
-        if phase == 0:
-            u, h, aux = _around(M, z)
-        if looks and phase == 0:
-            extra = RESCUE if outcome[1] else 0.0
-            table = tables(M, starts, rows, extra, u, h, aux)
-            freedom, at = float(len(table[0])), M.first
-            for i in range(len(table[0])):
-                freedom -= M.ridge[rows[i // M.m]] * table[0][i, i]
-            costs = np.empty(len(units))
-            for k in range(len(units)):
-                size = starts[units[k] + 1] - starts[units[k]]
-                block = np.empty((size * M.m, size * M.m))
-                rhs = np.empty(size * M.m)
-                costs[k] = _drop_cost(M, table[0], theta, at, block, rhs)
-                at += size
-            promised_changes(M, starts, units, theta, table, np.int64(-1), gains)
-            if n_iter >= max_iter:
-                break
-            limit = outcome[3] - margin
-            trials = _splices(locked, units, costs, gains, exchange_max)
-        elif looks:
-            stiffness = _stiffness(M, h, aux)
-            who, which = _swaps(M, starts, locked, units, theta, table, stiffness)
-            trials = [_exchanged(units, who[:0], who[:0]) for _ in range(0)]
-            for i in range(len(who)):
-                trials.append(_exchanged(units, who[i : i + 1], which[i : i + 1]))
-        better = False
-        for trial in trials:
-            at_rows = _rows_of(M, starts, trial)
-            new, at_z = _start_of(at_rows, rows, theta), np.empty(z.shape)
-            if looks:
-                H, b = _looked_up(M, at_rows, rows, theta, h, table)
-            elif refit == 2:
-                H, b = _quadratic(M, at_rows, z, u, h, aux)
-            else:
-                H, b = np.empty((0, 0)), np.empty(0)
-            n_fits += 1
-            found = fit(M, at_rows, new, at_z, H, b, limit)
-            if not found[0] and (not looks or found[3] <= limit):
-                better = True
-                units, rows, theta, z, outcome = trial, at_rows, new, at_z, found
-                break
-            if not looks:
-                outcome = found
-        if not looks:
-            looks = True
-            if not better or max_iter < 0:
-                break
-        elif better:
-            n_iter, phase = n_iter + 1, 0
-        elif phase == 0 and swap:
-            phase = 1
-        else:
-            phase = 2
-            break
-    return units, theta, z, outcome, costs, gains, freedom, phase == 2, n_fits
