@@ -17,6 +17,7 @@ from sparsestat.linear_model._distributed_base import (
     DistributedModel,
 )
 from sparsestat.linear_model._subset_available import available_problem
+from sparsestat.linear_model._subset_path import SizesMixin, criterion_bounds
 from sparsestat.linear_model._subset_rounds import column_problem, gram_problem
 from sparsestat.linear_model._subset_surrogate import surrogate_path
 from sparsestat.optim.subset import subset_path
@@ -29,7 +30,7 @@ __all__ = ["DistributedBestSubsetRegressor", "stacked"]
 _SURROGATE_SIZE = 20
 
 
-class DistributedBestSubsetRegressor(RegressorMixin, DistributedModel):
+class DistributedBestSubsetRegressor(SizesMixin, RegressorMixin, DistributedModel):
     r"""Best subset of features on shards, equal to the fit on all rows.
 
     .. math::
@@ -128,6 +129,8 @@ class DistributedBestSubsetRegressor(RegressorMixin, DistributedModel):
         The same for each size.
     lower_bounds_ : ndarray of shape (n_sizes,)
         Lower bounds along the path.
+    criterion_bounds_ : ndarray of shape (n_sizes,)
+        Lower bounds of the criterion of each size; -inf for none.
     lower_bound_ : float
         No subset of the chosen size has a smaller penalised sum of squares.
     optimality_gap_ : float
@@ -136,6 +139,8 @@ class DistributedBestSubsetRegressor(RegressorMixin, DistributedModel):
         Share of the sum of squares that the best exchange of one feature would save.
     stationarity_ : float
         The same; `tol` bounds it.
+    sparse_coef_ : csr_array of shape (1, n_features)
+        Coefficients as a sparse row.
     n_nodes_ : int
         Nodes of exact searches.
     n_iter_ : int
@@ -354,7 +359,6 @@ class DistributedBestSubsetRegressor(RegressorMixin, DistributedModel):
         self.coef_ = coef.astype(dtype)
         self.intercept_ = np.dtype(dtype).type(totals.y_mean - totals.mean @ coef)
         self.support_ = found["support"]
-        self.n_nonzero_coefs_ = len(found["support"])
         self.sizes_ = path.sizes
         coefs = [coef[0] for coef in path.coefs]
         coefs[k] = found["coef"]
@@ -364,14 +368,16 @@ class DistributedBestSubsetRegressor(RegressorMixin, DistributedModel):
         self.criterion_ = path.criterion
         exact = found["algorithm"] != "surrogate"
         self.optimal_path_ = path.optimal & exact
-        self.optimal_ = bool(self.optimal_path_[k])
-        reached = float(path.losses[k])
         bounds = path.lower_bounds if exact else np.zeros(len(path.sizes))
         self.lower_bounds_ = totals.weight * bounds
-        self.lower_bound_ = float(self.lower_bounds_[k])
-        gap = 1.0 - self.lower_bound_ / (totals.weight * reached) if reached else 0.0
-        self.optimality_gap_ = 0.0 if self.optimal_ else gap
-        self.swap_gap_ = self.stationarity_ = found["swap_gap"]
+        known = path._replace(optimal=self.optimal_path_, lower_bounds=bounds)
+        self.criterion_bounds_ = criterion_bounds(known, totals.weight)
+        self._objectives = totals.weight * path.losses
+        # Of other sizes, exchanges with features that were no candidates are not known.
+        gaps = path.swap_gaps if exact else np.full(len(path.sizes), np.inf)
+        self._swap_gaps = np.array(gaps, dtype=np.float64)
+        self._swap_gaps[k] = found["swap_gap"]
+        self._certify(k)
         self.n_nodes_, self.n_iter_ = path.n_nodes, path.n_iter
         self.algorithm_ = found["algorithm"]
 

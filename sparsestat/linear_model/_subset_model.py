@@ -1,8 +1,6 @@
 """What estimators of best subsets share: from second moments to a certified fit."""
 
-import copy
 import warnings
-from itertools import pairwise
 from math import inf
 from typing import ClassVar
 
@@ -18,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from sparsestat.linear_model._base import FitProgress
 from sparsestat.linear_model._routing import CrossValidated
+from sparsestat.linear_model._subset_path import SizesMixin, criterion_bounds
 from sparsestat.linear_model._subset_sizes import (
     checked_features,
     checked_sizes,
@@ -86,7 +85,7 @@ _INACCURATE = 1e-6
 _FLOAT32_TOL = 1e-5
 
 
-class SubsetModel(CrossValidated, FitProgress):
+class SubsetModel(SizesMixin, CrossValidated, FitProgress):
     """Base of the estimators by least squares: validation, search, certificates."""
 
     _rules: ClassVar[dict[str, Rule]] = SUBSET_RULES
@@ -197,44 +196,6 @@ class SubsetModel(CrossValidated, FitProgress):
         )
         return X @ self.coef_.T + self.intercept_
 
-    def refit(self, n_nonzero_coefs):
-        """The fitted model with the subset of another size of the path.
-
-        Parameters
-        ----------
-        n_nonzero_coefs : int
-            One of `sizes_`.
-
-        Returns
-        -------
-        model : object
-            A copy; nothing is computed anew.
-
-        Raises
-        ------
-        ValueError
-            For a size that is not on the path.
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_diabetes
-        >>> from sparsestat.linear_model import BestSubsetRegressor
-        >>> model = BestSubsetRegressor().fit(*load_diabetes(return_X_y=True))
-        >>> model.refit(2).support_
-        array([2, 8])
-        """
-        k = self._index_of(n_nonzero_coefs)
-        model = copy.copy(self)
-        dtype = self.coef_.dtype
-        coef = self.path_coef_[:, [k]].toarray().reshape(self.coef_.shape)
-        model.coef_ = coef.astype(dtype)
-        model.intercept_ = self.path_intercept_[..., k].astype(dtype)
-        if self.coef_.ndim == 1:
-            model.intercept_ = dtype.type(model.intercept_)
-        model.support_ = np.flatnonzero(np.atleast_2d(coef).any(axis=0))
-        model._certify(k)
-        return model
-
     def best_subsets(self, n_nonzero_coefs):
         """The `n_best` best subsets of a size, as far as the exact search found them.
 
@@ -265,57 +226,10 @@ class SubsetModel(CrossValidated, FitProgress):
         """
         return list(self._subsets[self._index_of(n_nonzero_coefs)])
 
-    def to_frame(self):
-        """The path as a table.
-
-        Returns
-        -------
-        frame : pandas.DataFrame
-            A row for each size, with support, residual sum of squares, criterion and
-            what has been proved.
-        """
-        check_is_fitted(self)
-        import pandas as pd
-
-        p = self.n_features_in_
-        names = getattr(self, "feature_names_in_", np.arange(p))
-        ends = self.path_coef_.indptr
-        supports = [
-            [names[j] for j in np.unique(self.path_coef_.indices[a:b] % p)]
-            for a, b in pairwise(ends)
-        ]
-        return pd.DataFrame(
-            {
-                "size": self.sizes_,
-                "support": supports,
-                "rss": self.rss_,
-                "criterion": self.criterion_,
-                "lower_bound": self.lower_bounds_,
-                "optimal": self.optimal_path_,
-                "chosen": self.sizes_ == self.n_nonzero_coefs_,
-            }
-        ).set_index("size")
-
-    @property
-    def sparse_coef_(self):
-        """Coefficients as a `csr_array` with a row for each target."""
-        return sparse.csr_array(np.atleast_2d(self.coef_))
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-    def _index_of(self, size: int) -> int:
-        """Where a size is on the path."""
-        check_is_fitted(self)
-        where = np.flatnonzero(self.sizes_ == size)
-        if len(where) == 0:
-            raise ValueError(
-                f"n_nonzero_coefs must be one of sizes_, {self.sizes_.tolist()}; got "
-                f"{size!r}."
-            )
-        return int(where[0])
 
     def _options(self, n_features: int, total: float) -> dict:
         """Checked options of `subset_path` for so many features and samples."""
@@ -419,7 +333,7 @@ class SubsetModel(CrossValidated, FitProgress):
         self.rss_ = total * path.rss
         self.criterion_ = path.criterion
         self.optimal_path_ = path.optimal
-        self.criterion_bounds_ = _criterion_bounds(path, total * n_targets)
+        self.criterion_bounds_ = criterion_bounds(path, total * n_targets)
         self.lower_bounds_ = total * path.lower_bounds
         self._subsets = [
             [(support, total * loss) for support, loss in found]
@@ -446,16 +360,6 @@ class SubsetModel(CrossValidated, FitProgress):
                 ConvergenceWarning,
                 stacklevel=4,
             )
-
-    def _certify(self, k: int) -> None:
-        """Take the certificates of one size."""
-        self.n_nonzero_coefs_ = int(self.sizes_[k])
-        self.optimal_ = bool(self.optimal_path_[k])
-        self.lower_bound_ = float(self.lower_bounds_[k])
-        value = float(self._objectives[k])
-        gap = (value - self.lower_bound_) / value if value > 0.0 else 0.0
-        self.optimality_gap_ = 0.0 if self.optimal_ else float(gap)
-        self.swap_gap_ = self.stationarity_ = float(self._swap_gaps[k])
 
 
 class _Moments:
@@ -534,14 +438,3 @@ class _Moments:
         X = X.toarray() if sparse.issparse(X) else X
         X = X[rows].astype(np.float64) - self.design.mean[features]
         return X / self.design.scale[features]
-
-
-def _criterion_bounds(path: SubsetPath, n_values: float) -> np.ndarray:
-    """What the criterion would be at the lower bounds of the residuals."""
-    ridge = path.losses - path.rss  # a bound of the objective bounds nothing else
-    least = np.where(path.optimal, path.rss, path.lower_bounds)
-    known = (least > 0.0) & (path.rss > 0.0) & (path.optimal | (ridge <= 0.0))
-    bounds = np.where(path.optimal, path.criterion, -np.inf)
-    share = np.log(least[known] / path.rss[known])
-    bounds[known] = path.criterion[known] + n_values * share
-    return bounds

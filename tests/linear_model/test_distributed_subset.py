@@ -18,6 +18,7 @@ from sparsestat.linear_model._subset_rounds import (
     column_problem,
     gram_problem,
 )
+from sparsestat.plotting import SubsetSizeDisplay
 
 EXACT = ["gram", "columns"]
 
@@ -83,6 +84,34 @@ def test_exact_algorithms_equal_the_pooled_fit(kind, seed):
         )
         np.testing.assert_allclose(model.rss_, pooled.rss_, rtol=1e-9)
         assert model.optimal_ == pooled.optimal_
+
+
+@pytest.mark.parametrize("algorithm", [*EXACT, "surrogate"])
+def test_other_sizes_and_table_are_those_of_rows_in_one_place(algorithm):
+    X, y, _ = make(3)
+    pooled = BestSubsetRegressor(max_nonzero_coefs=12, early_stopping=False).fit(X, y)
+    model = DistributedBestSubsetRegressor(
+        max_nonzero_coefs=12, early_stopping=False, algorithm=algorithm, n_shards=4
+    ).fit(X, y)
+    for size in (0, 2, model.n_nonzero_coefs_):
+        found, expected = model.refit(size), pooled.refit(size)
+        np.testing.assert_array_equal(found.support_, expected.support_)
+        np.testing.assert_allclose(found.coef_, expected.coef_, atol=1e-8)
+        np.testing.assert_allclose(found.predict(X), expected.predict(X), atol=1e-7)
+        assert found.n_nonzero_coefs_ == size
+        assert found.optimal_ == (expected.optimal_ and algorithm != "surrogate")
+    table, expected = model.to_frame(), pooled.to_frame()
+    assert table["support"].tolist() == expected["support"].tolist()
+    np.testing.assert_allclose(table["criterion"], expected["criterion"], rtol=1e-9)
+    np.testing.assert_array_equal(table["chosen"], expected["chosen"])
+    display = SubsetSizeDisplay.from_estimator(model)
+    assert display.chosen == pooled.n_nonzero_coefs_
+    if algorithm != "surrogate":
+        np.testing.assert_allclose(
+            model.criterion_bounds_, pooled.criterion_bounds_, rtol=1e-9
+        )
+    with pytest.raises(ValueError, match="n_nonzero_coefs must be one of sizes_"):
+        model.refit(99)
 
 
 def test_nearly_dependent_columns_keep_ten_digits():

@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from sparsestat.utils.criteria import CRITERIA, information_criterion
+from sparsestat.utils.criteria import (
+    CRITERIA,
+    information_criterion,
+    price_of_parameters,
+)
 
 N, P, VARIANCE = 20, 9, 1.7
 PRICES = {
@@ -46,6 +50,22 @@ def test_extended_criterion_counts_models_of_features_only():
     np.testing.assert_allclose(without - bic, math.log(math.comb(P, 2)))
     plain = values("ebic", [0.0], [2], noise_variance=1.0, gamma=0.0)
     np.testing.assert_allclose(plain, bic)
+
+
+@pytest.mark.parametrize("n", [1, 2, 15, 16, 1000])
+@pytest.mark.parametrize("p", [1, 2, 3, 400])
+def test_prices_of_best_subsets(n, p):
+    """GIC has p >= 3 and n >= 16, so that it is positive for all data."""
+    k = np.array([1, 2])
+    options = {"n_samples": n, "n_features": p}
+    found = price_of_parameters("gic", k, **options)
+    expected = k * math.log(max(p, 3)) * math.log(math.log(max(n, 16)))
+    np.testing.assert_allclose(found, expected)
+    assert (found > 0.0).all()
+    found = price_of_parameters("ebic_abess", k, **options)
+    np.testing.assert_allclose(found, k * math.log(n) + 2 * (k - 1) * math.log(p))
+    grouped = price_of_parameters("ebic", [7], n_chosen=[1], **options)
+    np.testing.assert_allclose(grouped, 7 * math.log(n) + 2 * math.log(p))
 
 
 def test_unknown_criterion_is_named():
