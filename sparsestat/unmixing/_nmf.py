@@ -21,12 +21,17 @@ class ConstrainedNMF(BlindUnmixer):
 
     .. math::
         D = \tfrac12 \sum_l r_l^2, \qquad
-        D = \bar s \sum_l (r_l^2 + \epsilon_l)^{1/2}, \qquad
-        D = c\, \sigma^2 \sum_l \bigl(1 - e^{-r_l^2 / 2 \sigma^2}\bigr)
+        D = \bar s \sum_l t_l (r_l^2 + \epsilon)^{1/2}, \qquad
+        D = c\, \sigma^2 \sum_l t_l \bigl(1 - e^{-r_l^2 / 2 \sigma^2}\bigr)
 
     (``"frobenius"``, ``"l21"`` and ``"correntropy"``). The last two are robust: a bad
     band counts little, all good ones nearly the same, by the spread of the residuals;
-    the factors s and c let the median band weigh one, as in least squares. L is the
+    the factors s and c let the median band weigh one, as in least squares. Bands are
+    trusted by :math:`t_l = \min(1, g^2 / n \nu_l)`, with the variance of their noise
+    that the other bands do not predict (:func:`estimate_noise`), and the largest
+    residual norm g of a good band, three deviations above the median: one where noise
+    is no more than what the model misses. The published losses have no such factor;
+    with it they find bands whose noise is only a few times that of others. L is the
     Laplacian of a graph of pixels; :math:`\Omega` is
     :math:`\sum_{j<k} e_j^T e_k + \tfrac12 \sum_{kl} (e_{kl} - e_{k,l-1})^2`, or
     :math:`\tfrac12 \log\det(E E^T + I)`.
@@ -95,8 +100,9 @@ class ConstrainedNMF(BlindUnmixer):
         purest pixels have abundances of sum one, or the start.
 
     init : {"robust", "nfindr", "vca"} or array-like, default="robust"
-        Endmembers to start with: by :class:`NFINDR` on the bands whose signal stands
-        out of the noise, on all bands, by :class:`VCA`, or given.
+        Endmembers to start with: by :class:`NFINDR` on the clean bands, whose signal
+        stands out of the noise or whose noise does not stand out of that of others; on
+        all bands; by :class:`VCA`; projected onto the signal. Or given.
 
     solver : {"exact", "mu"}, default="exact"
         Whether each step solves a quadratic problem, or multiplies as the papers do.

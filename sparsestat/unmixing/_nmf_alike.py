@@ -42,8 +42,9 @@ class GraphNMF(BlindUnmixer):
         leaves the light of a pixel free.
 
     init : {"robust", "nfindr", "vca"} or array-like, default="robust"
-        Endmembers to start with: by :class:`NFINDR` on the bands whose signal stands
-        out of the noise, on all bands, by :class:`VCA`, or given.
+        Endmembers to start with: by :class:`NFINDR` on the clean bands, whose signal
+        stands out of the noise or whose noise does not stand out of that of others; on
+        all bands; by :class:`VCA`; projected onto the signal. Or given.
 
     solver : {"exact", "mu"}, default="exact"
         Whether each step solves a quadratic problem, or multiplies as the papers do.
@@ -221,8 +222,9 @@ class LocalWeightNMF(BlindUnmixer):
         leaves the light of a pixel free.
 
     init : {"robust", "nfindr", "vca"} or array-like, default="robust"
-        Endmembers to start with: by :class:`NFINDR` on the bands whose signal stands
-        out of the noise, on all bands, by :class:`VCA`, or given.
+        Endmembers to start with: by :class:`NFINDR` on the clean bands, whose signal
+        stands out of the noise or whose noise does not stand out of that of others; on
+        all bands; by :class:`VCA`; projected onto the signal. Or given.
 
     solver : {"exact", "mu"}, default="exact"
         Whether each step solves a quadratic problem, or multiplies as the papers do.

@@ -21,6 +21,7 @@ from sparsestat.unmixing._nmf_solver import (
     penalised,
 )
 from sparsestat.unmixing._nmf_start import Start, start_from
+from sparsestat.unmixing._subspace import band_noise
 from sparsestat.utils.validation import (
     ArrayLike,
     Boolean,
@@ -246,6 +247,9 @@ class BlindUnmixer(CallbackSupportMixin, Unmixer):
             graph = image_graph(X, self._shape(len(X)))
         elif self.graph == "spectral" and self.alpha_graph > 0.0:
             graph = spectral_graph(X, n_components, self.n_neighbors)
+        noise = None
+        if self.loss != "frobenius":
+            noise = band_noise(X) if start.noise is None else start.noise
         return Problem(
             loss=self.loss,
             alpha=_mean_sparseness(X) if self.alpha == "hoyer" else float(self.alpha),
@@ -260,6 +264,7 @@ class BlindUnmixer(CallbackSupportMixin, Unmixer):
             theta=self.theta,
             measure=start.clean / np.count_nonzero(start.clean),
             scale=self.scale,
+            noise=None if noise is None else len(X) * noise,
         )
 
     def _shape(self, n_pixels) -> tuple[int, int]:

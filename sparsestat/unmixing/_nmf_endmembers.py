@@ -41,8 +41,9 @@ class EDCNMF(BlindUnmixer):
         harder.
 
     init : {"robust", "nfindr", "vca"} or array-like, default="robust"
-        Endmembers to start with: by :class:`NFINDR` on the bands whose signal stands
-        out of the noise, on all bands, by :class:`VCA`, or given.
+        Endmembers to start with: by :class:`NFINDR` on the clean bands, whose signal
+        stands out of the noise or whose noise does not stand out of that of others; on
+        all bands; by :class:`VCA`; projected onto the signal. Or given.
 
     solver : {"exact", "mu"}, default="exact"
         Whether each step solves a quadratic problem, or multiplies as the papers do.
@@ -214,8 +215,9 @@ class MinVolumeNMF(BlindUnmixer):
         harder.
 
     init : {"robust", "nfindr", "vca"} or array-like, default="robust"
-        Endmembers to start with: by :class:`NFINDR` on the bands whose signal stands
-        out of the noise, on all bands, by :class:`VCA`, or given.
+        Endmembers to start with: by :class:`NFINDR` on the clean bands, whose signal
+        stands out of the noise or whose noise does not stand out of that of others; on
+        all bands; by :class:`VCA`; projected onto the signal. Or given.
 
     solver : {"exact", "mu"}, default="exact"
         Whether each step solves a quadratic problem, or multiplies as the papers do.

@@ -13,12 +13,13 @@ class CorrentropyNMF(BlindUnmixer):
 
     .. math::
         \min_{E \ge 0,\, A \ge 0}
-        c\, \sigma^2 \sum_l \bigl(1 - e^{-r_l^2 / 2 \sigma^2}\bigr)
+        c\, \sigma^2 \sum_l t_l \bigl(1 - e^{-r_l^2 / 2 \sigma^2}\bigr)
         + \alpha \sum_{nk} (a_{nk} + 10^{-3})^p
 
-    with the norms r of the residuals of the bands, and c such that the median band
-    weighs one. A weak sum to one keeps
-    abundances apart from the brightness of materials, and still follows the light.
+    with the norms r of the residuals of the bands, c such that the median band weighs
+    one, and factors t that are one unless the noise of a band stands out
+    (:class:`ConstrainedNMF`). A weak sum to one keeps abundances apart from the
+    brightness of materials, and still follows the light.
 
     Parameters
     ----------
@@ -52,8 +53,9 @@ class CorrentropyNMF(BlindUnmixer):
         harder.
 
     init : {"robust", "nfindr", "vca"} or array-like, default="robust"
-        Endmembers to start with: by :class:`NFINDR` on the bands whose signal stands
-        out of the noise, on all bands, by :class:`VCA`, or given.
+        Endmembers to start with: by :class:`NFINDR` on the clean bands, whose signal
+        stands out of the noise or whose noise does not stand out of that of others; on
+        all bands; by :class:`VCA`; projected onto the signal. Or given.
 
     solver : {"exact", "mu"}, default="exact"
         Whether each step solves a quadratic problem, or multiplies as the papers do.
@@ -133,7 +135,7 @@ class CorrentropyNMF(BlindUnmixer):
     References
     ----------
     Wang, Pan, Xiang and Zhu (2015), doi:10.1109/TIP.2015.2456508, arXiv:1305.7311; the
-    rule of the width is ours.
+    rule of the width and the factors are ours.
 
     Examples
     --------
@@ -210,13 +212,14 @@ class RRLbS(BlindUnmixer):
     r"""Robust representation and learning-based sparsity: l2,1 loss, a power a pixel.
 
     .. math::
-        \min_{E \ge 0,\, A \ge 0} \bar s \sum_l (r_l^2 + \epsilon_l)^{1/2}
+        \min_{E \ge 0,\, A \ge 0} \bar s \sum_l t_l (r_l^2 + \epsilon)^{1/2}
         + \alpha \sum_{nk} (a_{nk} + 10^{-3})^{1 - h_n}
 
     with the norms r of the residuals of the bands and a guidance map h, near one for
     pure pixels, which is learnt in the first ten iterations. The floor :math:`\epsilon`
     is such that bands up to three deviations above the median residual weigh 0.95 of
-    the median one, which :math:`\bar s` gives weight one.
+    the median one, which :math:`\bar s` gives weight one. The factors t are one unless
+    the noise of a band stands out.
     The mean of each endmember is fixed as in :class:`ConstrainedNMF`.
 
     Parameters
@@ -241,8 +244,9 @@ class RRLbS(BlindUnmixer):
         leaves the light of a pixel free.
 
     init : {"robust", "nfindr", "vca"} or array-like, default="robust"
-        Endmembers to start with: by :class:`NFINDR` on the bands whose signal stands
-        out of the noise, on all bands, by :class:`VCA`, or given.
+        Endmembers to start with: by :class:`NFINDR` on the clean bands, whose signal
+        stands out of the noise or whose noise does not stand out of that of others; on
+        all bands; by :class:`VCA`; projected onto the signal. Or given.
 
     solver : {"exact", "mu"}, default="exact"
         Whether each step solves a quadratic problem, or multiplies as the papers do.
@@ -318,8 +322,8 @@ class RRLbS(BlindUnmixer):
 
     References
     ----------
-    Zhu, Wang, Fan, Meng, Xiang and Pan (2014), arXiv:1409.0685; the rules of the map
-    and of the floors are ours.
+    Zhu, Wang, Fan, Meng, Xiang and Pan (2014), arXiv:1409.0685; the rules of the map,
+    of the floors and of the factors are ours.
 
     Examples
     --------

@@ -75,6 +75,8 @@ class Problem(NamedTuple):
     scale : {"purest", "initial"} or None
         Whether the sums stay those of the start, follow the purest pixels, or are
         free.
+    noise : ndarray of shape (n_bands,) or None
+        Squared norms of the noise of the bands, by which robust losses trust them.
     """
 
     loss: str
@@ -90,6 +92,7 @@ class Problem(NamedTuple):
     theta: float
     measure: np.ndarray
     scale: str | None
+    noise: np.ndarray | None = None
 
     @property
     def is_tied(self) -> bool:
@@ -165,7 +168,7 @@ def factorise(
     E, A, powers, guidance = E.copy(), A.copy(), problem.powers, None
     H, B = A.T @ A, A.T @ X
     squares = _squares(X, A, E, H, B, norms)
-    scales = scales_of(squares, problem.theta)
+    scales = scales_of(squares, problem.theta, problem.noise)
     levels = E @ problem.measure
     if problem.guide is not None:
         guidance, powers = powers_of(problem.guide, A)
@@ -200,7 +203,7 @@ def factorise(
                 levels = E @ problem.measure
                 H, B = A.T @ A, B / factors[:, None]
             squares = _squares(X, A, E, H, B, norms)
-            scales = scales_of(squares, problem.theta)
+            scales = scales_of(squares, problem.theta, problem.noise)
             if problem.guide is not None:
                 guidance, powers = powers_of(problem.guide, A)
         else:

@@ -34,8 +34,9 @@ class L1NMF(BlindUnmixer):
         harder.
 
     init : {"robust", "nfindr", "vca"} or array-like, default="robust"
-        Endmembers to start with: by :class:`NFINDR` on the bands whose signal stands
-        out of the noise, on all bands, by :class:`VCA`, or given.
+        Endmembers to start with: by :class:`NFINDR` on the clean bands, whose signal
+        stands out of the noise or whose noise does not stand out of that of others; on
+        all bands; by :class:`VCA`; projected onto the signal. Or given.
 
     solver : {"exact", "mu"}, default="exact"
         Whether each step solves a quadratic problem, or multiplies as the papers do.
@@ -202,8 +203,9 @@ class LHalfNMF(BlindUnmixer):
         harder.
 
     init : {"robust", "nfindr", "vca"} or array-like, default="robust"
-        Endmembers to start with: by :class:`NFINDR` on the bands whose signal stands
-        out of the noise, on all bands, by :class:`VCA`, or given.
+        Endmembers to start with: by :class:`NFINDR` on the clean bands, whose signal
+        stands out of the noise or whose noise does not stand out of that of others; on
+        all bands; by :class:`VCA`; projected onto the signal. Or given.
 
     solver : {"exact", "mu"}, default="exact"
         Whether each step solves a quadratic problem, or multiplies as the papers do.
@@ -377,8 +379,9 @@ class DgSNMF(BlindUnmixer):
         harder.
 
     init : {"robust", "nfindr", "vca"} or array-like, default="robust"
-        Endmembers to start with: by :class:`NFINDR` on the bands whose signal stands
-        out of the noise, on all bands, by :class:`VCA`, or given.
+        Endmembers to start with: by :class:`NFINDR` on the clean bands, whose signal
+        stands out of the noise or whose noise does not stand out of that of others; on
+        all bands; by :class:`VCA`; projected onto the signal. Or given.
 
     solver : {"exact", "mu"}, default="exact"
         Whether each step solves a quadratic problem, or multiplies as the papers do.

@@ -16,6 +16,7 @@ __all__ = [
     "band_weights",
     "endmember_coupling",
     "endmember_penalty",
+    "good_limit",
     "powers_of",
     "scales_of",
     "sparsity",
@@ -46,19 +47,38 @@ class Scales(NamedTuple):
         Square of the residual norm below which a band gains no more weight.
     variance : float
         Square of the width of the correntropy.
+    trust : float or ndarray of shape (n_bands,)
+        Factors of the bands in the robust losses: one unless their noise stands out.
     """
 
     median: float
     floor: float
     variance: float
+    trust: float | np.ndarray = 1.0
 
 
-def scales_of(squares: np.ndarray, theta: float) -> Scales:
-    """Scales from the squared residual norms of the bands."""
+def good_limit(squares: np.ndarray) -> tuple[float, float]:
+    """Squares of the median norm and of the largest norm of a good band."""
     norms = np.sqrt(squares)
     middle = float(np.median(norms))
     deviation = _NORMAL * float(np.median(np.abs(norms - middle)))
-    median, good = middle**2, (middle + _DEVIATIONS * deviation) ** 2
+    return middle**2, (middle + _DEVIATIONS * deviation) ** 2
+
+
+def scales_of(
+    squares: np.ndarray, theta: float, noise: np.ndarray | None = None
+) -> Scales:
+    """Scales from the squared residual norms of the bands, and those of their noise.
+
+    A band whose noise alone exceeds the residual of a good one is trusted less, by the
+    ratio of their squares. Residuals do not tell such bands if their noise is only a
+    few times that of others: endmembers follow the noise, and the residual is gone.
+    """
+    median, good = good_limit(squares)
+    trust: float | np.ndarray = 1.0
+    if noise is not None and good > 0.0:
+        # Not below the rounding of one: the steps for endmembers divide by it.
+        trust = np.maximum(good / np.maximum(noise, good), 1e-16)
     floor = (_GOOD**2 * good - median) / (1.0 - _GOOD**2)
     variance = (good - median) / (-2.0 * float(np.log(_GOOD)))
     tiny = float(np.finfo(np.float64).tiny)
@@ -66,6 +86,7 @@ def scales_of(squares: np.ndarray, theta: float) -> Scales:
         median,
         max(floor, median, tiny),
         max(theta * max(variance, median), tiny),
+        trust,
     )
 
 
@@ -73,22 +94,24 @@ def band_loss(loss: str, squares: np.ndarray, scales: Scales) -> float:
     """Loss of all bands, from their squared residual norms."""
     if loss == "l21":
         level = float(np.sqrt(scales.median + scales.floor))
-        return level * float(np.sqrt(squares + scales.floor).sum())
+        return level * float((scales.trust * np.sqrt(squares + scales.floor)).sum())
     if loss == "correntropy":
         ratio = squares / (2.0 * scales.variance)
         gain = float(np.exp(scales.median / (2.0 * scales.variance)))
-        return -gain * scales.variance * float(np.expm1(-ratio).sum())
+        losses = -scales.trust * np.expm1(-ratio)
+        return gain * scales.variance * float(losses.sum())
     return 0.5 * float(squares.sum())
 
 
 def band_weights(loss: str, squares: np.ndarray, scales: Scales) -> np.ndarray:
     """Twice the derivative of the loss in each squared norm."""
     if loss == "l21":
-        return np.sqrt((scales.median + scales.floor) / (squares + scales.floor))
+        level = scales.median + scales.floor
+        return scales.trust * np.sqrt(level / (squares + scales.floor))
     if loss == "correntropy":
         ratio = (scales.median - squares) / (2.0 * scales.variance)
         # Not below the rounding of one: the steps for endmembers divide by it.
-        return np.maximum(np.exp(ratio), 1e-16)
+        return scales.trust * np.maximum(np.exp(ratio), 1e-16)
     return np.ones_like(squares)
 
 

@@ -30,6 +30,7 @@ __all__ = [
     "hfc",
     "hysime",
     "signal_subspace",
+    "subspace_and_noise",
 ]
 
 _FLOATS = [np.float64, np.float32]
@@ -271,7 +272,7 @@ class HySime(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 f"n_components must be at most the number of bands, {X.shape[1]}; got "
                 f"{wanted}."
             )
-        basis, noise = _subspace_and_noise(X, wanted)
+        basis, noise = subspace_and_noise(X, wanted)
         self.components_ = basis.T.astype(X.dtype)
         self.n_components_ = len(self.components_)
         self.noise_variance_ = noise
@@ -323,7 +324,7 @@ class HySime(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
 def signal_subspace(X: np.ndarray) -> np.ndarray:
     """Orthonormal basis of the signal, at least one vector."""
-    return _subspace_and_noise(X)[0]
+    return subspace_and_noise(X)[0]
 
 
 def band_noise(X: np.ndarray) -> np.ndarray:
@@ -336,8 +337,12 @@ def _noise(X: np.ndarray, products: np.ndarray) -> np.ndarray:
     return X @ noise_weights(products).astype(X.dtype, copy=False)
 
 
-def _subspace_and_noise(X, n_components=None) -> tuple[np.ndarray, np.ndarray]:
+def subspace_and_noise(
+    X: np.ndarray, n_components: int | None = None, *, at_least: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
     """Basis of the signal and the variances of the noise of the bands.
+
+    Of `n_components` vectors, or as many as the signal has, but `at_least` so many.
 
     Moments of signal and noise are products of the moments of X, since both are
     linear in X: one pass over the pixels.
@@ -347,7 +352,7 @@ def _subspace_and_noise(X, n_components=None) -> tuple[np.ndarray, np.ndarray]:
     n, p = X.shape
     weights = noise_weights(products)
     if not weights.any():
-        return np.eye(p)[:, : n_components or 1], np.zeros(p)
+        return np.eye(p)[:, : n_components or at_least], np.zeros(p)
     noise = np.einsum("ij,ij->j", weights, products @ weights) / n
     clean = np.eye(p) - weights
     signal = clean.T @ products @ clean / n
@@ -356,5 +361,5 @@ def _subspace_and_noise(X, n_components=None) -> tuple[np.ndarray, np.ndarray]:
     cost = 2.0 * noise_used @ basis**2
     cost -= np.einsum("ij,ij->j", basis, products @ basis) / n
     order = np.argsort(cost, kind="stable")
-    chosen = n_components or max(1, int(np.count_nonzero(cost < 0.0)))
+    chosen = n_components or max(at_least, int(np.count_nonzero(cost < 0.0)))
     return basis[:, order[:chosen]], noise

@@ -15,6 +15,7 @@ from sparsestat.unmixing import (
     EDCNMF,
     L1NMF,
     NFINDR,
+    VCA,
     ConstrainedNMF,
     CorrentropyNMF,
     DgSNMF,
@@ -27,11 +28,13 @@ from sparsestat.unmixing import (
 )
 from sparsestat.unmixing import _nmf_solver as solver
 from sparsestat.unmixing._nmf_graph import homogeneity, image_graph, spectral_graph
+from sparsestat.unmixing._nmf_start import clean_bands, start_from
 from sparsestat.unmixing._nmf_terms import (
     band_loss,
     band_weights,
     endmember_coupling,
     endmember_penalty,
+    good_limit,
     powers_of,
     scales_of,
 )
@@ -108,7 +111,7 @@ def test_penalties_of_endmembers_keep_a_fixed_scale(scene, penalty, kind):
     model = ConstrainedNMF(4, scale="initial", init="nfindr", alpha=0.1, **options)
     fitted(model, scene[1])
     assert_never_rises(model.objective_)
-    start = NFINDR(4).fit(scene[1]).components_.mean(axis=1)
+    start = start_from(scene[1], 4, "nfindr", None, None).components.mean(axis=1)
     np.testing.assert_allclose(model.components_.mean(axis=1), start, rtol=1e-5)
 
 
@@ -218,9 +221,9 @@ def test_wide_correntropy_is_least_squares(scene):
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_both_solvers_reach_the_same_objective(scene, loss):
-    ends = []
+    ends, start = [], NFINDR(4).fit(scene[1]).components_
     for kind in ("exact", "mu"):
-        model = ConstrainedNMF(4, loss=loss, init="nfindr", alpha=1e-3, solver=kind)
+        model = ConstrainedNMF(4, loss=loss, init=start, alpha=1e-3, solver=kind)
         model.set_params(sum_to_one="soft", asc_delta=1.0)
         ends.append(fitted(model, scene[1], 3000 if kind == "mu" else 300))
     assert ends[1].objective_[-1] == pytest.approx(ends[0].objective_[-1], rel=0.02)
@@ -462,7 +465,8 @@ def test_real_scenes(data_folder):
     ]:
         cube = np.load(data_folder / "unmixing" / f"{name}.npz")["cube"] / scale
         X = cube.reshape(-1, cube.shape[-1]).astype(np.float64)
-        model = fitted(ConstrainedNMF(p, init="nfindr"), X, 40)
+        start = NFINDR(p).fit(X).components_
+        model = fitted(ConstrainedNMF(p, init=start), X, 40)
         assert model.objective_[-1] == pytest.approx(end, rel=1e-3)
         assert_never_rises(model.objective_)
 
@@ -492,6 +496,24 @@ def test_bad_bands(seed):
 
 
 @pytest.mark.parametrize("model", [CorrentropyNMF(5), RRLbS(5)], ids=str)
+def test_bad_bands_at_the_noise_of_ten_decibels(model):
+    """Slopes of the losses differ little there; the noise of the bands tells."""
+    scene = make_hyperspectral(
+        36, 36, block_size=6, n_bad_bands=20, snr_db=10.0, random_state=2
+    )
+    X = np.maximum(scene.X, 0.0)
+    angle, error = scores_of(ConstrainedNMF(5), scene, X)
+    ours = scores_of(model, scene, X)
+    assert_never_rises(model.objective_)
+    assert ours[0] <= angle / 2
+    assert ours[1] <= error / 2
+    good = np.setdiff1d(np.arange(X.shape[1]), scene.bad_bands)
+    weights = model.band_weights_
+    assert weights[scene.bad_bands].max() <= 0.3
+    assert np.quantile(weights[good], 0.05) >= 0.95
+
+
+@pytest.mark.parametrize("model", [CorrentropyNMF(5), RRLbS(5)], ids=str)
 def test_robust_losses_cost_little_where_no_band_is_bad(model):
     scene = make_hyperspectral(36, 36, block_size=6, random_state=0)
     X = np.maximum(scene.X, 0.0)
@@ -514,6 +536,48 @@ def test_good_bands_weigh_alike(loss, spread):
     assert weights[within].min() >= 0.95
     bad = band_weights(loss, np.array([200.0**2]), scales)
     assert (bad < 0.25) == (loss != "frobenius")
+
+
+@pytest.mark.parametrize("loss", ["l21", "correntropy"])
+def test_noisy_bands_are_trusted_less(loss):
+    """By their noise over the residual of a good band, never more than others."""
+    norms = np.array([1.0, 2.0, 3.0, 4.0, 50.0])
+    limit = good_limit(norms**2)[1]
+    assert limit == pytest.approx((3.0 + 3.0 * 1.4826) ** 2)
+    noise = np.array([0.0, 1.0, 1.0, limit, 4.0 * limit])
+    scales = scales_of(norms**2, 1.0, noise)
+    np.testing.assert_allclose(scales.trust, [1.0, 1.0, 1.0, 1.0, 0.25])
+    weights = band_weights(loss, norms**2, scales)
+    free = band_weights(loss, norms**2, scales_of(norms**2, 1.0))
+    np.testing.assert_allclose(weights, scales.trust * free)
+    slopes = approx_fprime(norms**2, lambda r: band_loss(loss, r, scales), 1e-6)
+    np.testing.assert_allclose(slopes, 0.5 * weights, rtol=1e-4, atol=1e-8)
+    exact = scales_of(np.zeros(5), 1.0, noise)
+    assert np.isfinite(band_weights(loss, np.zeros(5), exact)).all()
+
+
+def test_weak_bands_are_clean_where_all_are_as_noisy():
+    rng = np.random.default_rng(0)
+    X = 1.0 + 0.01 * rng.standard_normal((100, 6))
+    X[:, 4:] = 0.01
+    assert clean_bands(X, np.full(6, 1e-4), 2).all()
+    noise = np.array([1e-4, 2e-4, 1e-4, 2e-4, 1e-4, 1e-2])
+    np.testing.assert_array_equal(np.flatnonzero(~clean_bands(X, noise, 2)), [5])
+    assert clean_bands(X, noise, 6).all()
+
+
+@pytest.mark.parametrize("init", ["robust", "nfindr", "vca"])
+def test_start_is_without_the_noise_of_its_pixels(init):
+    """Endmembers of the same pixels are nearer to their spectra without noise."""
+    E, A, X, _ = pure_scene(5, n_pixels=2000, noise=0.1)
+    X = np.maximum(X, 0.0)
+    found = start_from(X, 4, init, 0, None).components
+    raw = (NFINDR(4) if init != "vca" else VCA(4, denoise=False, random_state=0)).fit(X)
+    pure = A[raw.indices_] @ E
+    order = match_endmembers(pure, found)
+    ours = spectral_angle(pure, found[order]).diagonal()
+    theirs = spectral_angle(pure, raw.components_).diagonal()
+    assert ours.mean() < 0.6 * theirs.mean()
 
 
 def test_width_of_the_correntropy():
