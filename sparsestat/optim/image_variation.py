@@ -21,6 +21,8 @@ __all__ = ["Boundary", "ImageVariation", "image_variation"]
 
 # Iterations between checks; residuals that differ more than this change the step.
 _EVERY, _IMBALANCE, _FACTOR = 10, 3.0, 2.0
+# Steps go this much of the way (Boyd et al., section 3.4.3).
+_RELAXED = 1.7
 # Violations of the dual constraints that are rounding, relative to the products.
 _ROUNDING = 1e-11
 
@@ -152,6 +154,7 @@ def image_variation(
     flat = products.reshape(-1, len(gram))
     Z = gram_qp(gram, flat - alpha).coef.reshape(products.shape)
     U = np.minimum(products - Z @ gram, alpha) / mu
+    direction = _common_direction(gram)
     V, best = boundary.differences(Z), None
     W = np.zeros_like(V)
     for n_iter in range(1, max_iter + 1):
@@ -161,17 +164,19 @@ def image_variation(
         A = boundary.backward(A) @ vectors.T
         jumps = boundary.differences(A)
         Z_old, V_old = Z, V
-        U += A
-        W += jumps
+        U += _RELAXED * A + (1.0 - _RELAXED) * Z
+        W += _RELAXED * jumps + (1.0 - _RELAXED) * V
         Z = np.maximum(U - alpha / mu, 0.0)
         V = _shrunk(W, beta / mu, isotropic)
         U -= Z
         W -= V
         if n_iter % _EVERY and n_iter != max_iter:
             continue
-        gap = _gap(
-            gram, products, norm2, alpha, beta, boundary, isotropic, A, Z, mu * W
-        )
+        primal = _objective(gram, products, norm2, alpha, beta, boundary, isotropic, Z)
+        slopes = products - A @ gram
+        excess = slopes - boundary.transposed(mu * W) - alpha
+        dual = _dual(products, norm2, alpha, A, slopes, excess, direction)
+        gap = max(primal - dual, 0.0)
         if best is None or gap < best.gap:
             best = ImageVariation(Z, gap, n_iter)
         if gap <= tol * 0.5 * norm2:
@@ -199,12 +204,7 @@ def _shrunk(W, level, isotropic):
     return W * np.maximum(1.0 - level / np.maximum(length, 1e-300), 0.0)
 
 
-def _gap(gram, products, norm2, alpha, beta, boundary, isotropic, A, Z, W):
-    """Objective at Z less that of the dual at the residual of A, and at W.
-
-    The dual maximises <r, X> - |r|^2 / 2 under r E.T - D.T w <= alpha and |w| <= beta,
-    which these satisfy but for rounding; both are scaled where it is more.
-    """
+def _objective(gram, products, norm2, alpha, beta, boundary, isotropic, Z):
     slopes = products - Z @ gram
     residual2 = max(norm2 - np.vdot(Z, products) - np.vdot(Z, slopes), 0.0)
     jumps = boundary.differences(Z)
@@ -212,13 +212,36 @@ def _gap(gram, products, norm2, alpha, beta, boundary, isotropic, A, Z, W):
         variation = np.sqrt(jumps[0] ** 2 + jumps[1] ** 2).sum()
     else:
         variation = np.abs(jumps).sum()
-    primal = 0.5 * residual2 + alpha * Z.sum() + beta * variation
-    slopes = products - A @ gram
+    return 0.5 * residual2 + alpha * Z.sum() + beta * variation
+
+
+def _common_direction(gram):
+    """A spectrum q = z E, of least norm, with q E.T >= 1: z, q E.T and |q|^2.
+
+    z minimises z.T G z / 2 - sum(z) over z >= 0. None where there is no such spectrum.
+    """
+    z = gram_qp(gram, np.ones((1, len(gram)))).coef[0]
+    reach = z @ gram
+    return (z, reach, float(z @ reach)) if reach.min() > 0.5 else None
+
+
+def _dual(products, norm2, alpha, A, slopes, excess, direction):
+    """Dual objective <r, X> - |r|^2 / 2 at a feasible point near the residual of A.
+
+    Feasible are r whose slopes r E.T are above those of the variation by alpha at most.
+    Those with an excess are scaled, or those pixels moved along the common direction.
+    """
     product = norm2 - np.vdot(A, products)
     residual2 = max(product - np.vdot(A, slopes), 0.0)
-    excess = (slopes - boundary.transposed(W)).max() - alpha
+    largest = excess.max()
     scale = min(product / residual2, 1.0) if residual2 > 0.0 else 1.0
-    if excess > _ROUNDING * np.abs(products).max():
-        scale = min(scale, alpha / (alpha + excess))
+    if largest > _ROUNDING * np.abs(products).max():
+        scale = min(scale, alpha / (alpha + largest))
     scale = max(scale, 0.0)
-    return max(primal - scale * product + 0.5 * scale**2 * residual2, 0.0)
+    scaled = scale * product - 0.5 * scale**2 * residual2
+    if direction is None:
+        return scaled
+    z, reach, norm = direction
+    moves = np.maximum((excess / reach).max(axis=-1), 0.0)
+    cost = ((products - slopes) @ z + 0.5 * norm * moves) * moves
+    return max(scaled, product - 0.5 * residual2 - cost.sum())

@@ -1,5 +1,7 @@
 """Scenes solved together: against cvxpy, certificates, limits."""
 
+import warnings
+
 import cvxpy as cp
 import numpy as np
 import pytest
@@ -150,6 +152,42 @@ def test_variation_is_that_of_cvxpy(tv, boundary, alpha, alpha_tv):
     model.set_params(tol=1e-8).fit(X)
     np.testing.assert_allclose(model.abundances_, A, atol=1e-4)
     assert model.dual_gap_ <= 0.5e-8 * np.sum(X**2)
+
+
+@pytest.mark.parametrize("tv", ["anisotropic", "isotropic"])
+@pytest.mark.parametrize("alpha", [0.0, 0.05])
+@pytest.mark.parametrize("lowest", [0.0, -0.5])
+def test_early_gaps_are_bounds(tv, alpha, lowest):
+    """With and without a spectrum that all others have positive products with."""
+    rng = np.random.default_rng(3)
+    E = rng.uniform(lowest, 1.0, (12, 6))
+    X = rng.dirichlet(np.full(12, 0.3), 20) @ E + 0.05 * rng.standard_normal((20, 6))
+    model = SUnSALTV(E, alpha=alpha, alpha_tv=0.1, image_shape=SHAPE, tv=tv)
+
+    def objective(A):
+        d = np.zeros((2, *SHAPE, len(E)))
+        maps = A.reshape(*SHAPE, -1)
+        d[0, :-1], d[1, :, :-1] = np.diff(maps, axis=0), np.diff(maps, axis=1)
+        sizes = np.abs(d).sum() if tv == "anisotropic" else np.hypot(*d).sum()
+        return 0.5 * np.sum((X - A @ E) ** 2) + alpha * A.sum() + 0.1 * sizes
+
+    best = objective(model.set_params(tol=1e-7, max_iter=9999).fit_transform(X))
+    slack = 1e-7 * np.sum(X**2)
+    for max_iter in (1, 3, 20):
+        model.set_params(tol=slack, max_iter=max_iter)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            found = objective(model.fit_transform(X))
+        assert found - best <= model.dual_gap_ + slack
+
+
+def test_variation_with_alike_spectra_takes_few_iterations():
+    rng = np.random.default_rng(4)
+    E = 1.0 + 0.3 * rng.random((60, 30)) @ np.tri(30) / 30
+    X = np.repeat(rng.dirichlet(np.full(60, 0.1), 4), 5, axis=0) @ E
+    X += 0.01 * rng.standard_normal(X.shape)
+    model = SUnSALTV(E, alpha=1e-3, alpha_tv=1e-2, image_shape=SHAPE).fit(X)
+    assert model.n_iter_ <= 60
 
 
 def test_no_variation_is_sparse_unmixing():
