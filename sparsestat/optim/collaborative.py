@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sparsestat.optim.cholesky import solve_transposed
 from sparsestat.optim.gram_qp import gram_qp
-from sparsestat.optim.vector import dot
+from sparsestat.optim.inverse_factor import border, halve
+from sparsestat.optim.vector import axpy, dot
 from sparsestat.utils.dispatch import kernel
 
 __all__ = ["Collaborative", "collaborative", "collaborative_gap"]
@@ -237,27 +237,28 @@ def _sweep(gram, slopes, coef, alpha):
 def _take_inverses(matrix, B, alpha, hessian):
     """hessian -= alpha^2 sum_n b_n b_n.T * inv(matrix) on the face of each row b_n."""
     n, p = B.shape
-    R = np.zeros((p, p))
-    x = np.empty((p, p))
+    S, part = np.empty((p, p)), np.empty((p, p))
+    column, x = np.empty(p), np.empty(p)
     face = np.empty(p, dtype=np.int64)
     for i in range(n):
         m = 0
         for j in range(p):
             if B[i, j] > 0.0:
                 for k in range(m):
-                    x[0, k] = matrix[face[k], j]
-                solve_transposed(R, m, x[0])
-                pivot = matrix[j, j] - dot(x[0, :m], x[0, :m])
-                for k in range(m):
-                    R[k, m] = x[0, k]
-                R[m, m] = np.sqrt(max(pivot, alpha * 1e-8))
+                    column[k] = matrix[j, face[k]]
+                    part[m, k] = 0.0
+                part[m, m] = 0.0
+                halve(S, m, column, x)
+                pivot = matrix[j, j] - dot(x[:m], x[:m])
+                border(S, m, x, max(pivot, alpha * 1e-8))
                 face[m] = j
                 m += 1
+        for k in range(m):
+            for j in range(k + 1):
+                x[j] = alpha * B[i, face[j]] * S[k, j]
+                axpy(-x[j], x[: j + 1], part[j, : j + 1])
         for j in range(m):
-            for k in range(m):
-                x[j, k] = 0.0
-            x[j, j] = alpha * B[i, face[j]]
-            solve_transposed(R, m, x[j])
-        for j in range(m):
-            for k in range(m):
-                hessian[face[j], face[k]] -= dot(x[j, :m], x[k, :m])
+            for k in range(j + 1):
+                hessian[face[j], face[k]] += part[j, k]
+                if k < j:
+                    hessian[face[k], face[j]] += part[j, k]
