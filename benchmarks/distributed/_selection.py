@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from benchmarks._tables import seconds
 
 # The debiased Lasso of statsmodels takes long for a draw: one small cell, few draws.
 SLOW_CELL = {"n_shards": 5, "n_features": 100, "correlation": 0.5, "noise_scale": 1.0}
+ORACLE, POOLED, SURROGATE = "oracle", "all rows in one place", "surrogate"
 SLOW = "debiased Lasso, averaged (statsmodels)"
 CUT = "the same, small ones set to zero"
 # Shards of 200 rows, where a surrogate has the least to go by.
@@ -44,9 +46,10 @@ def _selection(settings: Settings) -> dict:
         events = run_child(
             "_selection:measure",
             settings,
-            cell=cell,
+            cell={k: v for k, v in cell.items() if k != "n_shards"},
+            counts=[cell["n_shards"]],
             n_samples=4000,
-            n_draws=n_draws,
+            draws=range(n_draws),
             n_slow=n_slow,
         )
         title = (
@@ -65,63 +68,102 @@ def _selection(settings: Settings) -> dict:
 
 
 def _grid(
-    n_features: int, correlation: float, noise_scale: float, counts, n_draws: int
+    n_features: int, correlation: float, noise_scale: float | None, counts, n_draws
 ) -> Callable[[Settings], dict]:
-    """A case: some numbers of shards, 20,000 rows in all."""
+    """A case: some numbers of shards, 20,000 rows in all; classes without a noise."""
 
     def run(settings: Settings) -> dict:
-        found = {}
-        for m in counts[:1] if settings.quick else counts:
-            cell = {
-                "n_shards": m,
-                "n_features": 30 if settings.quick else n_features,
-                "correlation": correlation,
-                "noise_scale": noise_scale,
-            }
-            found[m] = run_child(
-                "_selection:measure",
-                settings,
-                cell=cell,
-                n_samples=2_000 if settings.quick else 20_000,
-                n_draws=1 if settings.quick else n_draws,
-                n_slow=0,
-            )
-        table = {
-            "title": "Error over that of the oracle (share of exact supports)",
-            "head": ["", *(f"m = {m}" for m in found), *GRID_HEAD],
-            "rows": grid_rows(found),
-        }
-        note = (
-            f"{n_draws} draws for each number m of shards, 20,000 rows in all, 10 "
-            "nonzero coefficients, the criterion GIC. Columns to the right are means "
-            "over all m."
+        p = 30 if settings.quick else n_features
+        cell = {"n_features": p, "correlation": correlation}
+        if noise_scale is not None:
+            cell["noise_scale"] = noise_scale
+        events = run_child(
+            f"_selection:measure{'_classes' * (noise_scale is None)}",
+            settings,
+            cell=cell,
+            counts=counts[:1] if settings.quick else counts,
+            n_samples=2_000 if settings.quick else 20_000,
+            draws=range(1 if settings.quick else n_draws),
         )
-        return {"kind": "tables", "tables": [table], "notes": [note]}
+        note = (
+            f"{n_draws} draws, each cut into m shards, 20,000 rows in all, 10 nonzero "
+            "coefficients, the criterion GIC. Columns to the right are means over all "
+            "m. The true positive rate is the true features found over 10, the false "
+            f"positive rate the false ones over {p - 10}. The mean error of the oracle "
+            f"is {np.mean([e['base'] for e in events]):.4f}."
+        )
+        if noise_scale is None:
+            note += (
+                " Labels are drawn by the logistic model. The oracle has no penalty. "
+                "Local fits are those of `BestSubsetClassifier`."
+            )
+        return {
+            "kind": "tables",
+            "tables": grid_tables(events),
+            "notes": [note, *claims(events)],
+        }
 
     return run
 
 
-GRID_HEAD = ["as pooled", "true found", "false found", "rounds", "kB from a shard"]
+GRID_HEAD = [
+    "as pooled", "true found", "rounds", "kB from a shard", "time",
+]  # fmt: skip
 
 
-def grid_rows(found: dict[int, list[dict]]) -> list[list[str]]:
+def grid_tables(events: list[dict]) -> list[dict]:
     """A row for each method, a column for each number of shards."""
-    everything = [{**e, "m": m} for m, events in found.items() for e in events]
-    rows = []
-    for name in dict.fromkeys(event["method"] for event in everything):
-        own = [event for event in everything if event["method"] == name]
-        row = [name]
-        for m in found:
-            error = np.mean([e["error"] for e in own if e["m"] == m])
-            exact = np.mean([e["exact"] for e in own if e["m"] == m])
+    counts = list(dict.fromkeys(event["m"] for event in events))
+    errors, false = [], []
+    for name in dict.fromkeys(event["method"] for event in events):
+        own = [event for event in events if event["method"] == name]
+        row, wrong = [name], [name]
+        for m in counts:
+            here = [event for event in own if event["m"] == m]
+            exact = np.mean([event["exact"] for event in here])
+            error = np.mean([event["error"] for event in here])
             row.append(f"{error:.2f} ({exact:.2f})")
-        means = {k: np.mean([e[k] for e in own]) for k in ("pooled", "hits", "false")}
-        row += [f"{means['pooled']:.2f}", f"{means['hits']:.1f}"]
-        row.append(f"{means['false']:.1f}")
-        row.append(f"{np.mean([e['rounds'] for e in own]):.1f}")
+            wrong.append(f"{np.mean([event['false'] for event in here]):.2f}")
+        for key, form in (("pooled", ".2f"), ("hits", ".2f"), ("rounds", ".1f")):
+            row.append(f"{np.mean([event[key] for event in own]):{form}}")
         row.append(f"{np.mean([e['bytes'] / e['m'] for e in own]) / 1e3:,.1f}")
-        rows.append(row)
-    return rows
+        row.append(seconds(float(np.mean([event["time"] for event in own]))))
+        errors.append(row)
+        false.append(wrong)
+    head = ["", *(f"m = {m}" for m in counts)]
+    return [
+        {
+            "title": "Error over that of the oracle (share of exact supports)",
+            "head": head + GRID_HEAD,
+            "rows": errors,
+        },
+        {"title": "False features found", "head": head, "rows": false},
+    ]
+
+
+def claims(events: list[dict]) -> list[str]:
+    """How far surrogates are from all rows in one place, by the number of rounds."""
+    told = []
+    for name in dict.fromkeys(event["method"] for event in events):
+        if not name.startswith(SURROGATE) or "average" in name:
+            continue
+        ratio, behind = 0.0, 0.0
+        for m in dict.fromkeys(event["m"] for event in events):
+            found = {
+                key: [e for e in events if (e["method"], e["m"]) == (key, m)]
+                for key in (name, POOLED)
+            }
+            error, exact = (
+                {k: np.mean([e[what] for e in own]) for k, own in found.items()}
+                for what in ("error", "exact")
+            )
+            ratio = max(ratio, error[name] / error[POOLED])
+            behind = max(behind, exact[POOLED] - exact[name])
+        told.append(f"{name}: {ratio:.3f} and {100.0 * behind:.0f}")
+    return [
+        "Mean error over that of all rows in one place, at most over all m, and points "
+        f"by which the share of exact supports is lower, at most: {'; '.join(told)}."
+    ]
 
 
 HEAD = [
@@ -155,36 +197,77 @@ def rows_of(events: Sequence[dict]) -> list[list[str]]:
     return rows
 
 
-def measure(cell: dict, n_samples: int, n_draws: int, n_slow: int) -> Iterator[dict]:
-    """All methods on all draws of a cell."""
+def measure(
+    cell: dict,
+    counts: Sequence[int],
+    n_samples: int,
+    draws: Sequence[int],
+    n_slow: int = 0,
+) -> Iterator[dict]:
+    """All methods on all draws of a cell, each draw cut into some numbers of shards."""
     from sparsestat.datasets import make_shards
 
     warnings.simplefilter("ignore")
-    methods = fits()
-    draw = make_shards(n_samples, **cell, random_state=0)
-    for name, fit in methods.items():
-        if name != SLOW:
-            fit(draw)  # kernels compile at first use
-    for seed in range(n_draws):
-        data = make_shards(n_samples, **cell, random_state=seed)
+    draw = make_shards(n_samples, **cell, n_shards=max(counts), random_state=0)
+    _outcomes(draw, {}, None, slow=False)  # kernels compile at first use
+    for seed in draws:
+        data = make_shards(n_samples, **cell, n_shards=max(counts), random_state=seed)
         truth = np.flatnonzero(data.coef)
-        chosen = data.data[:, truth]
         oracle = np.zeros(len(data.coef))
-        oracle[truth] = np.linalg.lstsq(chosen, data.target)[0]
-        base = np.linalg.norm(oracle - data.coef)
-        pooled = None
-        for name, fit in methods.items():
-            if name == SLOW and seed >= n_slow:
-                continue
-            start = time.perf_counter()
-            coef, n_rounds, n_bytes = fit(data)
-            sent = n_rounds, n_bytes, time.perf_counter() - start
-            pooled = np.flatnonzero(coef) if pooled is None else pooled
-            yield _event(name, coef, data.coef, pooled, base, *sent)
+        oracle[truth] = np.linalg.lstsq(data.data[:, truth], data.target)[0]
+        yield from _events_of(data, seed, counts, oracle, _outcomes, seed < n_slow)
+
+
+def measure_classes(
+    cell: dict, counts: Sequence[int], n_samples: int, draws: Sequence[int]
+) -> Iterator[dict]:
+    """The same for two classes."""
+    from sklearn.linear_model import LogisticRegression
+
+    from sparsestat.datasets import make_shards
+
+    warnings.simplefilter("ignore")
+    exact = LogisticRegression(C=np.inf, solver="newton-cholesky")
+    for k, seed in enumerate((draws[0], *draws)):
+        data = make_shards(n_samples, **cell, n_shards=max(counts), random_state=seed)
+        rng = np.random.default_rng(seed)
+        odds = np.exp(-data.data @ data.coef)
+        data.target = rng.uniform(size=len(odds)) < 1.0 / (1.0 + odds)
+        truth = np.flatnonzero(data.coef)
+        oracle = np.zeros(len(data.coef))
+        oracle[truth] = exact.fit(data.data[:, truth], data.target).coef_[0]
+        if k == 0:  # kernels compile at first use
+            _outcomes_of_classes(data, {}, None, slow=False)
+        else:
+            yield from _events_of(
+                data, seed, counts, oracle, _outcomes_of_classes, False
+            )
+
+
+def _events_of(data, seed: int, counts, oracle, outcomes, slow: bool) -> Iterator[dict]:
+    """Events of all methods for one draw; what needs no shards is fitted once."""
+    base = float(np.linalg.norm(oracle - data.coef))
+    once: dict[str, tuple] = {}
+    for m in counts:
+        bounds = np.arange(m + 1) * len(data.target) // m
+        parts = [slice(a, b) for a, b in pairwise(bounds)]
+        data.shards = [(data.data[part], data.target[part]) for part in parts]
+        found = {ORACLE: (oracle, 0, 0, 0.0), **outcomes(data, once, m, slow)}
+        pooled = np.flatnonzero(found[POOLED][0])
+        for name, (coef, *sent) in found.items():
+            yield {
+                "m": m,
+                "draw": seed,
+                **_event(name, coef, data.coef, pooled, base, *sent),
+            }
             if name == SLOW:
-                level = np.sqrt(2.0 * np.log(len(coef)) / n_samples)
+                level = np.sqrt(2.0 * np.log(len(coef)) / len(data.target))
                 cut = np.where(np.abs(coef) > level, coef, 0.0)
-                yield _event(CUT, cut, data.coef, pooled, base, *sent)
+                yield {
+                    "m": m,
+                    "draw": seed,
+                    **_event(CUT, cut, data.coef, pooled, base, *sent),
+                }
 
 
 def _event(
@@ -195,6 +278,7 @@ def _event(
     return {
         "event": "fit",
         "method": name,
+        "base": base,
         "error": float(np.linalg.norm(coef - truth) / base),
         "exact": np.array_equal(support, true),
         "pooled": np.array_equal(support, pooled),
@@ -206,24 +290,90 @@ def _event(
     }
 
 
-def fits() -> dict[str, Callable]:
-    """Functions of a draw to coefficients, rounds and bytes; the pooled one first."""
-    return {
-        "all rows in one place": lambda data: (*_pooled(data), 0, 0),
-        "gram": lambda data: _distributed(data, algorithm="gram"),
-        "columns": lambda data: _distributed(data, algorithm="columns"),
-        "surrogate": lambda data: _distributed(data, algorithm="surrogate"),
-        "surrogate, 1 round": lambda data: _distributed(
-            data, algorithm="surrogate", max_rounds=1
+def _outcomes(data, once: dict, m: int | None, slow: bool) -> dict[str, tuple]:
+    """Coefficients, rounds, bytes and seconds of every method."""
+    from sparsestat.linear_model import BestSubsetRegressor
+
+    def distributed(**parameters):
+        return lambda: _sent(_model(**parameters).fit(data.shards))
+
+    def pooled():
+        model = BestSubsetRegressor(criterion="gic").fit(data.data, data.target)
+        return model.coef_, 0, 0
+
+    if POOLED not in once:
+        once[POOLED] = _timed(pooled)
+    local = _model(solver="swap", refine=None)
+    found = {
+        POOLED: once[POOLED],
+        "gram": _timed(distributed(algorithm="gram")),
+        "columns": _timed(distributed(algorithm="columns")),
+        **_by_rounds(data.shards),
+        f"{SURROGATE}, one-shot average": _timed(
+            distributed(algorithm="surrogate", refine="average")
         ),
-        "surrogate, one-shot average": lambda data: _distributed(
-            data, algorithm="surrogate", refine="average"
-        ),
-        "average of local fits": lambda data: _local(data, 0.0),
-        "features of most local fits": lambda data: _local(data, 0.5),
-        "largest shard alone": _leader,
-        SLOW: _debiased,
+        **_of_local_fits(data.shards, lambda X, y: local.fit([(X, y)]).coef_),
     }
+    if slow:
+        found[SLOW] = _timed(lambda: _debiased(data))
+    return found
+
+
+def _by_rounds(shards: list) -> dict[str, tuple]:
+    """Surrogates of 1 to 4 rounds and of the default, equal ones fitted once."""
+    found, settled = {}, False
+    for k in (1, 2, 3, 4, 8):
+        name = f"{SURROGATE}, {k} round{'s' * (k > 1)}" if k < 8 else SURROGATE
+        if not settled:
+            model = _model(algorithm="surrogate", max_rounds=k)
+            last = _timed(lambda model=model: _sent(model.fit(shards)))
+            purposes = [row["purpose"] for row in model.communication_]
+            done = purposes.count("gradient") < k  # more would change nothing
+            settled = done and model.swap_gap_ <= model.tol
+        found[name] = last
+    return found
+
+
+def _outcomes_of_classes(data, once: dict, m, slow: bool) -> dict[str, tuple]:
+    """The same for two classes."""
+    from sparsestat.linear_model import (
+        BestSubsetClassifier,
+        DistributedBestSubsetClassifier,
+    )
+
+    options = {"criterion": "gic", "max_nonzero_coefs": 20}
+    local = BestSubsetClassifier(solver="swap", **options)
+
+    def distributed(**parameters):
+        model = DistributedBestSubsetClassifier(**options, **parameters)
+        return lambda: _sent(model.fit(data.shards))
+
+    if POOLED not in once:
+        once[POOLED] = _timed(
+            lambda: (local.fit(data.data, data.target).coef_[0], 0, 0)
+        )
+    return {
+        POOLED: once[POOLED],
+        **{k: _timed(distributed(algorithm=k)) for k in ("gram", "columns")},
+        SURROGATE: _timed(distributed(algorithm="surrogate")),
+        f"{SURROGATE}, 1 round": _timed(
+            distributed(algorithm="surrogate", max_rounds=1)
+        ),
+        f"{SURROGATE}, 3 rounds": _timed(
+            distributed(algorithm="surrogate", max_rounds=3)
+        ),
+        **_of_local_fits(data.shards, lambda X, y: local.fit(X, y).coef_[0]),
+    }
+
+
+def _timed(fit: Callable) -> tuple:
+    """Coefficients, rounds, bytes, and seconds that it took."""
+    start = time.perf_counter()
+    return *fit(), time.perf_counter() - start
+
+
+def _sent(model) -> tuple:
+    return np.ravel(model.coef_), model.n_rounds_, model.bytes_total_
 
 
 def _model(**parameters):
@@ -232,26 +382,19 @@ def _model(**parameters):
     return DistributedBestSubsetRegressor(criterion="gic", **parameters)
 
 
-def _pooled(data) -> tuple[np.ndarray]:
-    return (_model().fit(data.data, data.target).coef_,)
-
-
-def _distributed(data, **parameters):
-    model = _model(**parameters).fit(data.shards)
-    return model.coef_, model.n_rounds_, model.bytes_total_
-
-
-def _local(data, share: float):
-    """Mean of the shards' own subsets, of features in at least a share of them."""
-    local = _model(solver="swap", refine=None)
-    found = np.array([local.fit([shard]).coef_ for shard in data.shards])
-    kept = (found != 0.0).mean(axis=0) >= share
-    return np.where(kept, found.mean(axis=0), 0.0), 1, 16 * np.count_nonzero(found)
-
-
-def _leader(data):
-    shard = max(data.shards, key=lambda shard: len(shard[1]))
-    return _model().fit([shard]).coef_, 0, 0
+def _of_local_fits(shards: list, fit: Callable) -> dict[str, tuple]:
+    """Averages of the shards' own subsets, their votes, and the largest shard alone."""
+    begin = time.perf_counter()
+    local = np.array([fit(*shard) for shard in shards])
+    elapsed = time.perf_counter() - begin
+    mean, often = local.mean(axis=0), (local != 0.0).mean(axis=0) >= 0.5
+    sent = 1, 16 * np.count_nonzero(local), elapsed
+    largest = int(np.argmax([len(y) for _, y in shards]))
+    return {
+        "average of local fits": (mean, *sent),
+        "features of most local fits": (np.where(often, mean, 0.0), *sent),
+        "largest shard alone": (local[largest], 0, 0, elapsed / len(shards)),
+    }
 
 
 def _debiased(data):
@@ -263,90 +406,6 @@ def _debiased(data):
     model = DistributedModel(m)
     result = model.fit(((y, X) for X, y in data.shards), {"alpha": alpha})
     return np.asarray(result.params), 1, 8 * (2 * m * p + p * p + p)
-
-
-def _classes(settings: Settings) -> dict:
-    counts = (5,) if settings.quick else (5, 20)
-    found = {
-        m: run_child(
-            "_selection:measure_classes",
-            settings,
-            n_shards=m,
-            n_features=20 if settings.quick else 200,
-            n_samples=2_000 if settings.quick else 20_000,
-            n_draws=1 if settings.quick else 3,
-        )
-        for m in counts
-    }
-    table = {
-        "title": "Error over that of the oracle (share of exact supports)",
-        "head": ["", *(f"m = {m}" for m in found), *GRID_HEAD],
-        "rows": grid_rows(found),
-    }
-    note = (
-        "3 draws for each number m of shards, 20,000 rows in all, p = 200, correlation "
-        "0.5, 10 nonzero coefficients, labels by the logistic model, the criterion "
-        "GIC. The oracle has no penalty. Columns to the right are means over all m."
-    )
-    return {"kind": "tables", "tables": [table], "notes": [note]}
-
-
-def measure_classes(
-    n_shards: int, n_features: int, n_samples: int, n_draws: int
-) -> Iterator[dict]:
-    """All algorithms for two classes, local fits and the largest shard."""
-    from sklearn.linear_model import LogisticRegression
-
-    from sparsestat.datasets import make_shards
-    from sparsestat.linear_model import DistributedBestSubsetClassifier
-
-    warnings.simplefilter("ignore")
-
-    def model(**parameters):
-        return DistributedBestSubsetClassifier(
-            criterion="gic", max_nonzero_coefs=20, **parameters
-        )
-
-    def fitted(shards, **parameters):
-        found = model(**parameters).fit(shards)
-        return found.coef_[0], found.n_rounds_, found.bytes_total_
-
-    for seed in range(n_draws):
-        data = make_shards(n_samples, n_features, n_shards=n_shards, random_state=seed)
-        rng = np.random.default_rng(seed)
-        shards = [
-            (X, rng.uniform(size=len(X)) < 1.0 / (1.0 + np.exp(-X @ data.coef)))
-            for X, _ in data.shards
-        ]
-        everything = tuple(map(np.concatenate, zip(*shards, strict=True)))
-        truth = np.flatnonzero(data.coef)
-        oracle = np.zeros(n_features)
-        exact = LogisticRegression(C=np.inf, solver="newton-cholesky")
-        oracle[truth] = exact.fit(everything[0][:, truth], everything[1]).coef_[0]
-        base = float(np.linalg.norm(oracle - data.coef))
-        local = np.array([fitted([shard], max_rounds=2)[0] for shard in shards])
-        often = (local != 0.0).mean(axis=0) >= 0.5
-        sent = 1, 16 * np.count_nonzero(local)
-        methods = {
-            "all rows in one place": lambda e=everything: (*fitted([e])[:1], 0, 0),
-            **{
-                name: lambda s=shards, n=name: fitted(s, algorithm=n)
-                for name in ("gram", "columns", "surrogate")
-            },
-            "average of local fits": lambda c=local, b=sent: (c.mean(axis=0), *b),
-            "features of most local fits": lambda c=local, o=often, b=sent: (
-                np.where(o, c.mean(axis=0), 0.0),
-                *b,
-            ),
-            "largest shard alone": lambda c=local: (c[0], 0, 0),
-        }
-        pooled = None
-        for name, fit in methods.items():
-            start = time.perf_counter()
-            coef, *told = fit()
-            told.append(time.perf_counter() - start)
-            pooled = np.flatnonzero(coef) if pooled is None else pooled
-            yield _event(name, coef, data.coef, pooled, base, *told)
 
 
 def _sizes(settings: Settings) -> dict:
@@ -408,11 +467,26 @@ CASES = [
         for r in (0.0, 0.5, 0.8)
         for sigma in (1.0, 3.0)
     ),
-    Case(
-        "A.wide",
-        "Over the number of shards: p = 1000, correlation 0.5, noise 1",
-        _grid(1000, 0.5, 1.0, (5, 20, 100), 5),
+    *(
+        Case(
+            f"A.wide{sigma:.0f}",
+            f"Over the number of shards: p = 1000, correlation 0.5, noise {sigma}",
+            _grid(1000, 0.5, sigma, COUNTS, 5),
+        )
+        for sigma in (1.0, 3.0)
     ),
-    Case("A.classes", "Over the number of shards: two classes", _classes),
+    *(
+        Case(
+            f"A.classes{10 * r:.0f}",
+            f"Over the number of shards: two classes, p = 200, correlation {r}",
+            _grid(200, r, None, COUNTS, 10),
+        )
+        for r in (0.0, 0.5, 0.8)
+    ),
+    Case(
+        "A.classes.wide",
+        "Over the number of shards: two classes, p = 1000, correlation 0.5",
+        _grid(1000, 0.5, None, COUNTS, 3),
+    ),
     Case("B", "How often criteria find the size", _sizes),
 ]
