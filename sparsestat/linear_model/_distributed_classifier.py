@@ -19,6 +19,7 @@ from sparsestat.linear_model._distributed_base import (
     SIZE_RULES,
     DistributedModel,
 )
+from sparsestat.linear_model._softmax_exchanges import exchange
 from sparsestat.linear_model._softmax_rounds import (
     SoftmaxFit,
     contrasts_of,
@@ -41,6 +42,8 @@ __all__ = ["DistributedBestSubsetClassifier"]
 _MOST, _SURROGATE_SIZE = 40, 20
 # Falls of the objective below this share are rounding.
 _ROUNDING = 1e-9
+# The null model is fitted before the size of its residuals is known.
+_NULL_TOL = 1e-3
 
 
 class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
@@ -56,7 +59,9 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
     loss :math:`\log \sum_c e^{z_{ic}} - z_{i y_i}`; a feature is in or out for all.
     Around a model the likelihood is nearly a weighted least squares problem, whose
     second moments propose subsets of all sizes; the likelihood itself judges them, in
-    rounds of Newton's method, and the next proposals are made around the best.
+    rounds of Newton's method, and the next proposals are made around the best. At the
+    end the eight most promising exchanges of one feature are fitted, and the search
+    goes on from the best of them until none helps.
 
     Parameters
     ----------
@@ -90,7 +95,7 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
     tol : float, default=1e-6
         Bound of `stationarity_`.
     max_rounds : int, default=8
-        Proposals at most.
+        Proposals at most, and exchanges at most after them.
     max_bytes_per_round : int, default=67_108_864
         Bytes from each shard up to which "auto" takes "gram".
     n_shards : int, default=None
@@ -130,7 +135,13 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
     criterion_ : ndarray of shape (n_sizes,)
         Values of the criterion.
     stationarity_ : float
-        Largest entry of the gradient on the support, features of unit deviation.
+        Largest derivative of the objective by a coefficient of a feature of unit
+        deviation, relative to the mean size of the residuals of the null model.
+    swap_gap_ : float
+        What the best of the most promising exchanges of one feature would save, as a
+        share of the objective: 0 where the likelihood, maximised after each of them,
+        has not risen; else `max_rounds` ended the exchanges, and the last one saved
+        as much.
     n_iter_ : int
         Proposals made.
     algorithm_ : str
@@ -150,7 +161,7 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
 
     See Also
     --------
-    DistributedBestSubsetRegressor : The same for least squares, with certificates.
+    DistributedBestSubsetRegressor : The same for least squares, with proofs.
     BestSubsetClassifier : Rows in one place, with groups, folds and proofs.
     sklearn.linear_model.LogisticRegression : All features, or the l1 penalty.
 
@@ -158,7 +169,9 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
     -----
     The curvature of several classes is a matrix for each row. Proposals take it for its
     trace times the mean shape of all rows, so that they need the second moments of the
-    features once and not for each pair of classes; the likelihood that judges them is
+    features once and not for each pair of classes. What exchanges promise is taken from
+    the curvature of every pair of classes, in one round, for the sixteen features from
+    outside that promise most by the mean shape; the likelihood that judges both is
     exact.
 
     References
@@ -327,39 +340,39 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
             propose = partial(
                 self._by_moments, rounds, totals, ridge, algorithm == "gram", options
             )
-        fits, chosen, n_iter = self._follow(rounds, totals, ridge, scale, propose)
+        found = self._follow(rounds, totals, ridge, scale, propose)
         return {
+            **found,
             "algorithm": algorithm,
             "layout": layout,
             "classes": classes,
             "totals": totals,
-            "fits": fits,
-            "chosen": chosen,
-            "n_iter": n_iter,
         }
 
-    def _follow(self, rounds, totals, ridge, scale, propose):
-        """The best fits of all sizes, the chosen size, and how many proposals it took.
+    def _follow(self, rounds, totals, ridge, scale, propose) -> dict:
+        """The best fits of all sizes, and of the chosen size the best by exchanges.
 
         Proposals are made around the null model first.
         """
         p, m = len(ridge), contrasts_of(len(rounds.layout.classes)).shape[1]
         none = np.array([], np.int64)
         null = SoftmaxFit(none, np.empty((0, m)), np.zeros(m), np.inf, np.inf, 0.0)
-        (current,) = fit_supports(rounds, [null], totals, ridge, scale, self.tol)
+        given = totals, ridge, scale
+        (current,) = fit_supports(rounds, [null], *given, _NULL_TOL * self.tol)
         best: dict[int, SoftmaxFit] = {}
         seen: set[bytes] = set()
-        n_iter, settled = 0, False
+        n_iter, settled, size = 0, False, 0.0
         while not settled and n_iter < self.max_rounds:
             n_iter += 1
-            supports, coefs = propose(current, scale > 0.0)
+            working, supports, coefs = propose(current, scale > 0.0)
+            size = size or working.size or 1.0
             starts = []
             for A, coef in zip(supports, coefs, strict=True):
                 if A.tobytes() not in seen:
                     seen.add(A.tobytes())
                     start = SoftmaxFit(A, coef, current.intercept, *[np.inf] * 3)
                     starts.append(start)
-            fits = fit_supports(rounds, starts, totals, ridge, scale, self.tol)
+            fits = fit_supports(rounds, starts, *given, self.tol * size)
             improved = False
             for fit in fits:
                 k = len(fit.support)
@@ -371,14 +384,25 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
             same = np.array_equal(best[chosen].support, current.support)
             settled = same or not improved
             current = best[chosen]
-        return {k: (best[k], values[k]) for k in values}, chosen, n_iter
+        best[chosen], swap_gap = exchange(
+            rounds, current, working if same else None, *given, self.tol * size, seen,
+            self.max_rounds, _ROUNDING,
+        )  # fmt: skip
+        values[chosen] = self._criterion_of(best[chosen], totals, p)
+        return {
+            "fits": {k: (best[k], values[k]) for k in values},
+            "chosen": chosen,
+            "n_iter": n_iter,
+            "swap_gap": swap_gap,
+            "size": size,
+        }
 
     @staticmethod
     def _by_moments(rounds, totals, ridge, whole, options, fit, usable):
         """Supports and starts from second moments of all, whole or by blocks."""
         working = working_problem(rounds, fit, totals, ridge, whole)
         path = subset_path(_only(working.problem, usable), **options)
-        return path.supports, [working.coefs_of(coef) for coef in path.coefs]
+        return working, path.supports, [working.coefs_of(c) for c in path.coefs]
 
     def _by_surrogate(self, rounds, totals, ridge, asked, options, fit, usable):
         """The same among candidates, from second moments of the largest shards."""
@@ -397,7 +421,7 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
             own, problem, propose, judge, fit.support, working.coef, working.residual,
             top, self.max_rounds, self.tol,
         )  # fmt: skip
-        return path.supports, [working.coefs_of(coef) for coef in path.coefs]
+        return working, path.supports, [working.coefs_of(c) for c in path.coefs]
 
     def _top(self, sizes, totals, p: int, algorithm: str) -> int:
         """Largest model of a path."""
@@ -460,7 +484,8 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
             intercepts[k].astype(dtype),
         )
         self.algorithm_ = found["algorithm"]
-        self.stationarity_ = fit.gradient
+        self.stationarity_ = fit.gradient / found["size"]
+        self.swap_gap_ = found["swap_gap"]
         self.n_iter_ = found["n_iter"]
 
     def _warn(self) -> None:
@@ -469,6 +494,14 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
                 "DistributedBestSubsetClassifier did not reach its tolerance: the "
                 f"gradient is {self.stationarity_:.2e}, asked was {self.tol:g}. The "
                 "classes may be separable: increase alpha.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        if self.swap_gap_ > self.tol:
+            warnings.warn(
+                "DistributedBestSubsetClassifier: the last exchange of a feature saved "
+                f"{self.swap_gap_:.2e} of the objective, and others may save more; tol "
+                f"is {self.tol:g}. Increase max_rounds.",
                 ConvergenceWarning,
                 stacklevel=3,
             )

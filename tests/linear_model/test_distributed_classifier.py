@@ -247,7 +247,7 @@ def test_account():
     p = X.shape[1]
     for row in model.communication_:
         if row["purpose"] == "working moments":
-            assert row["up_floats_per_shard"] == p * (p + 1) // 2 + 2 * p + 5
+            assert row["up_floats_per_shard"] == p * (p + 1) // 2 + 2 * p + 6
     assert model.n_rounds_ == len(purposes)
 
 
