@@ -17,7 +17,7 @@ from sparsestat.optim.subset import (
 )
 from sparsestat.optim.subset._climb import hessian
 from sparsestat.optim.subset._loss import n_drags
-from sparsestat.optim.subset._newton import improve, maximise
+from sparsestat.optim.subset._newton import improve, maximise, predictions_without
 from sparsestat.optim.subset._table import look, promised_changes
 from sparsestat.optim.subset.path import make_units
 
@@ -198,6 +198,65 @@ def test_exchanges_are_those_of_the_quadratic_model(kind, labels, ridge):
             gain = least(rest) - least(np.append(rest, j))
             promised = gains[problem.place[j]]
             assert promised == pytest.approx(gain, rel=1e-6, abs=1e-11)
+
+
+@pytest.mark.parametrize("labels", [None, [0, 1, 0, 2, 2, 3, 1]])
+@pytest.mark.parametrize("kind", KINDS)
+def test_predictions_without_a_unit(kind, labels):
+    """The other coefficients move to where the quadratic model has no slope left."""
+    problem = problem_of(kind, seed=4, ridge=0.05, labels=labels)
+    point = fit(problem, [0, 1, 2])
+    features = problem.features(point.units)
+    first, m = int(problem.fit_intercept), problem.m
+    lookup = dict(zip(problem.features(problem.loaded), range(1, 9), strict=False))
+    rows = [*range(first), *(lookup[f] for f in features)]
+    X, D = problem.model.X[rows], problem.model.ridge[rows]
+    _, _, h, aux = problem.likelihood.derivatives(point.z)
+    H = hessian_of(problem.likelihood, h, aux, X) + np.diag(np.repeat(D, m))
+    found = predictions_without(problem, point, np.array([2, 0]))
+    for k, z in zip([2, 0], found, strict=True):
+        step = np.linalg.lstsq(X.T, z - point.z)[0]
+        assert X.T @ step == pytest.approx(z - point.z, abs=1e-9)
+        gone = np.isin(features, problem.features(point.units[[k]]))
+        assert step[first:][gone] == pytest.approx(-point.coef[gone], abs=1e-9)
+        stays = np.repeat(np.append(np.ones(first, bool), ~gone), m)
+        assert (H @ step.ravel())[stays] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_what_is_settled_is_not_fitted_again():
+    problem = problem_of("logistic", seed=3, p=12, rho=0.95)
+    options = {"exchange_max": 2, "swap": True, "max_iter": 20, "margin": 1e-11}
+    problem.load(np.arange(12))
+    start = fit(problem, [0, 5, 9])
+    first = improve(problem, start, **options)
+    before = problem.n_fits
+    second = improve(problem, first.point, **options)
+    assert first.settled
+    assert second.settled
+    assert problem.n_fits == before
+    key = first.point.units.tobytes()
+    assert improve(problem, start, known={key: first}, **options) is first
+    alone = problem_of("logistic", seed=3, p=12, rho=0.95)
+    alone.load(np.arange(12))
+    again = improve(alone, first.point, **options)
+    assert again.settled
+    assert again.point.units.tolist() == first.point.units.tolist()
+    assert alone.n_fits > 1
+
+
+def test_gaps_of_splicing_are_those_of_exchanges():
+    gaps = []
+    for seed in range(4):
+        problem = problem_of("logistic", seed=seed, p=12, rho=0.95)
+        path = likelihood_path(problem, [2, 3, 4], solver="splicing")
+        for point, gap in zip(path.points, path.swap_gaps, strict=True):
+            new = problem_of("logistic", seed=seed, p=12, rho=0.95)
+            new.load(problem.loaded)
+            better = improve(new, point, swap=True, max_iter=1)
+            fall = 1.0 - better.point.objective / point.objective
+            assert gap == pytest.approx(max(fall, 0.0), abs=1e-9)
+            gaps.append(gap)
+    assert max(gaps) > 1e-6
 
 
 def test_sizes_never_get_worse():

@@ -1,16 +1,19 @@
 """A likelihood on a design, its maxima on subsets, and the features loaded so far."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.linalg import cho_solve
 
 from sparsestat.optim.design import Design, columns, n_features, n_samples
-from sparsestat.optim.subset._climb import Model, room
-from sparsestat.optim.subset._loss import evaluate
+from sparsestat.optim.subset._climb import Model, factor, hessian, room
+from sparsestat.optim.subset._loss import evaluate, n_drags
 from sparsestat.optim.subset._table import NO_TABLE, attempt, look, swaps
 from sparsestat.optim.subset.likelihood import Likelihood
 
-__all__ = ["LikelihoodProblem", "Point", "improve", "maximise"]
+__all__ = ["LikelihoodProblem", "Point", "improve", "maximise", "predictions_without"]
 
 
 class Point(NamedTuple):
@@ -74,6 +77,9 @@ class LikelihoodProblem:
         Those units, in the order of their rows.
     place : ndarray of int64, shape (n_units,)
         Where each unit is among them, or -1.
+    floors : dict
+        Objectives that fits of some subsets, by the bytes of their units, did not
+        promise to fall below.
     """
 
     def __init__(
@@ -92,6 +98,7 @@ class LikelihoodProblem:
         self.m = likelihood.n_columns
         self.usable = design.norm > 0.0
         self.n_fits = 0
+        self.floors: dict[bytes, float] = {}
         self.whole = np.array_equal(likelihood.rows, np.arange(n_samples(design)))
         self.place = np.full(self.n_units, -1)
         self.loaded = np.array([], np.int64)
@@ -238,6 +245,7 @@ def improve(
     swap: bool = False,
     max_iter: int = 0,
     margin: float = 0.0,
+    known: Mapping[bytes, Improved] = MappingProxyType({}),
 ) -> Improved:
     """Exchange units while that lowers the objective.
 
@@ -258,6 +266,9 @@ def improve(
         Exchanges at most.
     margin : float
         Falls of the objective up to this are rounding.
+    known : dict
+        What led to some subsets before with the same options, by the bytes of their
+        units: where one of them is settled this ends.
 
     Returns
     -------
@@ -268,6 +279,10 @@ def improve(
     locked = np.isin(problem.loaded, locked)
     settled = False
     for n_iter in range(max_iter + 1):
+        there = known.get(np.sort(problem.loaded[now.units]).tobytes())
+        if there is not None and len(there.gains) == len(problem.loaded):
+            if there.settled or n_iter == max_iter:
+                return there
         here = model, starts, locked, now.units
         table, costs, gains, freedom, trials = look(
             *here, now.rows, now.theta, now.R, now.u, now.h, now.aux, exchange_max
@@ -328,11 +343,56 @@ def _fitted(problem, units, near, limit=np.inf, promised=True) -> _Fit | None:
 
 def _better(problem, now, trials, table, limit) -> _Fit | None:
     """The first of some subsets whose objective is below a limit."""
-    if len(trials) == 0:
+    keys = [units.tobytes() for units in np.sort(problem.loaded[trials], axis=1)]
+    new = [k for k, key in enumerate(keys) if problem.floors.get(key, -np.inf) < limit]
+    if not new:
         return None
+    trials = trials[new]
     which, *found = attempt(
         problem.model, problem.starts, trials, now.units, now.theta, now.z, now.u,
         now.h, now.aux, table, 2, False, limit,
     )  # fmt: skip
     problem.n_fits += len(trials) if which < 0 else which + 1
+    for k in new if which < 0 else new[:which]:
+        problem.floors[keys[k]] = limit
     return None if which < 0 else _Fit(trials[which], *found)
+
+
+def predictions_without(problem: LikelihoodProblem, point: Point, dropped) -> list:
+    """Predictions of a point, and those that the quadratic model has without a unit.
+
+    Parameters
+    ----------
+    problem : LikelihoodProblem
+    point : Point
+        Of units that were loaded.
+    dropped : ndarray of int
+        Positions of some of its units.
+
+    Returns
+    -------
+    predictions : list of ndarray of shape (n_kept, n_columns)
+        For each of the dropped units.
+    """
+    model, m, starts = problem.model, problem.m, problem.starts
+    theta, first = problem.theta(point), model.first
+    places = problem.place[point.units]
+    sizes = starts[places + 1] - starts[places]
+    ends = first + np.cumsum(sizes)
+    rows = np.zeros(first + sizes.sum(), np.int64)
+    for place, size, end in zip(places, sizes, ends, strict=True):
+        rows[end - size : end] = np.arange(starts[place], starts[place + 1])
+    around, T = room(model), np.empty((len(rows), n_drags(model.loss)))
+    evaluate(model.loss, np.ascontiguousarray(point.z.T), *around)
+    H, R = np.empty((theta.size, theta.size)), np.empty((theta.size, theta.size))
+    hessian(model.loss, *around[1:], model.X, rows, T, H)
+    H[np.diag_indices(len(H))] += np.repeat(model.ridge[rows], m)
+    factor(H, R)
+    columns, flat = model.X[rows], theta.ravel()
+    predictions = []
+    for k in dropped:
+        unit = np.arange((ends[k] - sizes[k]) * m, ends[k] * m)
+        inverse = cho_solve((R, True), np.eye(len(H))[:, unit], check_finite=False)
+        step = inverse @ np.linalg.lstsq(inverse[unit], flat[unit])[0]
+        predictions.append(point.z - columns.T @ step.reshape(-1, m))
+    return predictions

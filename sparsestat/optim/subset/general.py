@@ -20,7 +20,7 @@ from sparsestat.optim.subset._newton import (
     LikelihoodProblem,
     Point,
     improve,
-    maximise,
+    predictions_without,
 )
 from sparsestat.optim.subset._prove import prove
 from sparsestat.optim.subset.path import default_max_size
@@ -346,7 +346,9 @@ class _Search:
 
     def _descend(self, point: Point, units=None) -> bool:
         """Exchange units while that lowers the objective; whether it is the best."""
-        found = self._improve(point, units, self.exchange_max, self.swap, self.max_iter)
+        found = self._improve(
+            point, units, self.exchange_max, self.swap, self.max_iter, self._around
+        )
         self._remember(found)
         return self._note(found.point)
 
@@ -356,10 +358,10 @@ class _Search:
             self._around.pop(next(iter(self._around)))
         self._around[found.point.units.tobytes()] = found
 
-    def _improve(self, point, units, exchange_max, swap, max_iter) -> Improved:
+    def _improve(self, point, units, exchange_max, swap, max_iter, known) -> Improved:
         return improve(
             self.problem, point, units, locked=self.locked, exchange_max=exchange_max,
-            swap=swap, max_iter=max_iter, margin=self._margin,
+            swap=swap, max_iter=max_iter, margin=self._margin, known=known,
         )  # fmt: skip
 
     def _seen(self, point: Point) -> Improved:
@@ -375,7 +377,7 @@ class _Search:
         found = self._around.get(point.units.tobytes())
         if self.swap and found is not None and found.settled:
             return 0.0
-        better = self._improve(point, None, 0, True, 1)
+        better = self._improve(point, None, 0, True, 1, {})
         fall = point.objective - better.point.objective
         return max(fall, 0.0) / max(point.objective, 1e-300)
 
@@ -432,11 +434,9 @@ class _Search:
         _, u, h, _ = likelihood.derivatives(point.z)
         size = max(float(h[0].sum()), 1e-300)
         blocks = [(u, size)]
-        for i in dropped:
-            units = np.delete(point.units, i)
-            # As if the others did not move: their part is not to be regained.
-            rest = maximise(self.problem, units, point)
-            blocks.append((likelihood.derivatives(rest.z)[1], size))
+        if len(dropped):
+            for z in predictions_without(self.problem, point, dropped):
+                blocks.append((likelihood.derivatives(z)[1], size))
         return blocks
 
     def _scores(self, blocks) -> np.ndarray:
