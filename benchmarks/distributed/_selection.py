@@ -49,7 +49,7 @@ def _selection(settings: Settings) -> dict:
             cell={k: v for k, v in cell.items() if k != "n_shards"},
             counts=[cell["n_shards"]],
             n_samples=4000,
-            draws=range(n_draws),
+            draws=list(range(n_draws)),
             n_slow=n_slow,
         )
         title = (
@@ -83,7 +83,7 @@ def _grid(
             cell=cell,
             counts=counts[:1] if settings.quick else counts,
             n_samples=2_000 if settings.quick else 20_000,
-            draws=range(1 if settings.quick else n_draws),
+            draws=list(range(1 if settings.quick else n_draws)),
         )
         note = (
             f"{n_draws} draws, each cut into m shards, 20,000 rows in all, 10 nonzero "
