@@ -5,9 +5,10 @@ minimise   |X - A E|^2 / 2 + alpha sum(A) + beta TV(A)    over A >= 0,
 TV the sum over columns of A, each an image, of the absolute differences of neighbours,
 or of the lengths of the gradients. The alternating direction method of multipliers: a
 cosine (or Fourier) transform over the image and the eigenvectors of E E.T make the
-quadratic step diagonal, so that two splits suffice, and its residual is a feasible dual
-point. After Iordache, Bioucas-Dias and Plaza (2012), doi:10.1109/TGRS.2012.2191590, for
-the problem; Boyd et al. (2011), doi:10.1561/2200000016, section 3.4.1, for the step.
+quadratic step diagonal, so that two splits suffice, and its residual is near a feasible
+dual point. Problem: Iordache, Bioucas-Dias and Plaza (2012),
+doi:10.1109/TGRS.2012.2191590; step: Boyd et al. (2011), doi:10.1561/2200000016,
+sections 3.4.1 and 3.4.3.
 """
 
 from typing import NamedTuple
