@@ -22,6 +22,7 @@ from sparsestat.linear_model._subset_sizes import (
     checked_features,
     checked_sizes,
     checked_units,
+    path_columns,
 )
 from sparsestat.optim.design import make_design, with_norms
 from sparsestat.optim.subset import LikelihoodProblem, likelihood_path
@@ -293,14 +294,13 @@ class LikelihoodSubset(CrossValidated, FitProgress):
         """Keep a path."""
         T = _outputs(problem)
         p, n_outputs = len(problem.usable), len(T)
-        full = sparse.lil_array((n_outputs * p, len(path.sizes)))
-        intercepts = np.empty((n_outputs, len(path.sizes)))
+        intercepts, slopes = np.empty((n_outputs, len(path.sizes))), []
         for k, point in enumerate(path.points):
-            slopes, intercepts[:, k] = _on_data(problem, point)
-            for t in range(n_outputs):
-                full[t * p + point.features, k] = slopes[t]
+            slope, intercepts[:, k] = _on_data(problem, point)
+            slopes.append(slope)
         self.sizes_ = path.sizes
-        self.path_coef_ = full.tocsc().astype(dtype)
+        supports = [point.features for point in path.points]
+        self.path_coef_ = path_columns(supports, slopes, p, dtype)
         self.path_intercept_ = intercepts if n_outputs > 1 else intercepts[0]
         self.loss_ = np.array([point.loss for point in path.points])
         self.criterion_ = path.criterion

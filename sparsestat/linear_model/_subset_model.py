@@ -21,6 +21,7 @@ from sparsestat.linear_model._subset_sizes import (
     checked_features,
     checked_sizes,
     checked_units,
+    path_columns,
 )
 from sparsestat.optim.design import make_design
 from sparsestat.optim.moments import downdated_gram
@@ -77,8 +78,8 @@ SUBSET_RULES: dict[str, Rule] = {
     "n_jobs": Jobs,
     "verbose": Verbosity,
 }
-# The whole Gram matrix is formed at once up to this many features.
-_WHOLE_GRAM = 4000
+# The whole Gram matrix is formed at once up to this many features, dense and sparse.
+_WHOLE_GRAM, _WHOLE_SPARSE = 4000, 600
 # Coefficients from second moments and from columns agree up to this share.
 _INACCURATE = 1e-6
 # Swap gains below this share of the objective are out of reach of float32.
@@ -318,17 +319,15 @@ class SubsetModel(SizesMixin, CrossValidated, FitProgress):
                 stacklevel=4,
             )
         p, n_targets = len(design.mean), len(target_mean)
-        full = sparse.lil_array((n_targets * p, len(path.sizes)))
+        pairs = list(zip(path.supports, coefs, strict=True))
+        slopes = [b / design.scale[A] for A, b in pairs]
         intercepts = np.empty((n_targets, len(path.sizes)))
-        for k, (A, b) in enumerate(zip(path.supports, coefs, strict=True)):
-            slopes = b / design.scale[A]
-            for t in range(n_targets):
-                full[t * p + A, k] = slopes[t]
-            intercepts[:, k] = target_mean - slopes @ design.mean[A]
+        for k, A in enumerate(path.supports):
+            intercepts[:, k] = target_mean - slopes[k] @ design.mean[A]
         if not self.fit_intercept:
             intercepts[:] = 0.0
         self.sizes_ = path.sizes
-        self.path_coef_ = full.tocsc().astype(dtype)
+        self.path_coef_ = path_columns(path.supports, slopes, p, dtype)
         self.path_intercept_ = intercepts if self._multi_output else intercepts[0]
         self.rss_ = total * path.rss
         self.criterion_ = path.criterion
@@ -341,12 +340,10 @@ class SubsetModel(SizesMixin, CrossValidated, FitProgress):
         ]
         self._objectives, self._swap_gaps = total * path.losses, path.swap_gaps
         self.n_nodes_, self.n_iter_ = path.n_nodes, path.n_iter
-        slopes = np.zeros((n_targets, p))
-        slopes[:, path.supports[chosen]] = (
-            coefs[chosen] / design.scale[path.supports[chosen]]
-        )
         self.support_ = path.supports[chosen]
-        self.coef_ = slopes.astype(dtype)
+        coef = np.zeros((n_targets, p))
+        coef[:, self.support_] = slopes[chosen]
+        self.coef_ = coef.astype(dtype)
         self.intercept_ = intercepts[:, chosen].astype(dtype)
         if not self._multi_output:
             self.coef_, self.intercept_ = self.coef_[0], self.intercept_[0]
@@ -380,7 +377,8 @@ class _Moments:
             self.target_mean = share @ targets
         self.target = targets - self.target_mean
         p, n = X.shape[1], len(y)
-        whole = gram is None and p <= min(n, _WHOLE_GRAM)
+        most = _WHOLE_SPARSE if sparse.issparse(X) else _WHOLE_GRAM
+        whole = gram is None and p <= min(n, most)
         # Standardised designs have unit variances, so that the ridge is the same.
         self.problem = problem_of_design(
             self.design, self.target, share, weight.sum(), model.alpha, whole=whole

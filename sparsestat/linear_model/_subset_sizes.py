@@ -1,10 +1,11 @@
-"""Sizes, groups and features that searches for subsets are asked for, checked."""
+"""What searches for subsets are asked for, checked, and what they found, as columns."""
 
 import numpy as np
+from scipy import sparse
 
 from sparsestat.utils.feature_groups import check_feature_groups
 
-__all__ = ["checked_features", "checked_sizes", "checked_units"]
+__all__ = ["checked_features", "checked_sizes", "checked_units", "path_columns"]
 
 
 def checked_units(model, n_features: int) -> tuple[np.ndarray | None, int]:
@@ -72,3 +73,30 @@ def checked_features(values, name: str, n_features: int) -> np.ndarray:
             f"{name} must hold indices in [0, {n_features}); got {int(worst)}."
         )
     return np.unique(array).astype(np.int64)
+
+
+def path_columns(supports: list, slopes: list, n_features: int, dtype):
+    """Coefficients along a path, a column for each subset and target after target.
+
+    Parameters
+    ----------
+    supports : list of ndarray of shape (n_chosen,)
+        Features of each subset, increasing.
+    slopes : list of ndarray of shape (n_targets, n_chosen)
+        Their coefficients.
+    n_features : int
+    dtype : dtype
+
+    Returns
+    -------
+    columns : csc_array of shape (n_targets * n_features, n_subsets)
+    """
+    n_targets = len(slopes[0])
+    shift = n_features * np.arange(n_targets)[:, None]
+    indices = np.concatenate([(shift + A).ravel() for A in supports])
+    data = np.concatenate([b.ravel() for b in slopes]).astype(dtype)
+    ends = np.cumsum([0, *(b.size for b in slopes)])
+    shape = (n_targets * n_features, len(supports))
+    columns = sparse.csc_array((data, indices, ends), shape)
+    columns.eliminate_zeros()
+    return columns
