@@ -400,3 +400,15 @@ def test_groups_of_samples_callbacks_and_verbosity(kind, capsys):
     assert seen.count("fold") == 3
     assert seen.count("fit") == 1
     assert kind.__name__ in capsys.readouterr().out
+
+
+def test_constant_features_that_are_always_selected_take_part_in_wide_searches():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((100, 700))
+    X[:, 5] = 1.0
+    y = X[:, 0] - X[:, 600] + 0.1 * rng.standard_normal(100)
+    for alpha in (0.0, 0.1):
+        model = BestSubsetRegressor(3, always_select=[5], alpha=alpha, solver="swap")
+        model.fit(X, y)
+        assert {0, 600} <= set(model.support_) and model.coef_[5] == 0.0
+        assert model.swap_gap_ <= 1e-9

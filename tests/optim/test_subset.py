@@ -7,10 +7,12 @@ import pytest
 
 from sparsestat.optim.subset import exact_subset, make_problem, subset_path
 from sparsestat.optim.subset._descent import descend
+from sparsestat.optim.subset._outside import Outside, outside_changes
 from sparsestat.optim.subset._state import (
     best_swap,
     costs,
     enter_unit,
+    exchange_changes,
     gains,
     leave_unit,
     loss_of,
@@ -101,6 +103,54 @@ def test_gains_costs_and_swaps_are_those_of_refits(sizes, n_targets):
     )
     assert (dropped, added) == expected[1:]
     assert change[0] == pytest.approx(expected[0], abs=1e-10 * v)
+
+
+@pytest.mark.parametrize("sizes", [[1] * 14, [1, 2, 3, 4, 2, 2]])
+def test_exchanges_of_several_units_are_those_of_refits(sizes):
+    G, c, v = moments(np.random.default_rng(1), p=14, n_targets=2)
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    n_units = len(sizes)
+    state = make_state(
+        G, c, starts, np.ones(14, bool), np.zeros(n_units, bool), capacity=14
+    )
+    move_to(state, np.array([0, 2, 4]))
+    going, coming = np.array([4, 0, 2]), np.array([1, 5, 3])
+
+    def refit(units):
+        return loss(G, c, v, [j for u in units for j in range(*starts[u : u + 2])])
+
+    change = np.empty(3)
+    exchange_changes(state, going, coming, change)
+    for k in range(3):
+        after = refit([*going[k + 1 :], *coming[: k + 1]])
+        assert change[k] == pytest.approx(after - refit(going), abs=1e-10 * v)
+
+
+@pytest.mark.parametrize("n_targets, ridge", [(1, 0.0), (3, 0.0), (1, 0.2)])
+def test_features_outside_that_are_not_judged_are_of_no_use(n_targets, ridge):
+    judged = useful = 0
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        G, c, v = moments(rng, 80, 60, 5, 0.8, 1.0, n_targets)
+        problem = make_problem(G, c, v, 80, ridge * G.diagonal().mean())
+        diagonal = problem.diagonal + problem.ridge
+        gain = problem.linear.T**2 @ np.ones(n_targets) / diagonal
+        supports = [np.sort(np.argsort(-gain)[:k]) for k in (0, 1, 3, 6)]
+        supports += [np.sort(rng.choice(60, 4, replace=False))]
+        steps, locked = [0.1 * v, 0.02 * v, 0.01 * v, np.inf, 0.1 * v], supports[1]
+        found = Outside(problem).of_supports(supports, steps, locked)
+        for A, step, (J, change, gain) in zip(supports, steps, found, strict=True):
+            all_changes, all_gains = outside_changes(
+                problem, A, G[A], diagonal, np.intersect1d(A, locked)
+            )
+            np.testing.assert_allclose(change, all_changes[J], atol=1e-12 * v)
+            np.testing.assert_allclose(gain, all_gains[J], atol=1e-12 * v)
+            rest = np.setdiff1d(np.arange(60), J)
+            assert (all_changes[rest] >= 0.0).all()
+            assert (all_gains[rest] <= step).all()
+            judged += len(J)
+            useful += np.sum((all_changes < 0.0) | (all_gains > step))
+    assert useful <= judged < 0.9 * 10 * 5 * 60
 
 
 def degenerate_problem(seed, fewest, most):
@@ -228,7 +278,7 @@ def test_splicing_alone_exchanges_several_features():
         starts, free = np.arange(61), np.zeros(60, bool)
         state = make_state(G, c, starts, ~free, free, capacity=20)
         move_to(state, np.array([0, 1, 2, 3, 4, 20, 30, 40]))
-        assert descend(state, v, 5, False, 100, 1e-12) >= 1
+        assert descend(state, v, 5, False, 100, 1e-12, np.empty(1)) >= 1
         np.testing.assert_array_equal(np.sort(state.units[:8]), np.arange(8))
 
 

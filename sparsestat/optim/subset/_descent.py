@@ -10,9 +10,9 @@ from sparsestat.optim.subset._state import (
     best_swap,
     costs,
     enter_unit,
+    exchange_changes,
     gains,
     leave_unit,
-    loss_of_units,
 )
 from sparsestat.utils.dispatch import kernel
 
@@ -20,7 +20,7 @@ __all__ = ["add_best", "descend", "drop_least"]
 
 
 @kernel
-def descend(state, v, exchange_max, swap, max_iter, tol):
+def descend(state, v, exchange_max, swap, max_iter, tol, change):
     """Exchange units while that lowers the loss.
 
     Parameters
@@ -36,6 +36,8 @@ def descend(state, v, exchange_max, swap, max_iter, tol):
         Exchanges at most.
     tol : float
         Least fall of the loss, in units of v.
+    change : ndarray of shape (1,)
+        Becomes the change by the best exchange where the table ends the descent.
 
     Returns
     -------
@@ -43,15 +45,14 @@ def descend(state, v, exchange_max, swap, max_iter, tol):
         Exchanges made.
     """
     n_iter = 0
-    out = np.empty(1)
     while n_iter < max_iter:
         if _splice(state, v, exchange_max, tol):
             n_iter += 1
             continue
         if not swap:
             break
-        dropped, added = best_swap(state, out)
-        if dropped < 0 or out[0] > -tol * v:
+        dropped, added = best_swap(state, change)
+        if dropped < 0 or change[0] > -tol * v:
             break
         leave_unit(state, dropped)
         enter_unit(state, added)
@@ -86,21 +87,11 @@ def _splice(state, v, exchange_max, tol):
             n_coming += 1
     if n_coming == 0 or most == 0:
         return False
-    before = loss_of_units(state, v, state.units, n)
-    trial = np.empty(n, np.int64)
-    for size in range(min(most, n_coming), 0, -1):
-        at = 0
-        for k in range(n):
-            stays = True
-            for i in range(size):
-                stays = stays and state.units[k] != going[i]
-            if stays:
-                trial[at] = state.units[k]
-                at += 1
-        for i in range(size):
-            trial[at] = coming[i]
-            at += 1
-        if loss_of_units(state, v, trial, n) < before - tol * v:
+    most = min(most, n_coming)
+    change = np.empty(most)
+    exchange_changes(state, going[:most], coming[:most], change)
+    for size in range(most, 0, -1):
+        if change[size - 1] < -tol * v:
             for i in range(size):
                 leave_unit(state, going[i])
             for i in range(size):

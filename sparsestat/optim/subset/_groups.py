@@ -65,7 +65,22 @@ class Groups:
         self._place = np.argsort(self.order)
         self._linear = problem.linear[:, self.order]
         nothing, empty = np.array([], np.int64), np.empty((0, problem.n_features))
+        self._known, self._rows = nothing, empty
         self.scores = self.changes(nothing, empty, nothing)[1]
+
+    def of_supports(self, supports: list, steps: list, locked: np.ndarray):
+        """`changes` of all groups at several supports, with rows that are read once."""
+        features = [np.array([j for u in A for j in self.units[u]]) for A in supports]
+        new = np.unique(np.concatenate([self._known, *features])).astype(np.int64)
+        new = np.setdiff1d(new, self._known)
+        if len(new):
+            self._known = np.concatenate([self._known, new])
+            rows = self.problem.source.block(new)[:, self.order]
+            self._rows = np.concatenate([self._rows, rows])
+        order = np.argsort(self._known)
+        for A, some in zip(supports, features, strict=True):
+            at = order[np.searchsorted(self._known[order], some)]
+            yield np.arange(len(self.units)), *self.changes(A, self._rows[at], locked)
 
     def changes(self, A: np.ndarray, rows: np.ndarray, locked: np.ndarray):
         """The best exchange and the gain of each group, given a support.

@@ -1,14 +1,139 @@
 """What units outside a universe would change, from columns of the Gram matrix."""
 
+from collections.abc import Iterator
+
 import numpy as np
-from scipy.linalg import cho_solve
-from scipy.linalg.lapack import dpotrf
+from scipy.linalg.blas import dtrsm
+from scipy.linalg.lapack import dpotrf, dpotri
 
 from sparsestat.optim.cholesky import PIVOT
 from sparsestat.optim.subset.problem import SubsetProblem
 from sparsestat.utils.dispatch import kernel
 
-__all__ = ["outside_changes"]
+__all__ = ["Outside", "outside_changes"]
+
+# Features that are judged at a time, so that all about them stays in the cache.
+_FEATURES = 2048
+# What is left to rounding where features are told to be useless.
+_SLACK = 1e-6
+
+
+class Outside:
+    """What features outside would change, from rows of G that are read once.
+
+    Parameters
+    ----------
+    problem : SubsetProblem
+    """
+
+    def __init__(self, problem: SubsetProblem) -> None:
+        self.problem = problem
+        self.diagonal = problem.diagonal + problem.ridge
+        self._usable = problem.diagonal > 0.0
+        self._known = np.array([], np.int64)
+        self._rows = np.empty((0, problem.n_features))
+
+    def of_supports(
+        self, supports: list, steps: list, locked: np.ndarray
+    ) -> Iterator[tuple]:
+        """The best exchange and the gain of every feature that may be of use.
+
+        Parameters
+        ----------
+        supports : list of ndarray of int
+            Increasing.
+        steps : list of float
+            The gains that are worth something, at each support.
+        locked : ndarray of int
+            Features that may not leave.
+
+        Yields
+        ------
+        features : ndarray of int
+            Increasing; no other feature lowers the loss by an exchange, or gains more
+            than the step.
+        change, gain : ndarray
+            As by `outside_changes`.
+        """
+        self._read(np.unique(np.concatenate([self._known[:0], *supports])))
+        known, order = self._known, np.argsort(self._known)
+        places = [order[np.searchsorted(known[order], A)] for A in supports]
+        parts = [
+            _solve(self.problem, A, self._rows[np.ix_(at, A)])
+            for A, at in zip(supports, places, strict=True)
+        ]
+        useful = self._useful(places, parts, steps, locked)
+        p = self.problem.n_features
+        for A, at, part, J in zip(supports, places, parts, useful, strict=True):
+            if part is None:
+                yield np.arange(p), np.full(p, np.inf), np.zeros(p)
+                continue
+            yield J, *self._exactly(A, part, self._rows[np.ix_(at, J)], J, locked)
+
+    def _read(self, features: np.ndarray) -> None:
+        new = np.setdiff1d(features, self._known)
+        if len(new):
+            self._known = np.concatenate([self._known, new])
+            rows = self.problem.source.block(new)
+            self._rows = np.concatenate([self._rows, rows]) if len(self._rows) else rows
+
+    def _useful(self, places, parts, steps, locked) -> list[np.ndarray]:
+        """Features that may be of use, for each support.
+
+        Let q be what all known rows leave of G_jj, and r what a support leaves of c_j.
+        The support alone leaves no less than q; so j gains at most r^2 / q, and lowers
+        the loss in exchange for a feature that costs z^2 only if r^2 + 2 |r| |z|
+        sqrt(G_jj - q) > z^2 q, which is |z| q < |r| (sqrt(G_jj - q) + sqrt(G_jj)).
+        """
+        problem, known, rows = self.problem, self._known, self._rows
+        n_targets, p = problem.linear.shape
+        M = rows[:, known]
+        M[np.diag_indices_from(M)] += problem.ridge[known]
+        lower, info = dpotrf(M, lower=True)
+        chosen = np.zeros(p, np.bool_)
+        chosen[known] = True
+        if info != 0 or (lower.diagonal() ** 2 <= PIVOT * M.diagonal()).any():
+            return [np.flatnonzero(self._usable | chosen)] * len(places)
+        coefs = np.zeros((len(places) * n_targets, len(known)))
+        price = np.full(len(places), np.inf)
+        for k, (at, part) in enumerate(zip(places, parts, strict=True)):
+            if part is not None:
+                H, b = part
+                coefs[k * n_targets : (k + 1) * n_targets, at] = b
+                cost = (b**2).sum(axis=0) / H.diagonal()
+                price[k] = cost[_free(known[at], locked)].min(initial=np.inf)
+        step, pairs = np.maximum(np.array(steps), 0.0), []
+        for first in range(0, p, _FEATURES):
+            some = slice(first, min(first + _FEATURES, p))
+            G = rows[:, some]
+            explained = dtrsm(1.0, lower, G.T, side=1, lower=1, trans_a=1)
+            d = self.diagonal[some]
+            q = d - np.einsum("ij,ij->i", explained, explained)
+            q = np.where(chosen[some], 0.0, np.maximum(q - _SLACK * d, 0.0))
+            R = (coefs @ G).reshape(len(places), n_targets, -1)
+            R -= problem.linear[:, some]
+            squares = np.einsum("ktj,ktj->kj", R, R)
+            reach = (np.sqrt(d - q) + np.sqrt(d)) ** 2
+            with np.errstate(invalid="ignore"):  # no cost of nothing that may leave
+                may = squares * reach > np.multiply.outer(price, q**2)
+                may |= squares > np.multiply.outer(step, q)
+            may |= q <= 0.0
+            may &= self._usable[some] | chosen[some]
+            k, j = np.nonzero(may)
+            pairs.append((k, j + first))
+        k, j = (np.concatenate(part) for part in zip(*pairs, strict=True))
+        return [j[k == i] for i in range(len(places))]
+
+    def _exactly(self, A, part, rows, J, locked):
+        """`outside_changes` at some features, given what follows from the support."""
+        (H, b), c = part, self.problem.linear[:, J]
+        change, gain = np.full(len(J), np.inf), np.zeros(len(J))
+        V, d, h = H @ rows, self.diagonal[J], H.diagonal().copy()
+        least = PIVOT * d
+        least[np.searchsorted(J, A)] = np.inf  # J holds all that is known
+        r = c - b @ rows
+        _changes(rows, V, h, _free(A, locked), b, r, d, least, change, gain)
+        return change, gain
 
 
 def outside_changes(
@@ -40,26 +165,40 @@ def outside_changes(
     gain : ndarray of shape (n_features,)
         Fall of the loss where it joins the support.
     """
-    c = problem.linear
     usable = problem.diagonal > 0.0
     usable[A] = False
     least = np.where(usable, PIVOT * diagonal, np.inf)
     change, gain = np.full(len(diagonal), np.inf), np.zeros(len(diagonal))
-    if len(A) == 0:
-        np.divide((c**2).sum(axis=0), diagonal, out=gain, where=usable)
+    part = _solve(problem, A, rows[:, A])
+    if part is None:
         return change, gain
-    M = rows[:, A].copy()
-    M[np.diag_indices_from(M)] += problem.ridge[A]
+    H, b = part
+    V, r = H @ rows, problem.linear - b @ rows
+    h, free = H.diagonal().copy(), _free(A, locked)
+    _changes(rows, V, h, free, b, r, diagonal, least, change, gain)
+    return change, gain
+
+
+def _solve(problem: SubsetProblem, A: np.ndarray, M: np.ndarray):
+    """(G + D)_AA^{-1} and the coefficients, given G_AA; None if it is singular."""
+    M = M.copy()
+    if len(A) == 0:
+        return M, problem.linear[:, A]
+    M.flat[:: len(A) + 1] += problem.ridge[A]
     lower, info = dpotrf(M, lower=True)
     if info != 0 or (lower.diagonal() ** 2 <= PIVOT * M.diagonal()).any():
-        return change, gain
-    H = cho_solve((lower, True), np.eye(len(A)))
-    V = H @ rows
-    b = c[:, A] @ H
-    r = c - b @ rows
-    free = np.isin(A, locked, invert=True)
-    _changes(rows, V, H.diagonal().copy(), free, b, r, diagonal, least, change, gain)
-    return change, gain
+        return None
+    H, _ = dpotri(lower, lower=True, overwrite_c=True)
+    H = H + H.T  # the upper triangle of a factor is zero
+    H.flat[:: len(A) + 1] *= 0.5
+    return H, problem.linear[:, A] @ H
+
+
+def _free(A: np.ndarray, locked: np.ndarray) -> np.ndarray:
+    """Which features of a support may leave."""
+    if len(locked) == 0:
+        return np.ones(len(A), np.bool_)
+    return np.isin(A, locked, invert=True)
 
 
 @kernel

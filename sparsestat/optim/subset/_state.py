@@ -25,9 +25,9 @@ __all__ = [
     "best_swap",
     "costs",
     "enter_unit",
+    "exchange_changes",
     "gains",
     "leave_unit",
-    "loss_of_units",
     "make_state",
     "move_to",
 ]
@@ -107,13 +107,9 @@ def make_state(G, c, starts, usable, locked, capacity: int) -> State:
     return state
 
 
-def move_to(state: State, units: np.ndarray) -> None:
-    """Make some units the active ones."""
-    _move_to(state, np.asarray(units, dtype=np.int64))
-
-
 @kernel
-def _move_to(state, units):
+def move_to(state, units):
+    """Make some units, an array of int64, the active ones."""
     wanted = np.zeros(len(state.inside), np.bool_)
     for k in range(len(units)):
         wanted[units[k]] = True
@@ -365,6 +361,81 @@ def best_swap(state, out):
 
 
 @kernel
+def exchange_changes(state, going, coming, out):
+    """Changes of the loss where the first units of two lists change places.
+
+    Parameters
+    ----------
+    state : State
+    going, coming : ndarray of int64
+        Active units and others, as many.
+    out : ndarray of shape (n_units,)
+        The change by exchanging the first one, two, ... of them.
+    """
+    n, m, width = 0, 0, _widest(state) * len(going)
+    rows, columns = np.empty(width, np.int64), np.empty(width, np.int64)
+    ends, heads = np.empty(len(going), np.int64), np.empty(len(going), np.int64)
+    for k in range(len(going)):
+        for j in range(state.starts[going[k]], state.starts[going[k] + 1]):
+            if state.place[j] >= 0:
+                rows[n] = state.place[j]
+                n += 1
+        for j in range(state.starts[coming[k]], state.starts[coming[k] + 1]):
+            if state.least[j] < np.inf:
+                columns[m] = j
+                m += 1
+        ends[k], heads[k] = n, m
+    n_active, n_targets = state.counts[0], len(state.c)
+    # H_II = L L.T; z = L^{-1} b and half = L^{-1} V of the columns that come.
+    lower, z, half = np.empty((n, n)), np.empty((n_targets, n)), np.empty((n, m))
+    for a in range(n):
+        for b in range(n):
+            lower[a, b] = state.H[rows[a], rows[b]]
+    _factor(lower, n, np.zeros(n))
+    for a in range(n):
+        scale = 1.0 / lower[a, a] if lower[a, a] > 0.0 else 0.0
+        for t in range(n_targets):
+            x = state.B[t, rows[a]]
+            for b in range(a):
+                x -= lower[a, b] * z[t, b]
+            z[t, a] = x * scale
+        for j in range(m):
+            x = state.V[rows[a], columns[j]]
+            for b in range(a):
+                x -= lower[a, b] * half[b, j]
+            half[a, j] = x * scale
+    Q, block = np.empty((m, m)), np.empty((m, m))
+    least, rhs = np.empty(m), np.empty(m)
+    for a in range(m):
+        least[a] = state.least[columns[a]]
+        row = state.G[columns[a]]
+        for b in range(a + 1):
+            x = row[columns[b]]
+            for i in range(n_active):
+                x -= row[state.active[i]] * state.V[i, columns[b]]
+            Q[a, b] = x
+    for k in range(len(going)):
+        n, m = ends[k], heads[k]
+        for a in range(m):
+            for b in range(a + 1):
+                x = Q[a, b]
+                for i in range(n):
+                    x += half[i, a] * half[i, b]
+                block[a, b] = x
+        _factor(block, m, least)
+        out[k] = 0.0
+        for t in range(n_targets):
+            for i in range(n):
+                out[k] += z[t, i] * z[t, i]
+            for a in range(m):
+                x = state.r[t, columns[a]]
+                for i in range(n):
+                    x += half[i, a] * z[t, i]
+                rhs[a] = x
+            out[k] -= _squares(block, m, rhs)
+
+
+@kernel
 def _gains_without(state, u, out):
     """What adding each feature gains once feature u is dropped."""
     for j in range(len(out)):
@@ -480,31 +551,4 @@ def _squares(lower, n, rhs):
         x = rhs[a] - dot(lower[a, :a], rhs[:a])
         rhs[a] = x / lower[a, a] if lower[a, a] > 0.0 else 0.0
         total += rhs[a] * rhs[a]
-    return total
-
-
-@kernel
-def loss_of_units(state, v, units, n):
-    """Twice the loss with n units active, from a factor of its own."""
-    size = 0
-    for k in range(n):
-        size += state.starts[units[k] + 1] - state.starts[units[k]]
-    columns, least = np.empty(size, np.int64), np.empty(size)
-    at = 0
-    for k in range(n):
-        for j in range(state.starts[units[k]], state.starts[units[k] + 1]):
-            columns[at] = j
-            least[at] = state.least[j]
-            at += 1
-    block, rhs = np.empty((size, size)), np.empty(size)
-    for a in range(size):
-        row = state.G[columns[a]]
-        for b in range(a + 1):
-            block[a, b] = row[columns[b]]
-    _factor(block, size, least)
-    total = v
-    for t in range(len(state.c)):
-        for a in range(size):
-            rhs[a] = state.c[t, columns[a]]
-        total -= _squares(block, size, rhs)
     return total

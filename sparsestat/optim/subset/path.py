@@ -10,13 +10,12 @@ from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import cho_solve
-from scipy.linalg.lapack import dpotrf
+from scipy.linalg.lapack import dpotrf, dpotri, dpotrs
 
 from sparsestat.optim.cholesky import PIVOT
 from sparsestat.optim.subset._groups import Groups
 from sparsestat.optim.subset._leaps_groups import ExactGroups
-from sparsestat.optim.subset._outside import outside_changes
+from sparsestat.optim.subset._outside import Outside
 from sparsestat.optim.subset._ridge import RidgeSearch, has_ridge
 from sparsestat.optim.subset._sweep import Options, Sweep
 from sparsestat.optim.subset.exact import ExactSearch
@@ -29,7 +28,7 @@ __all__ = ["SubsetPath", "default_max_size", "make_units", "subset_path"]
 # Units that are searched at first.
 _UNIVERSE = 256
 # The universe is everything where that is not much more.
-_WHOLE = 400
+_WHOLE = 600
 # Units that join the universe for each size that they improve on.
 _JOINING = 16
 # Rounds of them at most.
@@ -235,9 +234,10 @@ class _Search:
         self.changes: dict[int, float] = {}
         self.n_nodes = self.n_iter = 0
         self._gram = None
-        self._rows = np.array([], np.int64), np.empty((0, p))
+        self._prices: dict[tuple, float] = {}
         self._clean: dict[int, np.ndarray] = {}
         self._has_ridge = has_ridge(problem)
+        self._outsiders = self.groups or Outside(problem)
 
     def find(self, sizes, max_size) -> None:
         """Find good subsets of all sizes that are asked for."""
@@ -323,7 +323,9 @@ class _Search:
 
         def value(sweep, size, loss):
             state = sweep.state
-            n = state.counts[0]
+            n = int(state.counts[0])
+            if not self._has_ridge:
+                return self._criterion(size, loss, n)
             active, b = state.active[:n], state.B[:, :n]
             D = ridge[active]
             rss = loss - float(((b**2) @ D).sum())
@@ -367,59 +369,50 @@ class _Search:
         n_targets = len(problem.linear)
         n = problem.n_samples * n_targets
         k = n_targets * (freedom + self.n_intercepts)
-        price = price_of_parameters(
-            self.criterion_name,
-            k,
-            n_samples=n,
-            n_features=self.n_units,
-            n_intercepts=n_targets * self.n_intercepts,
-            n_chosen=size,
-        )
+        if (k, size) not in self._prices:
+            self._prices[k, size] = self.ic_coef * float(
+                price_of_parameters(
+                    self.criterion_name,
+                    k,
+                    n_samples=n,
+                    n_features=self.n_units,
+                    n_intercepts=n_targets * self.n_intercepts,
+                    n_chosen=size,
+                )
+            )
         floor = max(1e-14 * problem.variance, np.finfo(np.float64).tiny)
-        return n * log(max(rss, floor) / n_targets) + self.ic_coef * float(price)
+        return n * log(max(rss, floor) / n_targets) + self._prices[k, size]
 
     def _adopt(self, sweep: Sweep, universe: np.ndarray) -> None:
         margin = 1e-12 * self.problem.variance
-        for size, units in sweep.units.items():
-            if sweep.losses[size] < self.losses.get(size, np.inf) - margin:
-                self.losses[size] = sweep.losses[size]
+        units_of = sweep.units
+        for size, loss in sweep.losses.items():
+            if loss < self.losses.get(size, np.inf) - margin:
+                self.losses[size], units = loss, units_of[size]
                 self.found[size] = np.sort(universe[units])
 
     def _outside(self, universe: np.ndarray) -> np.ndarray:
         """Units outside the universe that improve on some size."""
-        problem = self.problem
-        v, sizes = problem.variance, sorted(self.found)
+        margin, sizes = _ROUNDING * self.problem.variance, sorted(self.found)
         if self.sizes is not None:  # the sizes above only led back to these
             sizes = [s for s in sizes if s <= self.sizes[-1]] or sizes
-        inside = np.zeros(self.n_units, np.bool_)
-        inside[universe] = True
-        used = np.unique(np.concatenate([self.found[s] for s in sizes]))
-        used = np.sort(self._features(used))
-        known, rows = self._rows
-        new = np.setdiff1d(used, known)
-        if len(new):
-            known = np.concatenate([known, new])
-            rows = np.concatenate([rows, self._rows_of(new)])
-            self._rows = known, rows
-        order = np.argsort(known)
+        losses = [self.losses[s] for s in sizes]
+        steps = dict(zip(sizes, [*(-np.diff(losses)), np.inf], strict=True))
+        outside = np.ones(self.n_units, np.bool_)
+        outside[universe] = False
+        sizes = [
+            s for s in sizes if not np.array_equal(self.found[s], self._clean.get(s))
+        ]
         joining = [np.array([], np.int64)]
-        for k, size in enumerate(sizes):
-            A = self.found[size]
-            if np.array_equal(A, self._clean.get(size)):
-                continue
-            at = order[np.searchsorted(known[order], self._features(A))]
-            change, gain = self._changes_outside(A, rows[at])
+        found = self._changes_outside(sizes, [steps[s] for s in sizes])
+        for size, (units, change, gain) in zip(sizes, found, strict=True):
             self.changes[size] = float(change.min(initial=np.inf))
-            better = np.flatnonzero((change < -_ROUNDING * v) & ~inside)
-            joining.append(better[_largest(-change[better], _JOINING)])
-            n_better = len(better)
-            if k + 1 < len(sizes):
-                step = self.losses[size] - self.losses[sizes[k + 1]]
-                more = np.flatnonzero((gain > step + _ROUNDING * v) & ~inside)
-                joining.append(more[_largest(gain[more], _JOINING)])
-                n_better += len(more)
-            if n_better == 0:
-                self._clean[size] = A
+            better = np.flatnonzero((change < -margin) & outside[units])
+            more = np.flatnonzero((gain > steps[size] + margin) & outside[units])
+            joining.append(units[better[_largest(-change[better], _JOINING)]])
+            joining.append(units[more[_largest(gain[more], _JOINING)]])
+            if len(better) + len(more) == 0:
+                self._clean[size] = self.found[size]
         return np.unique(np.concatenate(joining))
 
     def prove(self, exact: bool, max_nodes, time_limit, n_best) -> None:
@@ -566,21 +559,13 @@ class _Search:
         change = self.changes.get(size, np.inf)
         if not np.isnan(change):
             return change
-        A = self.found[size]
-        rows = self._rows_of(self._features(A))
-        change, _ = self._changes_outside(A, rows)
+        ((_, change, _),) = self._changes_outside([size], [np.inf])
         return float(change.min(initial=np.inf))
 
-    def _rows_of(self, features: np.ndarray) -> np.ndarray:
-        """G of some features against all, in the order of groups if there are any."""
-        rows = self.problem.source.block(features)
-        return rows if self.groups is None else rows[:, self.groups.order]
-
-    def _changes_outside(self, A: np.ndarray, rows: np.ndarray):
-        """The best exchange and the gain of each unit, given a support and its rows."""
-        if self.groups is not None:
-            return self.groups.changes(A, rows, self.locked)
-        return outside_changes(self.problem, A, rows, self.diagonal, self.locked)
+    def _changes_outside(self, sizes: list, steps: list):
+        """Units that may be of use at each size, their best exchanges and gains."""
+        supports = [self.found[size] for size in sizes]
+        return self._outsiders.of_supports(supports, steps, self.locked)
 
 
 def _largest(values: np.ndarray, count: int) -> np.ndarray:
@@ -593,7 +578,7 @@ def _solve(M: np.ndarray, linear: np.ndarray):
     """Least squares from second moments, and the diagonal of the inverse if any."""
     lower, info = dpotrf(M, lower=True)
     if info == 0 and (lower.diagonal() ** 2 > PIVOT * M.diagonal()).all():
-        coef = cho_solve((lower, True), linear.T).T
-        inverse = cho_solve((lower, True), np.eye(len(M))).diagonal()
-        return np.ascontiguousarray(coef), inverse
+        coef, _ = dpotrs(lower, linear.T, lower=True)
+        inverse, _ = dpotri(lower, lower=True)
+        return np.ascontiguousarray(coef.T), inverse.diagonal()
     return np.linalg.lstsq(M, linear.T, rcond=1e-10)[0].T, None
