@@ -6,7 +6,7 @@ not, because numba must allow for negative indices there.
 
 from sparsestat.utils.dispatch import kernel
 
-__all__ = ["axpy", "dot"]
+__all__ = ["axpy", "dot", "weighted_dot"]
 
 
 @kernel
@@ -22,4 +22,13 @@ def dot(x, y):
     total = 0.0
     for i in range(len(x)):
         total += x[i] * y[i]
+    return total
+
+
+@kernel
+def weighted_dot(weight, x, y):
+    """sum(weight * x * y)."""
+    total = 0.0
+    for i in range(len(x)):
+        total += weight[i] * x[i] * y[i]
     return total

@@ -126,9 +126,10 @@ class LikelihoodProblem:
 
     def load(self, units: np.ndarray) -> None:
         """Make the columns of some units available; read once each."""
-        new = np.unique(units[self.place[units] < 0])
-        if len(new) == 0:
+        missing = units[self.place[units] < 0]
+        if len(missing) == 0:
             return
+        new = np.unique(missing)
         features = self.features(new)
         self.place[new] = len(self.loaded) + np.arange(len(new))
         self.loaded = np.concatenate([self.loaded, new])

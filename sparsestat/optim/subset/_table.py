@@ -11,7 +11,7 @@ from sparsestat.optim.cholesky import PIVOT
 from sparsestat.optim.subset._climb import fit, hessian, room, solve, working
 from sparsestat.optim.subset._loss import drag, n_drags
 from sparsestat.optim.subset._state import _factor, _squares
-from sparsestat.optim.vector import axpy, dot
+from sparsestat.optim.vector import axpy, dot, weighted_dot
 from sparsestat.utils.dispatch import kernel
 
 __all__ = ["NO_TABLE", "attempt", "look", "promised_changes", "swaps"]
@@ -79,10 +79,10 @@ def _quadratic(M, rows, z, u, h, aux):
 @kernel(inline="always")
 def _looked_up(M, rows, old_rows, old_theta, h, table):
     """The same from the products of the tables."""
-    k, m, n = len(rows), M.m, M.X.shape[1]
+    k, m = len(rows), M.m
     G, T, r = table[6], table[7], table[2]
     H, b = np.empty((k * m, k * m)), np.empty(k * m)
-    place, w = np.full(len(M.X), -1), np.empty(n)
+    place = np.full(len(M.X), -1)
     for i in range(len(old_rows)):
         place[old_rows[i]] = i
     for i in range(k):
@@ -103,9 +103,8 @@ def _looked_up(M, rows, old_rows, old_theta, h, table):
                     elif place[y] >= 0:
                         value = G[place[y] * m + c, x * m + a]
                     else:
-                        for i_ in range(n):
-                            w[i_] = h[at, i_] * M.X[x, i_]
-                        value = dot(w, M.X[y]) - dot(T[x], T[y])
+                        value = weighted_dot(h[at], M.X[x], M.X[y])
+                        value -= dot(T[x], T[y])
                     at += 1
                     H[i * m + a, j * m + c] = H[j * m + c, i * m + a] = value
                     H[i * m + c, j * m + a] = H[j * m + a, i * m + c] = value
@@ -209,12 +208,8 @@ def _drop_cost(M, inverse, theta, at, block, slope):
 
 @kernel(inline="always")
 def _diagonals(M, h, T, G, V, Q, least):
-    n, w = M.X.shape[1], np.empty(M.X.shape[1])
     for x in range(1, len(M.X)):
-        row = M.X[x]
-        for j in range(n):
-            w[j] = row[j] * h[j]
-        value = dot(w, row) - dot(T[x], T[x])
+        value = weighted_dot(h, M.X[x], M.X[x]) - dot(T[x], T[x])
         if value > 0.0:
             least[x] = PIVOT * value
         Q[x - 1] = value + M.ridge[x]
@@ -226,8 +221,7 @@ def _diagonals(M, h, T, G, V, Q, least):
 
 @kernel(inline="always")
 def _blocks(M, starts, offsets, h, T, G, V, Q, least):
-    m, n = M.m, M.X.shape[1]
-    w = np.empty(n)
+    m = M.m
     for v in range(len(starts) - 1):
         width = (starts[v + 1] - starts[v]) * m
         block = Q[offsets[v] : offsets[v + 1]].reshape(width, width)
@@ -237,9 +231,7 @@ def _blocks(M, starts, offsets, h, T, G, V, Q, least):
                 pull = dot(T[x], T[y])
                 for a in range(m):
                     for b in range(a, m):
-                        for j in range(n):
-                            w[j] = h[at, j] * M.X[x, j]
-                        value = dot(w, M.X[y]) - pull
+                        value = weighted_dot(h[at], M.X[x], M.X[y]) - pull
                         block[i + a, k + b] = block[k + b, i + a] = value
                         block[i + b, k + a] = block[k + a, i + b] = value
                         at += 1
