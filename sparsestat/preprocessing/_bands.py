@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from sparsestat.utils.cubes import check_wavelengths
 from sparsestat.utils.noise import noise_variance
+from sparsestat.utils.streams import check_rows, moments
 from sparsestat.utils.validation import (
     ArrayLike,
     Boolean,
@@ -131,11 +132,10 @@ class BadBandRemover(SelectorMixin, BaseEstimator):
             number of wavelengths, and micrometres.
         """
         check_parameters(self, self._rules)
-        X = validate_data(self, X, dtype=_FLOATS)
+        X = check_rows(X, self)
         in_nm = bool(self.water_absorption)
         waves = check_wavelengths(self.wavelengths, X.shape, "X", in_nm=in_nm)
-        exact = X.astype(np.float64, copy=False)
-        products = exact.T @ exact
+        products = moments(X)[0]
         self.noise_variance_ = noise_variance(products, len(X))
         power = products.diagonal() / len(X)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -262,14 +262,13 @@ class BandNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             For data that are not finite.
         """
         check_parameters(self, self._rules)
-        X = validate_data(self, X, dtype=_FLOATS)
-        exact = X.astype(np.float64, copy=False)
+        X = check_rows(X, self)
         if self.norm == "max":
-            scale = np.abs(exact).max(axis=0)
+            scale = np.maximum(X.max(axis=0), -X.min(axis=0).astype(np.float64))
         elif self.norm == "rms":
-            scale = np.sqrt(np.mean(exact**2, axis=0))
+            scale = np.sqrt(moments(X)[0].diagonal() / len(X))
         else:
-            scale = np.sqrt(noise_variance(exact.T @ exact, len(X)))
+            scale = np.sqrt(noise_variance(moments(X)[0], len(X)))
         self.scale_ = np.where(scale > 0.0, scale, 1.0)
         return self
 

@@ -13,6 +13,7 @@ from sklearn.base import (
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from sparsestat.utils.noise import noise_variance
+from sparsestat.utils.streams import check_rows, moments, real_dtype
 from sparsestat.utils.validation import ArrayLike, Interval, Rule, check_parameters
 
 __all__ = ["MNF"]
@@ -114,29 +115,28 @@ class MNF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             that is none.
         """
         check_parameters(self, self._rules)
-        X = validate_data(self, X, dtype=_FLOATS)
+        X = check_rows(X, self)
         n, p = X.shape
         k = p if self.n_components is None else self.n_components
         if k > p:
             raise ValueError(
                 f"MNF: n_components must be at most the number of bands, {p}; got {k}."
             )
-        exact = X.astype(np.float64, copy=False)
-        products = exact.T @ exact
-        mean = exact.mean(axis=0)
+        products, mean = moments(X)
+        kind = real_dtype(X.dtype)
         covariance = products / n - np.outer(mean, mean)
         noise = self._noise(products, n)
         # Without any noise, directions of no variance would have infinite ratios.
         floor = _RIDGE * np.trace(covariance) / p
         noise[np.diag_indices(p)] += floor if floor > 0.0 else 1.0
         variance, V = eigh(covariance, noise)
-        self.components_ = np.ascontiguousarray(V[:, ::-1][:, :k].T).astype(X.dtype)
+        self.components_ = np.ascontiguousarray(V[:, ::-1][:, :k].T).astype(kind)
         self.explained_variance_ = np.maximum(variance[::-1][:k], 0.0)
-        self.mean_ = mean.astype(X.dtype)
+        self.mean_ = mean.astype(kind)
         self.noise_variance_ = noise.diagonal().copy()
         self.n_components_ = k
         # V inverse is V' Sigma_noise: noise outside the kept directions is left out.
-        self._inverse = (V[:, ::-1][:, :k].T @ noise).astype(X.dtype)
+        self._inverse = (V[:, ::-1][:, :k].T @ noise).astype(kind)
         return self
 
     def transform(self, X):

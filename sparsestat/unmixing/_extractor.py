@@ -5,8 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 from scipy.linalg import eigh
-from scipy.linalg.blas import dsyrk
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from sparsestat.unmixing._base import Unmixer
 from sparsestat.unmixing._functions import (
@@ -18,6 +17,14 @@ from sparsestat.unmixing._functions import (
     solve_ucls,
 )
 from sparsestat.unmixing._subspace import signal_subspace
+from sparsestat.utils.streams import (
+    check_rows,
+    combine,
+    exact_blocks,
+    moments,
+    project,
+    real_dtype,
+)
 from sparsestat.utils.validation import Interval, Jobs, OneOf, Rule, check_parameters
 
 __all__ = [
@@ -29,10 +36,8 @@ __all__ = [
     "leading_eigenvectors",
     "log_volume",
     "number_of_endmembers",
-    "products",
 ]
 
-_FLOATS = [np.float64, np.float32]
 N_COMPONENTS: Rule = OneOf("auto") | Interval(1, inf, closed="left", integer=True)
 ABUNDANCE: Rule = OneOf("fcls", "nnls", "ucls")
 
@@ -52,7 +57,8 @@ class EndmemberExtractor(Unmixer):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Pixels, a spectrum in each row.
+            Pixels, a spectrum in each row. They may be a memory map: of what is
+            not in double precision a block at a time is converted.
         y : None
             Ignored.
 
@@ -68,7 +74,7 @@ class EndmemberExtractor(Unmixer):
             endmembers than pixels or bands can tell apart.
         """
         check_parameters(self, self._rules)
-        X = validate_data(self, X, dtype=_FLOATS)
+        X = check_rows(X, self)
         n_components = self._number(X)
         self._extract(X, n_components)
         self.n_components_ = len(self.components_)
@@ -97,12 +103,14 @@ class EndmemberExtractor(Unmixer):
         score : float
             Root mean square over pixels and bands, in units of `X`.
         """
-        X = self._pixels(X)
+        check_is_fitted(self)
+        X = check_rows(X, self, reset=False)
         total, odd = 0.0, np.arange(X.shape[1]) % 2 == 1
         for seen in (odd, ~odd):
             predict = np.linalg.pinv(self._span[:, seen]) @ self._span[:, ~seen]
-            difference = X[:, ~seen] - X[:, seen] @ predict.astype(X.dtype)
-            total += np.square(difference, dtype=np.float64).sum()
+            for _, block in exact_blocks(X):
+                difference = block[:, ~seen] - block[:, seen] @ predict
+                total += np.square(difference).sum()
         return -float(np.sqrt(total / X.size))
 
     def _extract(self, X: np.ndarray, n_components: int) -> None:
@@ -137,7 +145,7 @@ class PurePixelExtractor(EndmemberExtractor):
 
     def _extract(self, X, n_components):
         self.indices_, volume = self._pixels_of(X, n_components)
-        self.components_ = X[self.indices_]
+        self.components_ = X[self.indices_].astype(real_dtype(X.dtype))
         if volume is None:
             corners = affine_coordinates(X, len(self.indices_))[self.indices_]
             volume = log_volume(corners)
@@ -150,9 +158,8 @@ class PurePixelExtractor(EndmemberExtractor):
 
 def _averaged(X: np.ndarray, E: np.ndarray) -> np.ndarray:
     """Endmembers whose noise the pixels average out: one step of alternation."""
-    A = X @ np.linalg.pinv(E).astype(X.dtype)
-    exact = A.astype(np.float64, copy=False)
-    return np.linalg.pinv(exact.T @ exact, hermitian=True) @ (A.T @ X)
+    A = project(X, np.linalg.pinv(E))
+    return np.linalg.pinv(A.T @ A, hermitian=True) @ combine(A, X)
 
 
 def number_of_endmembers(name: str, wanted: int | str, X: np.ndarray, most: int) -> int:
@@ -171,15 +178,15 @@ def number_of_endmembers(name: str, wanted: int | str, X: np.ndarray, most: int)
 
 
 def affine_coordinates(
-    X: np.ndarray, n_components: int, moments: np.ndarray | None = None
+    X: np.ndarray,
+    n_components: int,
+    known: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> np.ndarray:
     """Ones, then the leading principal components: (n_samples, n_components).
 
     In these coordinates the determinant of as many pixels is their simplex' volume
-    times a constant. `moments` are the :func:`products` of X, if known.
+    times a constant. `known` are the `moments` of X, if known.
     """
-    exact = X.astype(np.float64, copy=False)
-    centre = exact.mean(axis=0)
     n_samples, n_features = X.shape
     k = min(n_components - 1, n_features, n_samples)
     Z = np.zeros((n_samples, n_components))
@@ -187,19 +194,16 @@ def affine_coordinates(
     if k == 0:
         return Z
     if n_samples < n_features:
-        left, singular, _ = np.linalg.svd(exact - centre, full_matrices=False)
+        exact = X.astype(np.float64, copy=False)
+        centred = exact - exact.mean(axis=0)
+        left, singular, _ = np.linalg.svd(centred, full_matrices=False)
         Z[:, 1 : k + 1] = left[:, :k] * singular[:k]
         return Z
-    if moments is None:
-        moments = products(exact)
-    basis = leading_eigenvectors(moments - n_samples * np.outer(centre, centre), k)
-    Z[:, 1 : k + 1] = exact @ basis - centre @ basis
+    products, centre = moments(X) if known is None else known
+    basis = leading_eigenvectors(products - n_samples * np.outer(centre, centre), k)
+    Z[:, 1 : k + 1] = project(X, basis)
+    Z[:, 1 : k + 1] -= centre @ basis
     return Z
-
-
-def products(X: np.ndarray) -> np.ndarray:
-    """X.T @ X, with zeros above the diagonal, in half the operations."""
-    return dsyrk(1.0, X.T, lower=True) if X.flags.c_contiguous else np.tril(X.T @ X)
 
 
 def leading_eigenvectors(lower: np.ndarray, k: int) -> np.ndarray:

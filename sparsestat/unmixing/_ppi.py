@@ -8,12 +8,13 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from sparsestat.unmixing._extractor import ABUNDANCE, N_COMPONENTS, PurePixelExtractor
+from sparsestat.utils.streams import exact_blocks, moments
 from sparsestat.utils.validation import Interval, Jobs, RandomState, Rule
 
 __all__ = ["PPI"]
 
-# Directions that are multiplied at once.
-_BLOCK = 256
+# Directions that are multiplied, and that are held, at once.
+_BLOCK, _MANY = 256, 1 << 14
 
 
 class PPI(PurePixelExtractor):
@@ -116,12 +117,14 @@ class PPI(PurePixelExtractor):
         self.counts_ = _counts(X, self.n_skewers, rng)
         order = np.argsort(-self.counts_, kind="stable")
         candidates = order[: np.count_nonzero(self.counts_)]
-        norms = np.linalg.norm(X, axis=1)
         least, chosen = np.cos(self.min_angle), []
-        for pixel in candidates:
-            length = norms[pixel] * norms[chosen]
-            if (X[chosen] @ X[pixel] < least * length).all():
-                chosen.append(pixel)
+        spectra = X[candidates].astype(np.float64)
+        norms = np.linalg.norm(spectra, axis=1)
+        # Zeros have no angle: NaN is not below the cosine.
+        spectra /= np.where(norms > 0.0, norms, np.nan)[:, None]
+        for i in range(len(candidates)):
+            if (spectra[chosen] @ spectra[i] < least).all():
+                chosen.append(i)
             if len(chosen) == n_components:
                 break
         if len(chosen) < n_components and self.n_components != "auto":
@@ -132,17 +135,29 @@ class PPI(PurePixelExtractor):
                 UserWarning,
                 stacklevel=4,
             )
-        return np.array(chosen), None
+        return candidates[chosen], None
 
 
 def _counts(X: np.ndarray, n_skewers: int, rng: np.random.RandomState) -> np.ndarray:
     """How often each row is the first or last in a random direction."""
-    pixels = (X - X.mean(axis=0)).astype(np.float32)
+    mean = moments(X)[1]
     counts = np.zeros(len(X), dtype=np.int64)
-    for first in range(0, n_skewers, _BLOCK):
-        size = min(_BLOCK, n_skewers - first)
-        directions = rng.standard_normal((size, X.shape[1])).astype(np.float32)
-        scores = directions @ pixels.T
-        np.add.at(counts, scores.argmax(axis=1), 1)
-        np.add.at(counts, scores.argmin(axis=1), 1)
+    for first in range(0, n_skewers, _MANY):
+        size = min(_MANY, n_skewers - first)
+        skewers = rng.standard_normal((size, X.shape[1])).astype(np.float32)
+        extremes = np.full((2, size), -np.inf, dtype=np.float32)
+        rows = np.zeros((2, size), dtype=np.int64)
+        for part, block in exact_blocks(X):
+            pixels = (block - mean).astype(np.float32)
+            for start in range(0, size, _BLOCK):
+                some = slice(start, start + _BLOCK)
+                scores = skewers[some] @ pixels.T
+                for end, found in enumerate(
+                    (scores.argmax(axis=1), scores.argmin(axis=1))
+                ):
+                    value = (1 - 2 * end) * scores[np.arange(len(found)), found]
+                    more = value > extremes[end, some]
+                    extremes[end, some][more] = value[more]
+                    rows[end, some][more] = part.start + found[more]
+        counts += np.bincount(rows.ravel(), minlength=len(X))
     return counts

@@ -16,6 +16,7 @@ from sparsestat.unmixing._extractor import (
 )
 from sparsestat.unmixing._spa import successive_projections
 from sparsestat.unmixing._volume import largest_simplex
+from sparsestat.utils.streams import combine, real_dtype
 from sparsestat.utils.validation import Interval, Jobs, Rule
 
 __all__ = ["MVSA", "SISAL"]
@@ -137,8 +138,7 @@ class SISAL(EndmemberExtractor):
         return float(self.tau)
 
     def _extract(self, X, n_components):
-        exact = X.astype(np.float64, copy=False)
-        Z = affine_coordinates(exact, n_components)
+        Z = affine_coordinates(X, n_components)
         spread = Z[:, 1:].std(axis=0)
         n_found = 1 + np.count_nonzero(spread > _FLAT * spread.max(initial=0.0))
         if n_found < n_components and self.n_components != "auto":
@@ -165,9 +165,9 @@ class SISAL(EndmemberExtractor):
                 ConvergenceWarning,
                 stacklevel=3,
             )
-        # Spectra are affine in the coordinates.
-        axes = np.linalg.lstsq(Z, exact, rcond=None)[0]
-        self.components_ = (found.corners @ axes).astype(X.dtype)
+        # Spectra are affine in the coordinates, which are uncorrelated.
+        axes = np.linalg.lstsq(Z.T @ Z, combine(Z, X))[0]
+        self.components_ = (found.corners @ axes).astype(real_dtype(X.dtype))
         self.log_volume_ = float(np.linalg.slogdet(found.corners * unit)[1])
         self.stationarity_ = found.stationarity
         self.n_iter_ = found.n_iter

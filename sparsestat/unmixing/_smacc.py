@@ -5,6 +5,7 @@ from typing import ClassVar
 import numpy as np
 
 from sparsestat.unmixing._extractor import ABUNDANCE, N_COMPONENTS, PurePixelExtractor
+from sparsestat.unmixing._spa import products_with
 from sparsestat.utils.validation import Jobs, Rule
 
 __all__ = ["SMACC"]
@@ -99,7 +100,7 @@ class SMACC(PurePixelExtractor):
             norm = float(direction @ direction)
             if norm <= _ROUNDING * largest:
                 continue
-            products = (X @ direction.astype(X.dtype, copy=False)).astype(np.float64)
+            products = products_with(X, direction)
             products -= (directions[:k] @ direction) @ taken[:k]
             step = np.maximum(products / norm, 0.0)
             own = shares[:k, new].copy()

@@ -14,11 +14,11 @@ from sparsestat.unmixing._extractor import (
     affine_coordinates,
     leading_eigenvectors,
     log_volume,
-    products,
 )
+from sparsestat.utils.streams import moments, project
 from sparsestat.utils.validation import Boolean, Jobs, Rule
 
-__all__ = ["SPA", "successive_projections"]
+__all__ = ["SPA", "products_with", "successive_projections"]
 
 # How far, as a share, pixels may stick out of the smallest ellipsoid.
 _CLOSE = 1e-6
@@ -122,12 +122,11 @@ class SPA(PurePixelExtractor):
     def _pixels_of(self, X, n_components):
         if not self.robust:
             return successive_projections(X, n_components), None
-        exact = X.astype(np.float64, copy=False)
-        moments = products(exact)
-        rounded = _rounded(exact, n_components, moments)
-        first = _longest_of_the_farthest(exact, rounded)
+        known = moments(X)
+        rounded = _rounded(X, n_components, known[0])
+        first = _longest_of_the_farthest(X, rounded)
         indices = successive_projections(rounded, n_components, first)
-        corners = affine_coordinates(exact, n_components, moments)[indices]
+        corners = affine_coordinates(X, n_components, known)[indices]
         return indices, log_volume(corners)
 
 
@@ -152,17 +151,24 @@ def successive_projections(
         length = np.linalg.norm(direction)
         if length > 0.0:
             basis[k] = direction / length
-        norms -= (X @ basis[k].astype(X.dtype, copy=False)).astype(np.float64) ** 2
+        norms -= products_with(X, basis[k]) ** 2
         norms[indices[: k + 1]] = -1.0
     return indices
 
 
-def _rounded(X: np.ndarray, k: int, moments: np.ndarray) -> np.ndarray:
+def products_with(X, direction):
+    """X @ direction; float32 pixels are multiplied as they are, in half the time."""
+    if X.dtype == np.float32:
+        return (X @ direction.astype(np.float32)).astype(np.float64)
+    return project(X, direction[:, None])[:, 0]
+
+
+def _rounded(X: np.ndarray, k: int, products: np.ndarray) -> np.ndarray:
     """Pixels in coordinates in which their smallest centred ellipsoid is a ball.
 
     Few pixels touch the ellipsoid, so it is found for a growing set of them.
     """
-    coordinates = X @ leading_eigenvectors(moments, k)
+    coordinates = project(X, leading_eigenvectors(products, k))
     factor = _factor(coordinates, np.full(len(X), 1.0 / len(X)))
     chosen = np.zeros(0, dtype=np.int64)
     while True:
@@ -181,7 +187,9 @@ def _longest_of_the_farthest(X: np.ndarray, rounded: np.ndarray) -> int:
     """Pixel of largest norm among those on the ball, which are all as far out."""
     heights = np.einsum("nk,nk->n", rounded, rounded)
     touching = np.flatnonzero(heights >= (1.0 - _TOUCHING) * heights.max())
-    return int(touching[np.argmax(np.square(X[touching]).sum(axis=1))])
+    return int(
+        touching[np.argmax(np.square(X[touching], dtype=np.float64).sum(axis=1))]
+    )
 
 
 def _smallest_ellipsoid(points: np.ndarray) -> np.ndarray:

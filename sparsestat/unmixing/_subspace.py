@@ -15,6 +15,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sparsestat.utils.noise import noise_variance, noise_weights
+from sparsestat.utils.streams import check_rows, moments, real_dtype
 from sparsestat.utils.validation import (
     Boolean,
     Interval,
@@ -83,9 +84,8 @@ def estimate_noise(X: ArrayLike) -> np.ndarray:
     0.01
     """
     X = check_array(X, dtype=_FLOATS)
-    exact = X.astype(np.float64, copy=False)
     # float32 pixels are multiplied in float64: the inverse needs the digits.
-    return _noise(X, exact.T @ exact)
+    return _noise(X, moments(X)[0])
 
 
 def hysime(X: ArrayLike, *, return_basis: bool = False) -> int | tuple[int, np.ndarray]:
@@ -130,7 +130,7 @@ def hysime(X: ArrayLike, *, return_basis: bool = False) -> int | tuple[int, np.n
     3
     """
     check_parameters({"return_basis": return_basis}, _RULES, name="hysime")
-    basis = signal_subspace(check_array(X, dtype=_FLOATS))
+    basis = signal_subspace(check_rows(X))
     return (basis.shape[1], basis) if return_basis else basis.shape[1]
 
 
@@ -175,12 +175,13 @@ def hfc(X: ArrayLike, far: float = 1e-4, *, whiten: bool = False) -> int:
     1
     """
     check_parameters({"far": far, "whiten": whiten}, _RULES, name="hfc")
-    X = check_array(X, dtype=_FLOATS).astype(np.float64, copy=False)
+    X = check_rows(X)
+    products, mean = moments(X)
     if whiten:
-        spread = np.sqrt(noise_variance(X.T @ X, len(X)))
-        X = X / np.where(spread > 0.0, spread, 1.0)
-    mean = X.mean(axis=0)
-    products = X.T @ X / len(X)
+        spread = np.sqrt(noise_variance(products, len(X)))
+        spread = np.where(spread > 0.0, spread, 1.0)
+        products, mean = products / np.outer(spread, spread), mean / spread
+    products /= len(X)
     with_mean = np.linalg.eigvalsh(products)[::-1]
     without = np.linalg.eigvalsh(products - np.outer(mean, mean))[::-1]
     spread = np.sqrt(2.0 * (with_mean**2 + without**2) / len(X))
@@ -265,7 +266,7 @@ class HySime(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             For data that are not finite, and for more components than bands.
         """
         check_parameters(self, self._rules)
-        X = validate_data(self, X, dtype=_FLOATS)
+        X = check_rows(X, self)
         wanted = None if self.n_components == "auto" else self.n_components
         if wanted is not None and wanted > X.shape[1]:
             raise ValueError(
@@ -273,7 +274,7 @@ class HySime(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 f"{wanted}."
             )
         basis, noise = subspace_and_noise(X, wanted)
-        self.components_ = basis.T.astype(X.dtype)
+        self.components_ = basis.T.astype(real_dtype(X.dtype))
         self.n_components_ = len(self.components_)
         self.noise_variance_ = noise
         return self
@@ -329,8 +330,7 @@ def signal_subspace(X: np.ndarray) -> np.ndarray:
 
 def band_noise(X: np.ndarray) -> np.ndarray:
     """Variance of the noise of each band, without forming the noise."""
-    exact = X.astype(np.float64, copy=False)
-    return noise_variance(exact.T @ exact, len(X))
+    return noise_variance(moments(X)[0], len(X))
 
 
 def _noise(X: np.ndarray, products: np.ndarray) -> np.ndarray:
@@ -347,8 +347,7 @@ def subspace_and_noise(
     Moments of signal and noise are products of the moments of X, since both are
     linear in X: one pass over the pixels.
     """
-    exact = X.astype(np.float64, copy=False)
-    products = exact.T @ exact
+    products = moments(X)[0]
     n, p = X.shape
     weights = noise_weights(products)
     if not weights.any():

@@ -13,8 +13,8 @@ from sparsestat.unmixing._extractor import (
     affine_coordinates,
     leading_eigenvectors,
     log_volume,
-    products,
 )
+from sparsestat.utils.streams import moments, project, real_dtype
 from sparsestat.utils.validation import Boolean, Interval, Jobs, RandomState, Rule
 
 __all__ = ["VCA", "directions_of_vca"]
@@ -127,9 +127,9 @@ class VCA(PurePixelExtractor):
 
     def _extract(self, X, n_components):
         rng = check_random_state(self.random_state)
-        exact = X.astype(np.float64, copy=False)
-        projected, y, usable, self.snr_ = _projections(exact, n_components, self.snr)
-        Z = affine_coordinates(X, n_components)
+        known = moments(X)
+        projected, y, usable, self.snr_ = _projections(X, known, n_components, self.snr)
+        Z = affine_coordinates(X, n_components, known)
         best, volume = None, -inf
         for _ in range(self.n_init):
             found = usable[directions_of_vca(y, rng)]
@@ -137,7 +137,8 @@ class VCA(PurePixelExtractor):
             if best is None or size > volume:
                 best, volume = found, size
         self.indices_, self.log_volume_ = best, volume
-        self.components_ = projected(best).astype(X.dtype) if self.denoise else X[best]
+        spectra = projected(best) if self.denoise else X[best]
+        self.components_ = spectra.astype(real_dtype(X.dtype))
 
 
 def directions_of_vca(y: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
@@ -171,20 +172,21 @@ def directions_of_vca(y: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
     return indices
 
 
-def _projections(X, k, snr):
+def _projections(X, known, k, snr):
     """Pixels on the signal subspace and the coordinates in which to look.
 
     Returns a function from rows to projected pixels, coordinates of shape
     (n_usable, k), the rows that these belong to, and the signal-to-noise ratio.
     """
     n, p = X.shape
-    mean = X.mean(axis=0)
-    power = products(X) / n
-    covariance = power - np.tril(np.outer(mean, mean))
+    power, mean = known
+    power = power / n
+    covariance = power - np.outer(mean, mean)
     k_used = min(k, p)
     basis = leading_eigenvectors(covariance, k_used)
     total = np.trace(power)
-    centred = X @ basis - mean @ basis
+    centred = project(X, basis)
+    centred -= mean @ basis
     kept = np.mean(np.square(centred).sum(axis=1)) + mean @ mean
     if snr is None:
         lost, signal = total - kept, kept - k_used / p * total
@@ -198,7 +200,7 @@ def _projections(X, k, snr):
         y = np.hstack([affine, np.full((n, 1), height)])
         return lambda rows: affine[rows] @ basis.T + mean, y, everyone, snr
     basis = leading_eigenvectors(power, k_used)
-    coordinates = X @ basis
+    coordinates = project(X, basis)
     centre = coordinates.mean(axis=0)
     heights = coordinates @ centre
     usable = everyone[heights > 1e-12 * np.abs(heights).max(initial=0.0)]

@@ -15,6 +15,7 @@ from sparsestat.unmixing._extractor import (
 )
 from sparsestat.unmixing._spa import successive_projections
 from sparsestat.unmixing._vca import directions_of_vca
+from sparsestat.utils.streams import combine, real_dtype
 from sparsestat.utils.validation import (
     Boolean,
     Interval,
@@ -142,10 +143,10 @@ class NFINDR(PurePixelExtractor):
         super()._extract(X, n_components)
         if self.denoise:
             Z = affine_coordinates(X, n_components)
-            exact = X.astype(np.float64, copy=False)
             # The coordinates are uncorrelated: regression on them is projection.
-            spectra = np.linalg.lstsq(Z.T @ Z, Z.T @ exact)[0]
-            self.components_ = (Z[self.indices_] @ spectra).astype(X.dtype)
+            spectra = np.linalg.lstsq(Z.T @ Z, combine(Z, X))[0]
+            self.components_ = Z[self.indices_] @ spectra
+            self.components_ = self.components_.astype(real_dtype(X.dtype))
 
     def _pixels_of(self, X, n_components):
         starts = [self.init] * (1 if self.init == "spa" else self.n_init)
@@ -265,7 +266,7 @@ class AVMAX(PurePixelExtractor):
         if self.robust > 0.0 and n_components > 1:
             self.components_ = _pulled_inwards(
                 self.components_.astype(np.float64), self.robust
-            ).astype(X.dtype)
+            ).astype(real_dtype(X.dtype))
 
     def _pixels_of(self, X, n_components):
         starts = ["spa"] + ["random"] * self.n_init

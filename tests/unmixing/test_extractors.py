@@ -22,7 +22,7 @@ from sparsestat.unmixing import (
     hfc,
     hysime,
 )
-from sparsestat.unmixing._extractor import affine_coordinates, log_volume, products
+from sparsestat.unmixing._extractor import affine_coordinates, log_volume
 from sparsestat.unmixing._spa import _rounded
 from sparsestat.unmixing._volume import largest_simplex
 from tests.unmixing.scenes import pure_scene
@@ -120,7 +120,7 @@ def test_robust_spa_finds_the_smallest_ellipsoid(k):
     root = cp.Variable((k, k), PSD=True)
     inside = cp.norm(X @ root, axis=1) <= 1.0
     cp.Problem(cp.Maximize(cp.log_det(root)), [inside]).solve(solver=cp.CLARABEL)
-    rounded = _rounded(X, k, products(X)) / np.sqrt(k)
+    rounded = _rounded(X, k, X.T @ X) / np.sqrt(k)
     to_ball = np.linalg.lstsq(X, rounded)[0]
     excess = np.linalg.slogdet(root.value)[1] - np.linalg.slogdet(to_ball)[1]
     assert abs(excess) <= 0.5 * k * 1e-6  # of heights that are 1e-6 too large
@@ -134,7 +134,7 @@ def test_robust_spa_finds_the_smallest_ellipsoid(k):
 def test_no_pixel_is_outside_the_ellipsoid_of_robust_spa(k, n):
     """And none of smaller volume exists: the heights of a design average k."""
     X = stretched_cloud(k, k, n)
-    rounded = _rounded(X, k, products(X))
+    rounded = _rounded(X, k, X.T @ X)
     assert np.square(rounded).sum(axis=1).max() <= k * (1.0 + 1e-6)
     touching = rounded[np.square(rounded).sum(axis=1) >= k * (1.0 - 1e-3)]
     outer = np.einsum("ni,nj->nij", touching, touching).reshape(len(touching), -1)
