@@ -32,8 +32,9 @@ good = np.setdiff1d(np.arange(X.shape[1]), scene.bad_bands)
 #
 # All start from the same endmembers: N-FINDR on the bands whose signal stands out of
 # the noise. Plain factorisation loses them again, since the bad bands dominate its
-# loss. The two robust losses weigh bands by their residuals. Endmembers are told up to
-# their order, so that each is matched with the nearest true one.
+# loss. The two robust losses weigh bands by their residuals, and by their noise where
+# that stands out. Endmembers are told up to their order, so that each is matched with
+# the nearest true one.
 
 models = {
     "least squares": ConstrainedNMF(5, normalize=True, max_iter=1000),
