@@ -187,7 +187,7 @@ def condense(
 
 def fold_moments(shard: Shard, message: dict) -> dict[int, Moments]:
     """Moments of the rows of each fold in a shard; all are fold 0 without folds."""
-    shard = checked(shard, message["layout"])
+    shard = checked(shard, message["layout"], whole=False)
     n = shard.X.shape[0]
     labels = np.zeros(n, np.int64)
     if message["n_folds"] is not None:

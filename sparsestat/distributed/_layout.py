@@ -69,7 +69,7 @@ def layout_of(shards: Shards, missing: str = "raise", communication=None) -> Lay
     return Layout(n_features, names, about.n_targets, missing)
 
 
-def checked(shard: Shard, layout: Layout) -> Shard:
+def checked(shard: Shard, layout: Layout, whole: bool = True) -> Shard:
     """The shard as plain arrays: X float and in order, y and weights float64.
 
     Parameters
@@ -78,6 +78,8 @@ def checked(shard: Shard, layout: Layout) -> Shard:
         As it lies.
     layout : Layout
         What it has to look like.
+    whole : bool, default=True
+        Whether X is to lie in one piece; else a slice of wider rows stays one.
 
     Returns
     -------
@@ -90,7 +92,7 @@ def checked(shard: Shard, layout: Layout) -> Shard:
         If columns are missing, too many or not numbers; rows do not match; weights
         are negative; anything is NaN or infinite.
     """
-    X = _matrix(shard.X, layout)
+    X = _matrix(shard.X, layout, whole)
     n = X.shape[0]
     y = np.empty((n, 0))
     if layout.n_targets:
@@ -138,7 +140,7 @@ def _all_finite(values: np.ndarray) -> bool:
         return bool(np.isfinite(values.sum())) or bool(np.isfinite(values).all())
 
 
-def _matrix(X: Any, layout: Layout):
+def _matrix(X: Any, layout: Layout, whole: bool):
     if hasattr(X, "columns"):
         X = _in_order(X, layout).to_numpy()
     if sparse.issparse(X):
@@ -156,9 +158,8 @@ def _matrix(X: Any, layout: Layout):
     if X.dtype not in (np.float32, np.float64):
         X = X.astype(np.float64)
     if not sparse.issparse(X):
-        # What travelled may not be aligned, and is in one piece where a slice is not.
-        X = np.require(X, requirements="A")
-        if not X.flags.f_contiguous:
+        X = np.require(X, requirements="A")  # what travelled may not be aligned
+        if whole and not X.flags.f_contiguous:
             X = np.ascontiguousarray(X)
     return X
 

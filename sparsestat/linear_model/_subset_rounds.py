@@ -344,16 +344,18 @@ def positive_counts(counts: np.ndarray) -> tuple[float, float]:
 # Functions of a shard ---------------------------------------------------------------
 
 
-def rows_of(shard: Shard, message: dict) -> tuple[Any, np.ndarray, np.ndarray]:
-    """X, y and weights of a shard, checked."""
-    shard = checked(shard, message["layout"])
+def rows_of(
+    shard: Shard, message: dict, whole: bool = True
+) -> tuple[Any, np.ndarray, np.ndarray]:
+    """X, y and weights of a shard, checked; slices of wider rows copied if `whole`."""
+    shard = checked(shard, message["layout"], whole)
     n = shard.X.shape[0]
     weight = np.ones(n) if shard.sample_weight is None else shard.sample_weight
     return shard.X, shard.y[:, 0], weight
 
 
 def _moments(shard: Shard, message: dict) -> Moments:
-    X, y, weight = rows_of(shard, message)
+    X, y, weight = rows_of(shard, message, whole=False)
     found = moments_of_rows(X, y[:, None], weight)
     return found if message["centred"] else about_zero(found)
 
