@@ -133,6 +133,6 @@ def _moments_of_present(shard: Shard, message: dict) -> dict[bytes, Moments]:
         present = np.isin(np.array(names, object), np.array(own, object))
         kept = [name for name, there in zip(names, present, strict=True) if there]
         layout = replace(layout, names=kept, n_features=len(kept), missing="raise")
-    X, y, weight = rows_of(shard, message | {"layout": layout})
+    X, y, weight = rows_of(shard, message | {"layout": layout}, whole=False)
     found = moments_of_rows(X, y[:, None], weight)
     return {present.tobytes(): found if message["centred"] else about_zero(found)}

@@ -74,7 +74,10 @@ def moments_of_rows(X, Y: np.ndarray, sample_weight: np.ndarray | None) -> Momen
     counts = np.array([np.count_nonzero(sample_weight), total])
     if total == 0.0:
         return Moments(counts, np.zeros(d), np.zeros(d * (d + 1) // 2))
-    if isinstance(X, np.ndarray) and X.strides[0] >= X.strides[1]:
+    if isinstance(X, np.ndarray) and (X.flags.c_contiguous or not X.flags.f_contiguous):
+        row, entry = X.strides
+        if p == 1 or entry != X.itemsize or row < p * entry:
+            X = np.ascontiguousarray(X)  # BLAS takes no such slices as they are
         for method in (_from_products, _in_one_pass):
             found = method(X, Y, sample_weight, counts)
             if found is not None:

@@ -58,6 +58,30 @@ def test_every_way_gives_the_moments(kind, weighted):
         assert scatter_matrix(found)[3, 3] == pytest.approx(0.0, abs=1e-20)
 
 
+@pytest.mark.parametrize("uneven", [False, True])
+@pytest.mark.parametrize("offset", [0.0, 1e4])
+def test_slices_give_the_bits_of_their_copies(offset, uneven):
+    """Arrays that travel arrive in one piece."""
+    rng = np.random.default_rng(0)
+    wide, weight = rng.standard_normal((3001, 40)) + offset, np.ones(3001)
+    weight[0] += uneven
+    wide_columns = np.asfortranarray(wide)
+    for X in (
+        wide[:, 1:38],
+        wide[:, 3:4],
+        wide[:, ::2],
+        wide_columns[:3000, :30],
+        wide[::2],
+        wide[::-1, :5],
+        np.broadcast_to(wide[0], wide.shape),
+    ):
+        for Y in (wide[: len(X), 38:].copy(), np.empty((len(X), 0))):
+            found = moments_of_rows(X, Y, weight[: len(X)])
+            copied = moments_of_rows(X.copy(order="C"), Y, weight[: len(X)])
+            for one, other in zip(found, copied, strict=True):
+                np.testing.assert_array_equal(one, other)
+
+
 def test_which_way():
     """Products where means are small and weights even; else blocks; else columns."""
     products, blocks = pooled_moments._from_products, pooled_moments._in_one_pass
