@@ -321,6 +321,21 @@ def test_second_moments_that_lost_digits_are_told_of(diabetes):
     assert not BestSubsetRegressor(4).fit(X[:, :4] + 1e5, y).gram_inaccurate_
 
 
+def test_one_free_feature_is_proved_without_a_bound():
+    """Every other feature has been looked at, also where a tree has no bound."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((50, 200))
+    y = X[:, 7] + rng.standard_normal(50)
+    centred = X - X.mean(axis=0)
+    best = np.argmax((centred.T @ y) ** 2 / (centred**2).sum(axis=0))
+    model = BestSubsetRegressor([1, 2]).fit(X, y)
+    assert model.refit(1).support_.tolist() == [best]
+    assert model.optimal_path_.tolist() == [True, False]
+    assert model.lower_bounds_[0] == pytest.approx(model.rss_[0], rel=1e-12)
+    locked = BestSubsetRegressor(2, always_select=[3]).fit(X, y)
+    assert locked.optimal_
+
+
 def test_unmet_tolerance_is_told():
     X, y = wide_data(0, n=50, p=40)
     with warnings.catch_warnings():

@@ -203,6 +203,7 @@ def subset_path(
     if solver in ("auto", "exact"):
         nodes = max_nodes if solver == "exact" else min(max_nodes, _AUTO_NODES)
         search.prove(solver == "exact", nodes, time_limit, n_best)
+        search.prove_one()
     return search.path()
 
 
@@ -443,6 +444,13 @@ class _Search:
                 self._prove(search, left[:1], max_nodes - self.n_nodes, time_limit, 1)
             else:
                 return
+
+    def prove_one(self) -> None:
+        """One free unit is the best if no exchange for any other one improves it."""
+        size = len(self.locked) + 1
+        if size in self.found and size in self.changes:
+            if self._change(size) >= -_ROUNDING * self.problem.variance:
+                self.proved.add(size)
 
     def _exact_search(self, whole: bool) -> ExactSearch | RidgeSearch | ExactGroups:
         features = np.arange(self.problem.n_features)
