@@ -15,7 +15,7 @@ from sparsestat.optim.subset import (
     SoftmaxLikelihood,
     likelihood_path,
 )
-from sparsestat.optim.subset._climb import hessian
+from sparsestat.optim.subset._climb import factor, hessian
 from sparsestat.optim.subset._loss import n_drags
 from sparsestat.optim.subset._newton import improve, maximise, predictions_without
 from sparsestat.optim.subset._table import look, promised_changes
@@ -279,3 +279,9 @@ def test_restarts_and_starts():
         n_restarts=3, start=[best.units],
     )  # fmt: skip
     assert again.points[0].units.tolist() == best.units.tolist()
+
+
+def test_factor_ends_where_there_is_none():
+    H, R = np.array([[1.0, np.nan], [np.nan, 1.0]]), np.zeros((2, 2))
+    factor(H, R)
+    assert not np.allclose(R @ R.T, np.eye(2))

@@ -30,6 +30,7 @@ _ARMIJO = 1e-4
 _ROUNDING = 1e-14
 # Share of the diagonal of a Hessian that is added to it against collinear features.
 _JITTER = 1e-12
+_HOPELESS = 1e30
 
 
 class Model(NamedTuple):
@@ -118,7 +119,7 @@ def factor(H, R):
     for i in range(k):
         top = max(top, H[i, i])
     least, jitter, good = max(top * 2.3e-16, 1e-300), _JITTER, k == 0
-    while not good:
+    while not good and jitter < _HOPELESS:  # NaN has no factor
         good = True
         for i in range(k):
             for j in range(i):
