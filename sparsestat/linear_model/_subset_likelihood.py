@@ -1,8 +1,6 @@
 """Search, choice and certificates of best subsets for likelihoods."""
 
-import copy
 import warnings
-from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
@@ -12,12 +10,12 @@ from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from sparsestat.linear_model._base import FitProgress, fit_metadata
 from sparsestat.linear_model._routing import CrossValidated
 from sparsestat.linear_model._subset_model import SUBSET_RULES
+from sparsestat.linear_model._subset_path import SizesMixin
 from sparsestat.linear_model._subset_sizes import (
     checked_features,
     checked_sizes,
@@ -38,74 +36,12 @@ LIKELIHOOD_RULES: dict[str, Rule] = {
 _FAR = 300.0
 
 
-class LikelihoodSubset(CrossValidated, FitProgress):
+class LikelihoodSubset(SizesMixin, CrossValidated, FitProgress):
     """Base of the estimators by maximum likelihood."""
 
     _rules: ClassVar[dict[str, Rule]] = LIKELIHOOD_RULES
     scoring: ClassVar[None] = None  # held-out deviances choose
-
-    def refit(self, n_nonzero_coefs):
-        """The fitted model with the subset of another size of the path.
-
-        Parameters
-        ----------
-        n_nonzero_coefs : int
-            One of `sizes_`.
-
-        Returns
-        -------
-        model : object
-            A copy; nothing is computed anew.
-
-        Raises
-        ------
-        ValueError
-            For a size that is not on the path.
-        """
-        check_is_fitted(self)
-        where = np.flatnonzero(self.sizes_ == n_nonzero_coefs)
-        if len(where) == 0:
-            raise ValueError(
-                f"n_nonzero_coefs must be one of sizes_, {self.sizes_.tolist()}; got "
-                f"{n_nonzero_coefs!r}."
-            )
-        model = copy.copy(self)
-        model._take_size(int(where[0]))
-        return model
-
-    def to_frame(self):
-        """The path as a table.
-
-        Returns
-        -------
-        frame : pandas.DataFrame
-            A row for each size, with support, loss, criterion and what has been proved.
-        """
-        check_is_fitted(self)
-        import pandas as pd
-
-        p = self.n_features_in_
-        names = getattr(self, "feature_names_in_", np.arange(p))
-        supports = [
-            [names[j] for j in np.unique(self.path_coef_.indices[a:b] % p)]
-            for a, b in pairwise(self.path_coef_.indptr)
-        ]
-        return pd.DataFrame(
-            {
-                "size": self.sizes_,
-                "support": supports,
-                "loss": self.loss_,
-                "criterion": self.criterion_,
-                "lower_bound": self.lower_bounds_,
-                "optimal": self.optimal_path_,
-                "chosen": self.sizes_ == self.n_nonzero_coefs_,
-            }
-        ).set_index("size")
-
-    @property
-    def sparse_coef_(self):
-        """Coefficients as a `csr_array` with a row for each output."""
-        return sparse.csr_array(np.atleast_2d(self.coef_))
+    _path_loss: ClassVar[str] = "loss"
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -138,7 +74,11 @@ class LikelihoodSubset(CrossValidated, FitProgress):
         if options["sizes"] is not None:
             top = int(options["sizes"][-1])
         elif top is None:
-            top = default_max_size(problem.likelihood.n_samples, problem.n_units)
+            total = problem.likelihood.n_samples
+            # Not more parameters than samples, where a feature has one for each class.
+            most = max(int(total) // problem.m, 1)
+            top = min(default_max_size(total, problem.n_units), most)
+            options["max_size"] = top
         task = context.subcontext("path", task_id=0, max_subtasks=top + 1)
         task.call_on_fit_task_begin(estimator=self)
 
@@ -322,13 +262,7 @@ class LikelihoodSubset(CrossValidated, FitProgress):
         intercept = np.atleast_2d(self.path_intercept_)[:, k]
         self.support_ = np.flatnonzero(coef.any(axis=0))
         self.coef_, self.intercept_ = self._shaped(coef, intercept)
-        self.n_nonzero_coefs_ = int(self.sizes_[k])
-        self.optimal_ = bool(self.optimal_path_[k])
-        self.lower_bound_ = float(self.lower_bounds_[k])
-        value = float(self._objectives[k])
-        gap = (value - self.lower_bound_) / value if value > 0.0 else 0.0
-        self.optimality_gap_ = 0.0 if self.optimal_ else float(gap)
-        self.swap_gap_ = float(self._swap_gaps[k])
+        self._certify(k)
         self.stationarity_ = float(self._gradients[k])
         self.separated_ = bool(self._separated[k])
 

@@ -2,6 +2,7 @@
 
 import copy
 from itertools import pairwise
+from typing import ClassVar
 
 import numpy as np
 from scipy import sparse
@@ -13,7 +14,10 @@ __all__ = ["SizesMixin", "criterion_bounds"]
 
 
 class SizesMixin:
-    """Methods of estimators by least squares whose path over sizes is fitted."""
+    """Methods of estimators whose path over sizes is fitted."""
+
+    # What falls along the path, an attribute with an underscore and a column.
+    _path_loss: ClassVar[str] = "rss"
 
     def refit(self, n_nonzero_coefs):
         """The fitted model with the subset of another size of the path.
@@ -41,16 +45,8 @@ class SizesMixin:
         >>> model.refit(2).support_
         array([2, 8])
         """
-        k = self._index_of(n_nonzero_coefs)
         model = copy.copy(self)
-        dtype = self.coef_.dtype
-        coef = self.path_coef_[:, [k]].toarray().reshape(self.coef_.shape)
-        model.coef_ = coef.astype(dtype)
-        model.intercept_ = self.path_intercept_[..., k].astype(dtype)
-        if self.coef_.ndim == 1:
-            model.intercept_ = dtype.type(model.intercept_)
-        model.support_ = np.flatnonzero(np.atleast_2d(coef).any(axis=0))
-        model._certify(k)
+        model._take_size(self._index_of(n_nonzero_coefs))
         return model
 
     def to_frame(self):
@@ -59,8 +55,8 @@ class SizesMixin:
         Returns
         -------
         frame : pandas.DataFrame
-            A row for each size, with support, residual sum of squares, criterion and
-            what has been proved.
+            A row for each size, with support, residual sum of squares or loss,
+            criterion and what has been proved.
         """
         check_is_fitted(self)
         import pandas as pd
@@ -76,7 +72,7 @@ class SizesMixin:
             {
                 "size": self.sizes_,
                 "support": supports,
-                "rss": self.rss_,
+                self._path_loss: getattr(self, f"{self._path_loss}_"),
                 "criterion": self.criterion_,
                 "lower_bound": self.lower_bounds_,
                 "optimal": self.optimal_path_,
@@ -86,7 +82,7 @@ class SizesMixin:
 
     @property
     def sparse_coef_(self):
-        """Coefficients as a `csr_array` with a row for each target."""
+        """Coefficients as a `csr_array` with a row for each target or output."""
         return sparse.csr_array(np.atleast_2d(self.coef_))
 
     def _index_of(self, size: int) -> int:
@@ -99,6 +95,17 @@ class SizesMixin:
                 f"{size!r}."
             )
         return int(where[0])
+
+    def _take_size(self, k: int) -> None:
+        """Take the solution of one size, and its certificates."""
+        dtype = self.coef_.dtype
+        coef = self.path_coef_[:, [k]].toarray().reshape(self.coef_.shape)
+        self.support_ = np.flatnonzero(np.atleast_2d(coef).any(axis=0))
+        self.coef_ = coef.astype(dtype)
+        self.intercept_ = self.path_intercept_[..., k].astype(dtype)
+        if coef.ndim == 1:
+            self.intercept_ = dtype.type(self.intercept_)
+        self._certify(k)
 
     def _certify(self, k: int) -> None:
         """Take the certificates of one size."""

@@ -395,3 +395,10 @@ def test_selector_keeps_the_subset_of_the_model(kind, loss):
     assert not hasattr(selector, "rss_")
     stopped = BestSubsetSelector([3], loss=loss, solver="exact", max_nodes=1)
     assert not stopped.fit(X, y).optimal_
+
+
+def test_sizes_leave_a_sample_for_each_parameter():
+    """Many classes: a feature has a coefficient for each of them but one."""
+    X, y = np.random.default_rng(0).standard_normal((60, 9)), np.arange(60) % 21
+    model = BestSubsetClassifier(solver="splicing", alpha=0.1).fit(X, y)
+    assert model.sizes_.max() <= 60 // 20
