@@ -26,18 +26,12 @@ from sparsestat.linear_model._softmax_rounds import (
     working_problem,
 )
 from sparsestat.linear_model._subset_rounds import Rounds, Totals
+from tests.linear_model.test_distributed_classifier import make_classes
 
 
 def draw(seed, n=400, p=12, s=3, n_classes=2, rho=0.9):
-    """Strongly correlated features about one, and classes of the multinomial model."""
-    rng = np.random.default_rng(seed)
-    X = rng.standard_normal((n, p))
-    for j in range(1, p):
-        X[:, j] = rho * X[:, j - 1] + np.sqrt(1 - rho**2) * X[:, j]
-    coef = np.zeros((p, n_classes))
-    coef[rng.choice(p, s, replace=False)] = rng.normal(0, 1.5, (s, n_classes))
-    scores = X @ coef + rng.gumbel(size=(n, n_classes))
-    return X + 1.0, scores.argmax(axis=1)
+    """Strongly correlated features about one, and few rows."""
+    return make_classes(seed, n, p, s, n_classes, rho)
 
 
 def cut(X, y, n_shards, seed):
