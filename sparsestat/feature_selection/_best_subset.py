@@ -11,6 +11,7 @@ from sparsestat.linear_model import (
     BestSubsetClassifier,
     BestSubsetCox,
     BestSubsetGLM,
+    BestSubsetOrdinal,
     BestSubsetRegressor,
     MultiTaskBestSubset,
 )
@@ -34,6 +35,7 @@ _NAMES = (
 )
 _LIKELIHOODS = {
     "logistic": (BestSubsetClassifier, {}),
+    "ordinal": (BestSubsetOrdinal, {}),
     "poisson": (BestSubsetGLM, {"family": "poisson"}),
     "gamma": (BestSubsetGLM, {"family": "gamma"}),
     "cox": (BestSubsetCox, {}),
@@ -63,6 +65,7 @@ class BestSubsetSelector(SelectorMixin, BaseEstimator):
     :class:`sparsestat.linear_model.MultiTaskBestSubset` if y has several columns; for
     other losses than the square that of
     :class:`sparsestat.linear_model.BestSubsetClassifier`,
+    :class:`sparsestat.linear_model.BestSubsetOrdinal`,
     :class:`sparsestat.linear_model.BestSubsetGLM` or
     :class:`sparsestat.linear_model.BestSubsetCox`.
 
@@ -71,9 +74,11 @@ class BestSubsetSelector(SelectorMixin, BaseEstimator):
     n_nonzero_coefs : int or array-like of int, default=None
         Number k of features, or numbers to choose from by the criterion; None is all up
         to `max_nonzero_coefs`. With groups, the number of groups.
-    loss : {"squared", "logistic", "poisson", "gamma", "cox"}, default="squared"
-        Loss of the linear model: least squares as above, or half the mean deviance of
-        classes, counts, positive amounts, or times of events.
+    loss : str, default="squared"
+        Loss of the linear model: "squared" as above, or half the mean deviance of
+        classes, "logistic"; of classes in the order of their labels or of pandas'
+        categories, "ordinal"; of counts, "poisson"; of positive amounts, "gamma"; or of
+        times of events, "cox".
     max_nonzero_coefs : int, default=None
         Largest k if `n_nonzero_coefs` is None; None is n / (log p log log n).
     criterion : {"ebic", "gic", "bic", "aic", "aicc", "ebic_abess"}, default="ebic"

@@ -10,6 +10,7 @@ from sparsestat.linear_model._best_subset import (
 from sparsestat.linear_model._best_subset_classifier import BestSubsetClassifier
 from sparsestat.linear_model._best_subset_cox import BestSubsetCox
 from sparsestat.linear_model._best_subset_glm import BestSubsetGLM
+from sparsestat.linear_model._best_subset_ordinal import BestSubsetOrdinal
 from sparsestat.linear_model._cox import SparseCoxRegressor
 from sparsestat.linear_model._cox_cv import SparseCoxRegressorCV, cox_path
 from sparsestat.linear_model._cv import ElasticNetCV, LassoCV
@@ -79,6 +80,7 @@ __all__ = [
     "BestSubsetClassifier",
     "BestSubsetCox",
     "BestSubsetGLM",
+    "BestSubsetOrdinal",
     "BestSubsetRegressor",
     "DebiasedGammaRegressor",
     "DebiasedLasso",

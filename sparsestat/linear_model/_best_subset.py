@@ -60,6 +60,7 @@ class BestSubsetRegressor(RegressorMixin, SubsetModel):
         the exact search.
     feature_groups : int, array-like, list of array-likes or callable, default=None
         Groups of features that join and leave together, see :class:`GroupLasso`.
+        Each counts as one, whatever its size, for what all of it explains.
     always_select : array-like of int, default=None
         Features that are in every subset; k counts them.
     alpha : float, default=0.0
@@ -71,6 +72,11 @@ class BestSubsetRegressor(RegressorMixin, SubsetModel):
     early_stopping : bool, default=True
         End the path where the criterion has not fallen for a quarter of its length, and
         five sizes at least; only if `n_nonzero_coefs` is None.
+    path : {"sequence", "golden"}, default="sequence"
+        "sequence" looks at all k, one after the other; "golden" at those of a
+        golden-section search for the smallest criterion, each from the nearest one that
+        is known: fewer, but a criterion that falls again is missed. With `cv` as well
+        it is the criterion that leads to the k among which the folds choose.
     max_nodes : int, default=2_000_000
         Nodes of the exact search, at most; a relaxation counts as 250, of more
         than 200 features for more.
@@ -82,6 +88,8 @@ class BestSubsetRegressor(RegressorMixin, SubsetModel):
         Exchanges from one start, at most.
     init_support : array-like of int, default=None
         Features to start from, besides all else.
+    warm_start : bool, default=False
+        Go on from the subsets of the fit before, if it had as many features.
     random_state : int, RandomState instance or None, default=None
         For restarts.
     n_jobs : int, default=None
@@ -202,11 +210,13 @@ class BestSubsetRegressor(RegressorMixin, SubsetModel):
         fit_intercept=True,
         standardize=True,
         early_stopping=True,
+        path="sequence",
         max_nodes=2_000_000,
         time_limit=None,
         tol=1e-9,
         max_iter=100,
         init_support=None,
+        warm_start=False,
         random_state=None,
         n_jobs=None,
         verbose=0,
@@ -227,11 +237,13 @@ class BestSubsetRegressor(RegressorMixin, SubsetModel):
         self.fit_intercept = fit_intercept
         self.standardize = standardize
         self.early_stopping = early_stopping
+        self.path = path
         self.max_nodes = max_nodes
         self.time_limit = time_limit
         self.tol = tol
         self.max_iter = max_iter
         self.init_support = init_support
+        self.warm_start = warm_start
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -272,6 +284,7 @@ class MultiTaskBestSubset(RegressorMixin, SubsetModel):
         Number of subsets of each k that :meth:`best_subsets` lists.
     feature_groups : int, array-like, list of array-likes or callable, default=None
         Groups of features that join and leave together.
+        Each counts as one, whatever its size, for what all of it explains.
     always_select : array-like of int, default=None
         Features that are in every subset; k counts them.
     alpha : float, default=0.0
@@ -282,6 +295,9 @@ class MultiTaskBestSubset(RegressorMixin, SubsetModel):
         Whether the ridge penalises coefficients of features of unit variance.
     early_stopping : bool, default=True
         End the path where the criterion has not fallen for long.
+    path : {"sequence", "golden"}, default="sequence"
+        Look at all k, or only at those of a golden-section search, see
+        :class:`BestSubsetRegressor`.
     max_nodes : int, default=2_000_000
         Nodes of the exact search, at most; a relaxation counts as 250, of more
         than 200 features for more.
@@ -293,6 +309,8 @@ class MultiTaskBestSubset(RegressorMixin, SubsetModel):
         Exchanges from one start, at most.
     init_support : array-like of int, default=None
         Features to start from, besides all else.
+    warm_start : bool, default=False
+        Go on from the subsets of the fit before, if it had as many features.
     random_state : int, RandomState instance or None, default=None
         For restarts.
     n_jobs : int, default=None
@@ -405,11 +423,13 @@ class MultiTaskBestSubset(RegressorMixin, SubsetModel):
         fit_intercept=True,
         standardize=True,
         early_stopping=True,
+        path="sequence",
         max_nodes=2_000_000,
         time_limit=None,
         tol=1e-9,
         max_iter=100,
         init_support=None,
+        warm_start=False,
         random_state=None,
         n_jobs=None,
         verbose=0,
@@ -430,11 +450,13 @@ class MultiTaskBestSubset(RegressorMixin, SubsetModel):
         self.fit_intercept = fit_intercept
         self.standardize = standardize
         self.early_stopping = early_stopping
+        self.path = path
         self.max_nodes = max_nodes
         self.time_limit = time_limit
         self.tol = tol
         self.max_iter = max_iter
         self.init_support = init_support
+        self.warm_start = warm_start
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose

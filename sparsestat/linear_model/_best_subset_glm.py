@@ -18,6 +18,7 @@ from sparsestat.optim.datafits import Gamma, Poisson, Quadratic
 from sparsestat.optim.subset import SampleLikelihood
 from sparsestat.utils.validation import (
     OneOf,
+    ParameterError,
     Rule,
     check_offset,
     check_parameters,
@@ -47,7 +48,8 @@ class BestSubsetGLM(RegressorMixin, Offsets, LikelihoodSubset):
         to `max_nonzero_coefs`. With groups, the number of groups.
     family : {"poisson", "gamma", "gaussian"}, default="poisson"
         Distribution of y given its mean: counts, positive amounts, or least squares as
-        in :class:`BestSubsetRegressor`, which is faster there.
+        in :class:`BestSubsetRegressor`, which is faster there. Ordered classes are
+        those of :class:`BestSubsetOrdinal`.
     max_nonzero_coefs : int, default=None
         Largest k if `n_nonzero_coefs` is None; None is n / (log p log log n).
     criterion : {"ebic", "gic", "bic", "aic", "aicc", "ebic_abess"}, default="ebic"
@@ -70,6 +72,7 @@ class BestSubsetGLM(RegressorMixin, Offsets, LikelihoodSubset):
         Restarts for each k with a quarter of the features exchanged at random.
     feature_groups : int, array-like, list of array-likes or callable, default=None
         Groups of features that join and leave together, see :class:`GroupLasso`.
+        Each counts as one, whatever its size, for what all of it explains.
     always_select : array-like of int, default=None
         Features that are in every subset; k counts them.
     alpha : float, default=0.0
@@ -81,6 +84,11 @@ class BestSubsetGLM(RegressorMixin, Offsets, LikelihoodSubset):
     early_stopping : bool, default=True
         End the path where the criterion has not fallen for a quarter of its length, and
         five sizes at least; only if `n_nonzero_coefs` is None.
+    path : {"sequence", "golden"}, default="sequence"
+        "sequence" looks at all k, one after the other; "golden" at those of a
+        golden-section search for the smallest criterion, each from the nearest one that
+        is known: fewer, but a criterion that falls again is missed. With `cv` as well
+        it is the criterion that leads to the k among which the folds choose.
     max_nodes : int, default=20_000
         Fits of the exact search, at most.
     time_limit : float, default=None
@@ -91,6 +99,8 @@ class BestSubsetGLM(RegressorMixin, Offsets, LikelihoodSubset):
         Exchanges from one start, at most.
     init_support : array-like of int, default=None
         Features to start from, besides all else.
+    warm_start : bool, default=False
+        Go on from the subsets of the fit before, if it had as many features.
     random_state : int, RandomState instance or None, default=None
         For restarts.
     n_jobs : int, default=None
@@ -213,11 +223,13 @@ class BestSubsetGLM(RegressorMixin, Offsets, LikelihoodSubset):
         fit_intercept=True,
         standardize=True,
         early_stopping=True,
+        path="sequence",
         max_nodes=20_000,
         time_limit=None,
         tol=1e-8,
         max_iter=100,
         init_support=None,
+        warm_start=False,
         random_state=None,
         n_jobs=None,
         verbose=0,
@@ -238,11 +250,13 @@ class BestSubsetGLM(RegressorMixin, Offsets, LikelihoodSubset):
         self.fit_intercept = fit_intercept
         self.standardize = standardize
         self.early_stopping = early_stopping
+        self.path = path
         self.max_nodes = max_nodes
         self.time_limit = time_limit
         self.tol = tol
         self.max_iter = max_iter
         self.init_support = init_support
+        self.warm_start = warm_start
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -328,6 +342,12 @@ class BestSubsetGLM(RegressorMixin, Offsets, LikelihoodSubset):
 
     def _validated(self, X, y, sample_weight, offset=None):
         """Checked parameters and data; y as two columns, target and offset."""
+        if self.family == "ordinal":
+            raise ParameterError(
+                "family='ordinal' has classes and their probabilities, which only a "
+                "classifier predicts: take BestSubsetOrdinal; family must be "
+                f"{self._rules['family']}."
+            )
         check_parameters(self, self._rules)
         X, y = validate_data(
             self,

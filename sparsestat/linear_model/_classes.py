@@ -136,12 +136,13 @@ class ClassPredictions(ClassifierMixin, Offsets):
             self.class_weight, classes=classes, y=y, sample_weight=sample_weight
         )
         self.classes_ = classes
-        if offset is None or len(classes) == 2:
-            offset = check_offset(offset, X)
-        else:
-            offset = offset_of_classes(offset, X, len(classes))
-        columns = index, weights[index], offset
+        columns = index, weights[index], self._checked_offset(offset, X)
         return X, np.column_stack(columns), sample_weight
+
+    def _checked_offset(self, offset, X):
+        if offset is None or len(self.classes_) == 2:
+            return check_offset(offset, X)
+        return offset_of_classes(offset, X, len(self.classes_))
 
     def _shift(self, offset, X, z):
         if z.shape[1] == 1:

@@ -32,7 +32,7 @@ from sparsestat.linear_model._subset_rounds import Totals
 from sparsestat.linear_model._subset_surrogate import candidate_path, leaders
 from sparsestat.optim.design import is_constant
 from sparsestat.optim.subset import subset_path
-from sparsestat.optim.subset.path import default_max_size
+from sparsestat.optim.subset._units import default_max_size
 from sparsestat.utils.criteria import price_of_parameters
 from sparsestat.utils.validation import OneOf, Rule
 

@@ -21,7 +21,7 @@ from sparsestat.linear_model._subset_path import SizesMixin, criterion_bounds
 from sparsestat.linear_model._subset_rounds import column_problem, gram_problem
 from sparsestat.linear_model._subset_surrogate import surrogate_path
 from sparsestat.optim.subset import subset_path
-from sparsestat.optim.subset.path import default_max_size
+from sparsestat.optim.subset._units import default_max_size
 from sparsestat.utils.validation import Interval, OneOf, Rule
 
 __all__ = ["DistributedBestSubsetRegressor", "stacked"]

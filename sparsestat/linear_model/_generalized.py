@@ -49,10 +49,15 @@ class Offsets:
             dtype=[np.float64, np.float32],
             reset=False,
         )
-        z = X @ self.coef_.T + self.intercept_
+        z = X @ self.coef_.T + self._constant
         if offset is None:
             return z
         return z + self._shift(offset, X, z).astype(z.dtype)
+
+    @property
+    def _constant(self):
+        """What all linear predictions have in common."""
+        return self.intercept_
 
     def _shift(self, offset, X, z: np.ndarray) -> np.ndarray:
         """Checked offsets in the shape of the predictions."""

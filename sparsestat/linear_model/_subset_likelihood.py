@@ -20,11 +20,12 @@ from sparsestat.linear_model._subset_sizes import (
     checked_features,
     checked_sizes,
     checked_units,
+    last_supports,
     path_columns,
 )
 from sparsestat.optim.design import make_design, with_norms
 from sparsestat.optim.subset import LikelihoodProblem, likelihood_path
-from sparsestat.optim.subset.path import default_max_size, make_units
+from sparsestat.optim.subset._units import default_max_size, make_units
 from sparsestat.utils.validation import Rule
 
 __all__ = ["LIKELIHOOD_RULES", "LikelihoodSubset", "predictions"]
@@ -121,9 +122,11 @@ class LikelihoodSubset(SizesMixin, CrossValidated, FitProgress):
         labels, n_units = checked_units(self, n_features)
         locked = checked_features(self.always_select, "always_select", n_features)
         start = checked_features(self.init_support, "init_support", n_features)
+        resume = last_supports(self)
         if labels is not None:
             _, labels = np.unique(labels, return_inverse=True)
             locked, start = np.unique(labels[locked]), np.unique(labels[start])
+            resume = [np.unique(labels[support]) for support in resume]
         sizes, top = checked_sizes(self, len(locked), n_units, total)
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         options = {
@@ -137,10 +140,12 @@ class LikelihoodSubset(SizesMixin, CrossValidated, FitProgress):
             "n_sweeps": self.n_sweeps,
             "n_restarts": self.n_restarts,
             "early_stopping": self.early_stopping,
+            "path": self.path,
             "max_nodes": self.max_nodes,
             "time_limit": self.time_limit,
             "max_iter": self.max_iter,
             "start": [start] if len(start) else None,
+            "resume": resume,
             "rng": np.random.default_rng(seed),
         }
         return options, labels
@@ -198,7 +203,7 @@ class LikelihoodSubset(SizesMixin, CrossValidated, FitProgress):
             task = context.subcontext("fold", task_id=k, max_subtasks=0)
             task.call_on_fit_task_begin(estimator=self)
             options, _ = self._options(X.shape[1], float(inside.sum()) + 1.0)
-            options.update(sizes=path.sizes, n_restarts=0)
+            options.update(sizes=path.sizes, path="sequence", n_restarts=0, resume=None)
             if self.solver == "auto":
                 options["solver"] = "swap"
             problem = self._problem(X, y, inside, labels)
@@ -232,16 +237,13 @@ class LikelihoodSubset(SizesMixin, CrossValidated, FitProgress):
 
     def _take(self, problem, path, dtype) -> None:
         """Keep a path."""
-        T = _outputs(problem)
-        p, n_outputs = len(problem.usable), len(T)
-        intercepts, slopes = np.empty((n_outputs, len(path.sizes))), []
-        for k, point in enumerate(path.points):
-            slope, intercepts[:, k] = _on_data(problem, point)
-            slopes.append(slope)
-        self.sizes_ = path.sizes
+        found = [self._on_data(problem, point) for point in path.points]
         supports = [point.features for point in path.points]
-        self.path_coef_ = path_columns(supports, slopes, p, dtype)
-        self.path_intercept_ = intercepts if n_outputs > 1 else intercepts[0]
+        slopes = [slope for slope, _ in found]
+        self.sizes_ = path.sizes
+        self.path_coef_ = path_columns(supports, slopes, len(problem.usable), dtype)
+        intercepts = np.column_stack([intercept for _, intercept in found])
+        self.path_intercept_ = self._shaped_path(intercepts)
         self.loss_ = np.array([point.loss for point in path.points])
         self.criterion_ = path.criterion
         self.optimal_path_, self.lower_bounds_ = path.optimal, path.lower_bounds
@@ -270,9 +272,20 @@ class LikelihoodSubset(SizesMixin, CrossValidated, FitProgress):
         """`coef_` and `intercept_` from a row for each output."""
         return coef[0].astype(self._dtype), self._dtype.type(intercept[0])
 
+    def _shaped_path(self, intercepts):
+        """`path_intercept_` from a row for each intercept."""
+        return intercepts if len(intercepts) > 1 else intercepts[0]
+
+    def _on_data(self, problem, point) -> tuple[np.ndarray, np.ndarray]:
+        """Coefficients (n_outputs, n_chosen) and intercepts on the scale of X."""
+        design, T = problem.design, _outputs(problem)
+        slopes = point.coef / design.scale[point.features, None]
+        intercept = point.intercept - design.mean[point.features] @ slopes
+        return T @ slopes.T, T @ intercept
+
     def _attributes_of(self, problem, point) -> dict:
         """What predictions from one point of the path need."""
-        slopes, intercept = _on_data(problem, point)
+        slopes, intercept = self._on_data(problem, point)
         coef = np.zeros((len(slopes), len(problem.usable)))
         coef[:, point.features] = slopes
         self._dtype = getattr(self, "_dtype", np.dtype(np.float64))
@@ -303,14 +316,6 @@ class LikelihoodSubset(SizesMixin, CrossValidated, FitProgress):
 def _outputs(problem) -> np.ndarray:
     """From parameters of a feature to its coefficients, of shape (n_outputs, m)."""
     return getattr(problem.likelihood, "contrasts", np.eye(problem.m))
-
-
-def _on_data(problem, point) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients (n_outputs, n_chosen) and intercepts on the scale of X."""
-    design, T = problem.design, _outputs(problem)
-    slopes = point.coef / design.scale[point.features, None]
-    intercept = point.intercept - design.mean[point.features] @ slopes
-    return T @ slopes.T, T @ intercept
 
 
 def predictions(X, problem, point, rows) -> np.ndarray:

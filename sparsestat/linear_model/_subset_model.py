@@ -21,6 +21,7 @@ from sparsestat.linear_model._subset_sizes import (
     checked_features,
     checked_sizes,
     checked_units,
+    last_supports,
     path_columns,
 )
 from sparsestat.optim.design import make_design
@@ -69,11 +70,13 @@ SUBSET_RULES: dict[str, Rule] = {
     "fit_intercept": Boolean,
     "standardize": Boolean,
     "early_stopping": Boolean,
+    "path": OneOf("sequence", "golden"),
     "max_nodes": _POSITIVE,
     "time_limit": Interval(0, inf, closed="neither") | None,
     "tol": Interval(0, inf, closed="neither"),
     "max_iter": _POSITIVE,
     "init_support": ArrayLike | None,
+    "warm_start": Boolean,
     "random_state": RandomState,
     "n_jobs": Jobs,
     "verbose": Verbosity,
@@ -135,6 +138,7 @@ class SubsetModel(SizesMixin, CrossValidated, FitProgress):
         total = float(len(y)) if given is None else float(given.sum())
         weight = np.full(len(y), 1.0) if given is None else given
         options = self._options(X.shape[1], total)
+        options["resume"] = last_supports(self)
         folds = []
         if self.cv is not None:
             splitter = check_cv(self.cv, y)
@@ -146,7 +150,8 @@ class SubsetModel(SizesMixin, CrossValidated, FitProgress):
         path = subset_path(data.problem, **options)
         task.call_on_fit_task_end(estimator=self)
         asked = options["sizes"]
-        if asked is not None and asked[-1] > path.sizes[-1]:
+        few = self.path == "golden" and asked is not None and len(asked) > 1
+        if asked is not None and asked[-1] > path.sizes[-1] and not few:
             warnings.warn(
                 f"{type(self).__name__}: n_nonzero_coefs asks for {int(asked[-1])}, "
                 f"but more than {int(path.sizes[-1])} explain nothing more, as the "
@@ -253,6 +258,7 @@ class SubsetModel(SizesMixin, CrossValidated, FitProgress):
             "n_sweeps": self.n_sweeps,
             "n_restarts": self.n_restarts,
             "early_stopping": self.early_stopping,
+            "path": self.path,
             "n_best": self.n_best,
             "max_nodes": self.max_nodes,
             "time_limit": self.time_limit,
@@ -264,7 +270,8 @@ class SubsetModel(SizesMixin, CrossValidated, FitProgress):
     def _held_out(self, X, y, given, data, path, options: dict, folds, context):
         """Mean squared errors on held-out samples, and the weight of each fold."""
         rows = np.arange(len(y))
-        sizes = {**options, "sizes": path.sizes, "n_restarts": 0, "n_best": 1}
+        sizes = {**options, "sizes": path.sizes, "path": "sequence", "n_restarts": 0}
+        sizes.update(n_best=1, resume=None)
         if self.solver == "auto":
             sizes["solver"] = "swap"
         weight = np.ones(len(y)) if given is None else given

@@ -1,11 +1,19 @@
 """What searches for subsets are asked for, checked, and what they found, as columns."""
 
+from itertools import pairwise
+
 import numpy as np
 from scipy import sparse
 
 from sparsestat.utils.feature_groups import check_feature_groups
 
-__all__ = ["checked_features", "checked_sizes", "checked_units", "path_columns"]
+__all__ = [
+    "checked_features",
+    "checked_sizes",
+    "checked_units",
+    "last_supports",
+    "path_columns",
+]
 
 
 def checked_units(model, n_features: int) -> tuple[np.ndarray | None, int]:
@@ -100,3 +108,15 @@ def path_columns(supports: list, slopes: list, n_features: int, dtype):
     columns = sparse.csc_array((data, indices, ends), shape)
     columns.eliminate_zeros()
     return columns
+
+
+def last_supports(model) -> list[np.ndarray]:
+    """Supports of the path that was fitted before, for a warm start."""
+    if not (model.warm_start and hasattr(model, "path_coef_")):
+        return []
+    p = np.atleast_2d(model.coef_).shape[1]
+    if p != model.n_features_in_:
+        return []
+    ends = model.path_coef_.indptr
+    rows = [model.path_coef_.indices[a:b] for a, b in pairwise(ends)]
+    return [np.unique(features % p) for features in rows]

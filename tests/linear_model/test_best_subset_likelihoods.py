@@ -16,6 +16,7 @@ from sparsestat.linear_model import (
     BestSubsetClassifier,
     BestSubsetCox,
     BestSubsetGLM,
+    BestSubsetOrdinal,
     BestSubsetRegressor,
     SparseCoxRegressor,
 )
@@ -36,6 +37,12 @@ def drawn(kind, seed=0, n=120, p=8):
     if kind == "classes":
         scores = np.column_stack([z, -z, X[:, 3]]) + rng.gumbel(size=(n, 3))
         return X, scores.argmax(axis=1), BestSubsetClassifier()
+    if kind == "ordinal":
+        return (
+            X,
+            np.digitize(z + rng.logistic(size=n), [-1.5, 0.0, 1.0]),
+            BestSubsetOrdinal(),
+        )
     if kind == "cox":
         time = np.ceil(3 * rng.exponential(np.exp(-z)))
         y = np.column_stack([time, rng.random(n) < 0.8])
@@ -49,7 +56,7 @@ def drawn(kind, seed=0, n=120, p=8):
     return X, y, BestSubsetGLM(family=kind)
 
 
-KINDS = ["binary", "classes", "poisson", "gamma", "gaussian", "cox"]
+KINDS = ["binary", "classes", "poisson", "gamma", "gaussian", "cox", "ordinal"]
 each_kind = pytest.mark.parametrize("kind", KINDS)
 
 
@@ -249,7 +256,7 @@ def test_offsets(kind):
     np.testing.assert_allclose(after, before, rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize("kind", ["binary", "classes", "poisson", "cox"])
+@pytest.mark.parametrize("kind", ["binary", "classes", "poisson", "cox", "ordinal"])
 def test_held_out_deviances(kind):
     X, y, model = drawn(kind)
     folds = list(KFold(4, shuffle=True, random_state=0).split(X))
@@ -262,7 +269,7 @@ def test_held_out_deviances(kind):
     one.fit(X[train], y[train])
     for k in range(4):
         small = one.refit(k)
-        if kind in ("binary", "classes"):
+        if kind in ("binary", "classes", "ordinal"):
             proba = small.predict_proba(X[test])
             expected = 2 * log_loss(y[test], proba, labels=small.classes_)
         elif kind == "poisson":

@@ -11,6 +11,7 @@ from sparsestat.optim.design import make_design, with_norms
 from sparsestat.optim.subset import (
     HazardLikelihood,
     LikelihoodProblem,
+    OrdinalLikelihood,
     SampleLikelihood,
     SoftmaxLikelihood,
     likelihood_path,
@@ -19,9 +20,10 @@ from sparsestat.optim.subset._climb import factor, hessian
 from sparsestat.optim.subset._loss import n_drags
 from sparsestat.optim.subset._newton import improve, maximise, predictions_without
 from sparsestat.optim.subset._table import look, promised_changes
-from sparsestat.optim.subset.path import make_units
+from sparsestat.optim.subset._units import make_units
 
-KINDS = ["gaussian", "logistic", "poisson", "gamma", "softmax", "breslow", "efron"]
+WITH_INTERCEPT = ["gaussian", "logistic", "poisson", "gamma", "softmax"]
+KINDS = [*WITH_INTERCEPT, "breslow", "efron", "ordinal"]
 
 
 def correlated(rng, n, p, rho):
@@ -41,6 +43,10 @@ def likelihood_of(kind, rng, z, weight, offset=None):
     if kind in ("breslow", "efron"):
         time = np.ceil(4 * rng.exponential(np.exp(-z)))
         return HazardLikelihood(time, rng.random(n) < 0.8, kind, offset, weight)
+    if kind == "ordinal":
+        y = np.digitize(z + rng.logistic(size=n), [-1.0, 0.5, 1.0])
+        y[:4] = np.arange(4)
+        return OrdinalLikelihood(y, 4, offset, weight)
     mean = np.exp(np.clip(0.6 * z, -3, 3))
     datafit, y = {
         "gaussian": (Quadratic(), z + rng.standard_normal(n)),
@@ -61,7 +67,7 @@ def problem_of(kind, seed=0, n=90, p=7, rho=0.8, *, ridge=0.0, labels=None):
     design = make_design(X, sample_weight=share, standardize=True)
     likelihood = likelihood_of(kind, rng, X @ coef, weight)
     units = None if labels is None else make_units(np.asarray(labels))
-    has_intercept = kind not in ("breslow", "efron")
+    has_intercept = kind in WITH_INTERCEPT
     return LikelihoodProblem(
         with_norms(design, share), likelihood, np.full(p, ridge), units,
         has_intercept, 1e-9,

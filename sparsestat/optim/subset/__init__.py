@@ -7,6 +7,7 @@ from sparsestat.optim.subset.general import LikelihoodPath, likelihood_path
 from sparsestat.optim.subset.likelihood import (
     HazardLikelihood,
     Likelihood,
+    OrdinalLikelihood,
     SampleLikelihood,
     SoftmaxLikelihood,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "LikelihoodPath",
     "LikelihoodProblem",
     "MatrixSource",
+    "OrdinalLikelihood",
     "Point",
     "SampleLikelihood",
     "SoftmaxLikelihood",

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sparsestat.optim.subset._loss import drag, evaluate, n_drags
+from sparsestat.optim.subset._loss import aux_width, drag, evaluate, n_drags
 from sparsestat.optim.vector import axpy, dot
 from sparsestat.utils.dispatch import kernel
 
@@ -65,7 +65,8 @@ class Model(NamedTuple):
 def room(M):
     """Arrays for what `evaluate` tells: minus the gradient, curvature, and the rest."""
     m, n = M.m, M.X.shape[1]
-    return np.empty((m, n)), np.empty((m * (m + 1) // 2, n)), np.zeros((2, n))
+    u, h = np.empty((m, n)), np.empty((m * (m + 1) // 2, n))
+    return u, h, np.zeros((2, aux_width(M.loss)))
 
 
 @kernel

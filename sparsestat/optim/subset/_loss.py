@@ -1,7 +1,8 @@
 """Likelihoods as compiled code asks for them: value, gradient and curvature in z.
 
 The curvature in linear predictions z is W = diag(h) - A.T A, block by block where a
-sample has several predictions; the rows of A come from sums over risk sets.
+sample has several predictions; the rows of A come from sums over risk sets, or from
+thresholds that are at their best for every z.
 """
 
 from typing import Any, NamedTuple
@@ -9,11 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sparsestat.optim.datafits.cox import _average, _expect, _loss, _sum_risk_sets
+from sparsestat.optim.subset._ordinal import drag_thresholds, ordinal
 from sparsestat.utils.dispatch import kernel
 
-__all__ = ["Loss", "drag", "evaluate", "n_drags", "sample_loss"]
+__all__ = ["Loss", "aux_width", "drag", "evaluate", "n_drags", "sample_loss"]
 
-GAUSSIAN, LOGISTIC, POISSON, GAMMA, SOFTMAX, HAZARD = range(6)
+GAUSSIAN, LOGISTIC, POISSON, GAMMA, SOFTMAX, HAZARD, ORDINAL = range(7)
 
 
 class Loss(NamedTuple):
@@ -31,7 +33,8 @@ class Loss(NamedTuple):
     contrasts : ndarray of shape (n_classes, m)
         Of softmax, else (1, 1).
     start, size, row : ndarray of int64
-        Of risk sets, see `RiskSets`; else empty.
+        Of risk sets, see `RiskSets`; for ordered classes the first sample of each, and
+        the number of samples and thresholds; else empty.
     mass : ndarray of shape (n_times,)
     """
 
@@ -69,7 +72,14 @@ def sample_loss(kind, y, weight, offset, least=0.0, contrasts=None) -> Loss:
 @kernel
 def n_drags(L):
     """Number of rows of A."""
-    return L.row[len(L.row) - 1] if L.kind == HAZARD else 0
+    return L.row[len(L.row) - 1] if len(L.row) > 0 else 0
+
+
+@kernel
+def aux_width(L):
+    """Columns of what `evaluate` leaves for `drag`."""
+    n = len(L.weight)
+    return n + 2 * n_drags(L) if L.kind == ORDINAL else n
 
 
 @kernel
@@ -84,8 +94,8 @@ def evaluate(L, z, u, h, aux):
         Set to minus the gradient.
     h : ndarray of shape (m * (m + 1) / 2, n)
         Set to the diagonals of W, a row for each pair of predictions.
-    aux : ndarray of shape (2, n)
-        Set to what `drag` needs.
+    aux : ndarray of shape (2, aux_width(L))
+        Set to what `drag` needs; zeros at first.
 
     Returns
     -------
@@ -100,6 +110,8 @@ def evaluate(L, z, u, h, aux):
             at = z[0] + L.offset[0]
         if L.kind == HAZARD:
             value = _hazard(L, at, u[0], h[0], aux)
+        elif L.kind == ORDINAL:
+            value = ordinal(L.start, L.weight, at, u[0], h[0], aux)
         else:
             value = _sample(L.kind, L.y, L.weight, at, u[0], h[0])
     value -= L.least
@@ -117,6 +129,8 @@ def drag(L, aux, x, out):
             root = np.sqrt(L.mass[k] / (d * L.y[0]))
             for at in range(L.row[k], L.row[k + 1]):
                 out[at] = root * means[0, at]
+    elif L.kind == ORDINAL:
+        drag_thresholds(L.start, aux, x, out)
 
 
 @kernel(inline="always")

@@ -3,16 +3,18 @@
 Forwards, the unit that helps most joins the solution of the size before; backwards, the
 one that is missed least leaves the best solution of the size above; either is then
 improved by exchanges.  So no size is worse than the one below it, nor than what its
-neighbours lead to.  What follows from a support is tried once.
+neighbours lead to.  A golden section visits few sizes, each from the nearest one.  What
+follows from a support is tried once.
 """
 
 from collections.abc import Callable
-from math import ceil
+from math import ceil, inf
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from sparsestat.optim.subset._descent import add_best, descend, drop_least
+from sparsestat.optim.subset._golden import golden_section
 from sparsestat.optim.subset._state import loss_of, make_state, move_to
 from sparsestat.utils.dispatch import kernel
 
@@ -29,8 +31,9 @@ class Options:
 
     def __init__(
         self, *, swap=True, exchange_max=5, n_sweeps=2, n_restarts=0, max_iter=100,
-        early_stopping=True, rng=None,
+        early_stopping=True, golden=False, rng=None,
     ):  # fmt: skip
+        self.golden = golden
         self.swap, self.exchange_max = swap, exchange_max
         self.n_sweeps, self.n_restarts = n_sweeps, n_restarts
         self.max_iter, self.early_stopping = max_iter, early_stopping
@@ -83,6 +86,7 @@ class Sweep:
             np.zeros(1, np.int64),
         )
         self.values: dict[int, float] = {}
+        self._valued: dict[int, float] = {}
         self.ended = False
         self._locked = np.flatnonzero(locked)
         o = options
@@ -112,16 +116,72 @@ class Sweep:
             if _visit(self.state, self._book, *self._rules) and self._weighs:
                 self._value(len(units))
 
-    def run(self, max_size: int) -> None:
-        """Sweep over sizes up to the largest, or where the criterion ends it."""
-        self._forward(max_size)
-        options, book = self.options, self._book
-        if options.swap:
-            last = int(np.flatnonzero(book.losses < np.inf)[-1])
-            first = len(self._locked)
-            _sweep(self.state, book, first, last, options.n_sweeps, *self._rules)
-        if options.n_restarts:
+    def run(self, sizes, known=frozenset()) -> None:
+        """Sweep over sizes up to the largest, or where the criterion ends it.
+
+        Parameters
+        ----------
+        sizes : ndarray of int
+            To choose from, increasing; a golden section visits no others.
+        known : set of int
+            Sizes that are not grown from those below at first.
+        """
+        if self.options.golden:
+            self._golden(sizes)
+        else:
+            self._forward(int(sizes[-1]), known & self.losses.keys())
+        if self.options.swap:
+            self._improve(sizes)
+        if self.options.n_restarts:
             self._restart()
+
+    def _improve(self, sizes) -> None:
+        """Sweeps, and after each of them a look at sizes that are better now."""
+        book, golden = self._book, self.options.golden
+        first, n_sweeps = len(self._locked), self.options.n_sweeps
+        for _ in range(n_sweeps if golden else 1):
+            before = book.losses.copy()
+            last = int(np.flatnonzero(before < np.inf)[-1])
+            each = 1 if golden else n_sweeps
+            _sweep(self.state, book, first, last, each, not golden, *self._rules)
+            if not golden or (book.losses == before).all():
+                break
+            self._golden(sizes)
+
+    def _golden(self, sizes) -> None:
+        def value(k):
+            size = int(sizes[k])
+            if not self._reach(size):
+                return inf
+            if self._valued.get(size) != self._book.losses[size]:
+                move_to(self.state, self._book.units[size, :size])
+                self._value(size)
+            return self.values[size]
+
+        def ends(k):
+            size = int(sizes[k])
+            if self._book.losses[size] <= _PERFECT * self.v:
+                return True
+            return self.options.early_stopping and self.stops(size)
+
+        golden_section(len(sizes), value, ends, self.options.early_stopping)
+        self.ended = max(self.losses) < sizes[-1]
+
+    def _reach(self, size: int) -> bool:
+        """Look at a size from the nearest one; whether there is such a subset."""
+        book, state = self._book, self.state
+        if not self.losses:
+            move_to(state, self._locked)
+            _visit(state, book, *self._rules)
+        if book.losses[size] < np.inf:
+            return True
+        near = min(self.losses, key=lambda known: (abs(known - size), known))
+        move_to(state, book.units[near, :near])
+        while state.counts[1] != size:
+            move = add_best if state.counts[1] < size else drop_least
+            if move(state) < 0:
+                return False
+        return _visit(state, book, *self._rules)
 
     def least_change(self, size: int) -> float:
         """The change of loss by the best exchange at a size; NaN if it is unknown."""
@@ -134,30 +194,34 @@ class Sweep:
 
     @property
     def _weighs(self) -> bool:
-        return self.options.early_stopping
+        return self.options.early_stopping or self.options.golden
 
     def _value(self, size: int) -> None:
-        self.values[size] = self.criterion(self, size, float(self._book.losses[size]))
+        loss = float(self._book.losses[size])
+        self.values[size] = self.criterion(self, size, loss)
+        self._valued[size] = loss
 
-    def _forward(self, max_size: int) -> None:
-        size = len(self._locked)
+    def _forward(self, max_size: int, known) -> None:
+        size, book = len(self._locked), self._book
         move_to(self.state, self._locked)
-        _visit(self.state, self._book, *self._rules)
-        if not self._weighs:
-            last = _forward(self.state, self._book, size, max_size, *self._rules)
-            self.ended = last < max_size
-            return
-        self._value(size)
-        while size < max_size:
-            if self.stops(size):
-                self.ended = True
-                return
-            last = _forward(self.state, self._book, size, size + 1, *self._rules)
-            if last == size:
-                self.ended = True
-                return
-            size = last
+        _visit(self.state, book, *self._rules)
+        if self._weighs:
             self._value(size)
+        while size < max_size:
+            if self._weighs and self.stops(size):
+                self.ended = True
+                return
+            if size + 1 in known and book.losses[size] > _PERFECT * self.v:
+                size += 1
+                continue
+            last = size + 1 if self._weighs or known else max_size
+            reached = _forward(self.state, book, size, last, *self._rules)
+            self.ended = reached < last
+            if self.ended:
+                return
+            size = reached
+            if self._weighs:
+                self._value(size)
 
     def _restart(self) -> None:
         """Exchange some units at random and descend from there."""
@@ -222,12 +286,19 @@ def _forward(state, book, size, last, v, exchange_max, swap, max_iter):
 
 
 @kernel
-def _sweep(state, book, first, last, n_sweeps, v, exchange_max, swap, max_iter):
-    """Pairs of sweeps, backwards and forwards, while some size gets better."""
+def _sweep(
+    state, book, first, last, n_sweeps, fill, v, exchange_max, swap, max_iter
+):  # fmt: skip
+    """Pairs of sweeps, backwards and forwards, while some size gets better.
+
+    Sizes of which nothing is known are looked at if `fill`, else left out.
+    """
     for _ in range(n_sweeps):
         improved = False
         for size in range(last, first, -1):
             if book.shrunk[size] or book.losses[size] == np.inf:
+                continue
+            if not fill and book.losses[size - 1] == np.inf:
                 continue
             book.shrunk[size] = True
             move_to(state, book.units[size, :size])
@@ -237,6 +308,8 @@ def _sweep(state, book, first, last, n_sweeps, v, exchange_max, swap, max_iter):
             improved = improved or better
         for size in range(first, last):
             if book.grown[size] or book.losses[size] == np.inf:
+                continue
+            if not fill and book.losses[size + 1] == np.inf:
                 continue
             book.grown[size] = True
             move_to(state, book.units[size, :size])

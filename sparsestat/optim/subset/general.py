@@ -7,7 +7,7 @@ bounds.
 """
 
 from collections.abc import Callable
-from math import ceil
+from math import ceil, inf
 from time import perf_counter
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from sparsestat.optim.design import n_samples
 from sparsestat.optim.products import correlate_many
+from sparsestat.optim.subset._golden import golden_section
 from sparsestat.optim.subset._newton import (
     Improved,
     LikelihoodProblem,
@@ -23,8 +24,9 @@ from sparsestat.optim.subset._newton import (
     predictions_without,
 )
 from sparsestat.optim.subset._prove import prove
-from sparsestat.optim.subset.path import default_max_size
+from sparsestat.optim.subset._units import default_max_size
 from sparsestat.utils.criteria import price_of_parameters
+from sparsestat.utils.topk import top_k
 
 __all__ = ["LikelihoodPath", "likelihood_path"]
 
@@ -95,10 +97,12 @@ def likelihood_path(
     n_sweeps: int = 2,
     n_restarts: int = 0,
     early_stopping: bool = True,
+    path: str = "sequence",
     max_nodes: int = 20_000,
     time_limit: float | None = None,
     max_iter: int = 100,
     start: list | None = None,
+    resume: list | None = None,
     rng: np.random.Generator | None = None,
     on_size: Callable[[int, Point], bool | None] | None = None,
 ) -> LikelihoodPath:
@@ -124,6 +128,8 @@ def likelihood_path(
         As in `subset_path`.
     early_stopping : bool, default=True
         End where the criterion has not fallen for long, if `sizes` is None.
+    path : {"sequence", "golden"}, default="sequence"
+        Look at all sizes, or at those of a golden section.
     max_nodes : int, default=20_000
         Fits of the exact search at most.
     time_limit : float, default=None
@@ -132,6 +138,8 @@ def likelihood_path(
         Exchanges at most from one start.
     start : list of ndarray, default=None
         Sets of units to start with.
+    resume : list of ndarray, default=None
+        Sets of another path, to go on from.
     rng : Generator, default=None
         For restarts.
     on_size : callable, default=None
@@ -159,10 +167,15 @@ def likelihood_path(
         asked = np.unique(np.asarray(sizes, dtype=np.int64))
         last = int(asked[-1])
         # Sizes above lead back to better subsets.
-        top = last + 2 if search.swap and last else last
+        above = search.swap and last and path == "sequence"
+        top = last + 2 if above else last
     search.wanted = None if asked is None else asked.tolist()
-    search.start(start or [], top)
-    search.sweep(min(top, problem.n_units), n_sweeps if search.swap else 0)
+    search.start((start or []) + (resume or []), top)
+    search.resumed = {len(units) for units in resume or []}
+    visited = np.arange(len(search.locked), min(top, problem.n_units) + 1)
+    if path == "golden" and asked is not None:
+        visited = asked
+    search.sweep(visited, path == "golden", n_sweeps if search.swap else 0)
     if n_restarts:
         search.restart(n_restarts, np.random.default_rng(0) if rng is None else rng)
     asked = search.asked(asked)
@@ -184,6 +197,10 @@ class _Search:
         self.bounds: dict[int, float] = {}
         self.proved: set[int] = set()
         self.n_nodes = 0
+        # Sizes that go on from another path.
+        self.resumed: set[int] = set()
+        # Whether whoever watches has had enough; not asked yet.
+        self._ended: bool | None = None
         # What is known around points, and sets from which the search set out before.
         self._around: dict[bytes, Improved] = {}
         self._known: set[bytes] = set()
@@ -201,19 +218,24 @@ class _Search:
         for units in [self.locked, *supports]:
             units = np.union1d(self.locked, units)
             if len(units) <= max(top, len(self.locked)):
-                self._descend(self.problem.null, units)
+                self._set_out(units, self.problem.null)
 
-    def sweep(self, top: int, n_sweeps: int) -> None:
+    def sweep(self, sizes, golden: bool, n_sweeps: int) -> None:
         """Forwards, then in pairs of sweeps while some size or unit outside helps."""
-        self._forward(top)
+        first = self._golden if golden else self._forward
+        first(sizes)
         for _ in range(_ROUNDS):
             for _ in range(n_sweeps):
                 improved = self._backward()
                 improved = self._again() or improved
                 if not improved:
                     break
+                if golden:
+                    first(sizes)
             if not self._enlarge():
                 break
+            if golden:
+                first(sizes)
 
     def restart(self, n_restarts: int, rng) -> None:
         """Exchange a quarter of the units at random, and descend."""
@@ -288,14 +310,50 @@ class _Search:
             self.problem.n_fits - self.n_nodes,
         )
 
-    def _forward(self, top: int) -> None:
-        size = len(self.locked)
+    def _golden(self, sizes) -> None:
+        """Look at few sizes, for as long as that lowers the criterion."""
+
+        def value(k):
+            return self.values[sizes[k]] if self._visit(int(sizes[k])) else inf
+
+        def ends(k):
+            size = int(sizes[k])
+            return self._ended or size not in self.found or self._stops(size)
+
+        if self._ended is None:
+            self._ended = self._report(len(self.locked))
+        golden_section(len(sizes), value, ends, self.early_stopping)
+
+    def _visit(self, size: int) -> bool:
+        """Look at a size from the nearest one; whether there is such a subset."""
+        if size in self.found or self._ended:
+            return size in self.found
+        near = min(self.found, key=lambda known: (abs(known - size), known))
+        point, problem = self.found[near], self.problem
+        if len(problem.loaded) < problem.n_units:
+            self._join([point], 0)
+        around = self._seen(point)
+        if size > near:
+            coming = top_k(around.gains, size - near)
+            coming = problem.loaded[coming[around.gains[coming] > 0.0]]
+            units = np.union1d(point.units, coming)
+        else:
+            costs = np.where(np.isin(point.units, self.locked), np.inf, around.costs)
+            units = np.delete(point.units, top_k(-costs, near - size))
+        if len(units) == size:
+            self._set_out(units, point)
+            self._ended = self._report(size)
+        return size in self.found
+
+    def _forward(self, sizes) -> None:
+        size, top = len(self.locked), int(sizes[-1])
         stop = self._report(size)
         while size < top and not (stop or self._stops(size)):
             partial = len(self.problem.loaded) < self.problem.n_units
             if partial and size & (size - 1) == 0:
                 self._join([self.found[size]], 0)
-            if not self._grow(self.found[size]):
+            known = size + 1 in self.resumed and size + 1 in self.found
+            if not known and not self._grow(self.found[size]):
                 return
             size += 1
             stop = self._report(size)
@@ -468,13 +526,13 @@ class _Search:
 
     def _value(self, point: Point) -> float:
         problem, m = self.problem, self.problem.m
-        n_intercepts = m * int(problem.fit_intercept)
+        n_nuisance = problem.likelihood.n_nuisance
         price = price_of_parameters(
             self.criterion,
-            self._seen(point).freedom,
+            self._seen(point).freedom + n_nuisance,
             n_samples=problem.likelihood.n_samples,
             n_features=problem.n_units,
-            n_intercepts=n_intercepts,
+            n_intercepts=m * int(problem.fit_intercept) + n_nuisance,
             n_chosen=len(point.units),
         )
         deviance = problem.likelihood.deviance(point.loss)

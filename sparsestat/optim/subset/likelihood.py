@@ -19,9 +19,16 @@ from sparsestat.optim.datafits import (
 )
 from sparsestat.optim.generalized_linear import GeneralizedLinear
 from sparsestat.optim.subset import _loss
-from sparsestat.optim.subset._loss import Loss, evaluate, sample_loss
+from sparsestat.optim.subset._loss import Loss, aux_width, evaluate, sample_loss
+from sparsestat.optim.subset._ordinal import thresholds_of
 
-__all__ = ["HazardLikelihood", "Likelihood", "SampleLikelihood", "SoftmaxLikelihood"]
+__all__ = [
+    "HazardLikelihood",
+    "Likelihood",
+    "OrdinalLikelihood",
+    "SampleLikelihood",
+    "SoftmaxLikelihood",
+]
 
 _KINDS = {
     Quadratic: _loss.GAUSSIAN,
@@ -44,12 +51,15 @@ class Likelihood(Protocol):
         Predictions of a sample, and parameters of a feature.
     n_samples : float
         Samples for criteria: the sum of weights, or of those of events.
+    n_nuisance : int
+        Parameters besides those of features and intercepts.
     """
 
     loss: Loss
     rows: np.ndarray
     n_columns: int
     n_samples: float
+    n_nuisance: int
 
     def start(self) -> np.ndarray:
         """Intercepts to start from, of shape (n_columns,)."""
@@ -65,6 +75,7 @@ class _Compiled:
 
     loss: Loss
     n_columns: int
+    n_nuisance: int = 0
 
     def value(self, z: np.ndarray) -> float:
         """Loss at predictions of shape (n_kept, n_columns), inf where it overflows."""
@@ -86,7 +97,8 @@ class _Compiled:
         """
         z = np.ascontiguousarray(np.asarray(z, np.float64).T)
         m, n = z.shape
-        u, h, aux = np.empty((m, n)), np.empty((m * (m + 1) // 2, n)), np.zeros((2, n))
+        u, h = np.empty((m, n)), np.empty((m * (m + 1) // 2, n))
+        aux = np.zeros((2, aux_width(self.loss)))
         value = evaluate(self.loss, z, u, h, aux)
         return value, np.ascontiguousarray(u.T), h, aux
 
@@ -207,3 +219,41 @@ class HazardLikelihood(_Compiled):
         z = np.ascontiguousarray(z[:, 0])
         z = z if self._offset is None else z + self._offset
         return cox.baseline_hazard(self.sets, cox.denominators(self.sets, z))
+
+
+class OrdinalLikelihood(_Compiled):
+    """Proportional odds of ordered classes, thresholds at their best for every z.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,)
+        Classes 0, 1, ..., all of which have samples of positive weight.
+    n_classes : int
+    offset : ndarray of shape (n_samples,) or None
+    weight : ndarray of shape (n_samples,)
+        Frequency weights.
+    """
+
+    n_columns = 1
+
+    def __init__(self, y, n_classes: int, offset, weight) -> None:
+        self.n_samples = float(weight.sum())
+        self.n_nuisance = n_classes - 1
+        kept = np.flatnonzero(weight > 0.0)
+        self.rows = kept[np.argsort(y[kept], kind="stable")]
+        y, weight = y[self.rows], weight[self.rows] / self.n_samples
+        offset = None if offset is None else offset[self.rows]
+        self.loss = sample_loss(_loss.ORDINAL, y, weight, offset)._replace(
+            start=np.searchsorted(y, np.arange(n_classes + 1)).astype(np.int64),
+            row=np.array([0, n_classes - 1]),
+        )
+
+    def start(self):
+        return np.zeros(1)
+
+    def deviance(self, value):
+        return 2.0 * self.n_samples * value
+
+    def thresholds(self, z):
+        """The best thresholds for predictions z of shape (n_kept, 1)."""
+        return thresholds_of(self.loss.start, self.derivatives(z)[3])

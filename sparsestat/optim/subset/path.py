@@ -18,12 +18,13 @@ from sparsestat.optim.subset._leaps_groups import ExactGroups
 from sparsestat.optim.subset._outside import Outside
 from sparsestat.optim.subset._ridge import RidgeSearch, has_ridge
 from sparsestat.optim.subset._sweep import Options, Sweep
+from sparsestat.optim.subset._units import default_max_size, make_units
 from sparsestat.optim.subset.exact import ExactSearch
 from sparsestat.optim.subset.problem import SubsetProblem
 from sparsestat.utils.criteria import price_of_parameters
 from sparsestat.utils.topk import top_k
 
-__all__ = ["SubsetPath", "default_max_size", "make_units", "subset_path"]
+__all__ = ["SubsetPath", "subset_path"]
 
 # Units that are searched at first.
 _UNIVERSE = 256
@@ -90,20 +91,6 @@ class SubsetPath(NamedTuple):
     others: list
 
 
-def default_max_size(n_samples: float, n_units: int) -> int:
-    """The largest size of a path by default: n / (log p log log n), at most 500."""
-    n = max(n_samples, 16.0)
-    limit = int(n_samples / (log(max(n_units, 3)) * log(log(n))))
-    return max(min(n_units, int(n_samples) - 1, limit, 500), min(n_units, 1))
-
-
-def make_units(labels: np.ndarray) -> list[np.ndarray]:
-    """Features of each group, from a label for each feature."""
-    order = np.argsort(labels, kind="stable")
-    edges = np.flatnonzero(np.diff(np.asarray(labels)[order])) + 1
-    return np.split(order, edges)
-
-
 def subset_path(
     problem: SubsetProblem,
     sizes: np.ndarray | None = None,
@@ -119,11 +106,13 @@ def subset_path(
     n_sweeps: int = 2,
     n_restarts: int = 0,
     early_stopping: bool = True,
+    path: str = "sequence",
     n_best: int = 1,
     max_nodes: int = 2_000_000,
     time_limit: float | None = None,
     max_iter: int = 100,
     start: list | None = None,
+    resume: list | None = None,
     rng: np.random.Generator | None = None,
 ) -> SubsetPath:
     """Best subsets of given sizes, or of sizes up to where the criterion ends them.
@@ -156,6 +145,8 @@ def subset_path(
         Random restarts for each size.
     early_stopping : bool, default=True
         End where the criterion has not fallen for long, if `sizes` is None.
+    path : {"sequence", "golden"}, default="sequence"
+        Look at all sizes, or at those of a golden section.
     n_best : int, default=1
         How many subsets of each size; more than one takes the exact search.
     max_nodes : int, default=2_000_000
@@ -167,6 +158,8 @@ def subset_path(
         Exchanges at most from one start.
     start : list of ndarray, default=None
         Supports to start with.
+    resume : list of ndarray, default=None
+        Supports of another path, to go on from.
     rng : Generator, default=None
         For restarts.
 
@@ -188,8 +181,9 @@ def subset_path(
     (array([1, 2]), np.True_)
     """
     search = _Search(
-        problem, labels, locked, criterion, ic_coef, n_intercepts, start or []
-    )
+        problem, labels, locked, criterion, ic_coef, n_intercepts, start or [],
+        resume or [],
+    )  # fmt: skip
     search.options = Options(
         swap=solver != "splicing",
         exchange_max=exchange_max,
@@ -197,6 +191,7 @@ def subset_path(
         n_restarts=n_restarts,
         max_iter=max_iter,
         early_stopping=early_stopping and sizes is None,
+        golden=path == "golden",
         rng=rng,
     )
     search.find(sizes, max_size)
@@ -211,7 +206,7 @@ class _Search:
     """Supports of all sizes so far, as units, with what is proved about them."""
 
     def __init__(
-        self, problem, labels, locked, criterion, ic_coef, n_intercepts, start
+        self, problem, labels, locked, criterion, ic_coef, n_intercepts, start, resume
     ):
         self.problem = problem
         p = problem.n_features
@@ -223,6 +218,7 @@ class _Search:
         self.groups = None if labels is None else Groups(problem, self.units)
         locked = np.array([], np.int64) if locked is None else np.asarray(locked)
         self.locked = np.unique(self.owner[locked.astype(np.int64)])
+        self.resume = [np.unique(self.owner[support]) for support in resume]
         self.start = [np.unique(self.owner[support]) for support in start]
         self.criterion_name, self.ic_coef = criterion, ic_coef
         self.n_intercepts = n_intercepts
@@ -251,11 +247,12 @@ class _Search:
         else:
             self.sizes = np.unique(np.asarray(sizes, dtype=np.int64))
             last = int(self.sizes[-1])
-            # Sizes above lead back to better subsets.
-            top = last + max(6, last // 2) if self.options.swap and last else last
+            top = last
+            if self.options.swap and last and not self.options.golden:
+                top += max(6, last // 2)  # sizes above lead back to better subsets
         top = min(top, n_units)
         universe = self._screened(top)
-        known = list(self.start)
+        known = self.start + self.resume
         for round_ in range(_ROUNDS + 1):
             sweep = self._sweep(universe, top, known)
             self.n_iter += sweep.n_iter
@@ -292,7 +289,7 @@ class _Search:
         else:
             score = self.groups.scores.copy()
         score[self.locked] = np.inf
-        for units in self.start:
+        for units in self.start + self.resume:
             score[units] = np.inf
         return np.sort(_largest(score, most))
 
@@ -339,7 +336,10 @@ class _Search:
         )  # fmt: skip
         known = [np.union1d(units, self.locked) for units in known]
         sweep.start([place[units] for units in known if len(units) <= most])
-        sweep.run(most)
+        sizes = self.sizes
+        if sizes is None or not self.options.golden:
+            sizes = np.arange(len(self.locked), most + 1)
+        sweep.run(sizes[sizes <= most], {len(units) for units in self.resume})
         return sweep
 
     def _block(self, features: np.ndarray) -> np.ndarray:
