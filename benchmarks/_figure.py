@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import fill
 
 import matplotlib
 import numpy as np
@@ -24,6 +25,8 @@ _COLOUR = {
     "sortedl1": "#b5651d",
     "scikit-image": "#2f4f4f",
 }
+# Letters in a line of a panel's title.
+_TITLE_WIDTH = 42
 _STYLE = {
     "font.size": 9,
     "axes.edgecolor": _MUTED,
@@ -67,7 +70,7 @@ def draw(report: dict, path: Path, columns: int = 3) -> bool:
         axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
         for ax, (name, record, painter) in zip(axes, panels, strict=False):
             _clean(ax)
-            ax.set_title(f"{name}  {record['title']}")
+            ax.set_title(fill(f"{name}  {record['title']}", _TITLE_WIDTH))
             painter(ax, record)
         for ax in axes[len(panels) :]:
             ax.set_axis_off()
@@ -191,7 +194,13 @@ def _calls(ax, record: dict) -> None:
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     ax.set_xlabel("time over ours" if any(map(is_ours, labels)) else "seconds")
-    ax.legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(0, -0.2))
+    ax.legend(
+        fontsize=7,
+        frameon=False,
+        ncols=2,
+        loc="upper left",
+        bbox_to_anchor=(0, -0.3),
+    )
 
 
 def _cold(ax, record: dict) -> None:
