@@ -22,12 +22,12 @@ from sparsestat.linear_model._distributed_base import (
 from sparsestat.linear_model._softmax_exchanges import exchange
 from sparsestat.linear_model._softmax_rounds import (
     SoftmaxFit,
-    contrasts_of,
     fit_supports,
     leader_problem,
-    unique_labels,
+    null_fit,
     working_problem,
 )
+from sparsestat.linear_model._softmax_shards import contrasts_of, unique_labels
 from sparsestat.linear_model._subset_rounds import Totals
 from sparsestat.linear_model._subset_surrogate import candidate_path, leaders
 from sparsestat.optim.design import is_constant
@@ -42,8 +42,6 @@ __all__ = ["DistributedBestSubsetClassifier"]
 _MOST, _SURROGATE_SIZE = 40, 20
 # Falls of the objective below this share are rounding.
 _ROUNDING = 1e-9
-# The null model is fitted before the size of its residuals is known.
-_NULL_TOL = 1e-3
 
 
 class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
@@ -319,7 +317,7 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
                 f"{'no class' if len(classes) == 0 else f'1 class: {classes[0]}'}."
             )
         rounds.layout = layout = replace(layout, classes=classes)
-        margins = rounds.margins()
+        margins, null = null_fit(rounds)
         n_rows, weight = map(float, margins.counts)
         if weight <= 0.0:
             raise ValueError("sample_weight must not be all zero; got no weight.")
@@ -340,7 +338,7 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
             propose = partial(
                 self._by_moments, rounds, totals, ridge, algorithm == "gram", options
             )
-        found = self._follow(rounds, totals, ridge, scale, propose)
+        found = self._follow(rounds, null, totals, ridge, scale, propose)
         return {
             **found,
             "algorithm": algorithm,
@@ -349,16 +347,12 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
             "totals": totals,
         }
 
-    def _follow(self, rounds, totals, ridge, scale, propose) -> dict:
+    def _follow(self, rounds, null, totals, ridge, scale, propose) -> dict:
         """The best fits of all sizes, and of the chosen size the best by exchanges.
 
         Proposals are made around the null model first.
         """
-        p, m = len(ridge), contrasts_of(len(rounds.layout.classes)).shape[1]
-        none = np.array([], np.int64)
-        null = SoftmaxFit(none, np.empty((0, m)), np.zeros(m), np.inf, np.inf, 0.0)
-        given = totals, ridge, scale
-        (current,) = fit_supports(rounds, [null], *given, _NULL_TOL * self.tol)
+        p, current, given = len(ridge), null, (totals, ridge, scale)
         best: dict[int, SoftmaxFit] = {}
         seen: set[bytes] = set()
         n_iter, settled, size = 0, False, 0.0
@@ -372,7 +366,8 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
                     seen.add(A.tobytes())
                     start = SoftmaxFit(A, coef, current.intercept, *[np.inf] * 3)
                     starts.append(start)
-            fits = fit_supports(rounds, starts, *given, self.tol * size)
+            bars = {k: fit.objective for k, fit in best.items()}
+            fits = fit_supports(rounds, starts, *given, self.tol * size, bars)
             improved = False
             for fit in fits:
                 k = len(fit.support)

@@ -71,7 +71,8 @@ def exchange(
             )
         if not starts:
             return fit, 0.0
-        found = fit_supports(rounds, starts, totals, ridge, scale, tol)
+        bars = {len(fit.support): fit.objective}
+        found = fit_supports(rounds, starts, totals, ridge, scale, tol, bars)
         best = min(found, key=lambda other: other.objective)
         fall = fit.objective - best.objective
         if not fall > margin * abs(fit.objective):

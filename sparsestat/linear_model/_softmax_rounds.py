@@ -8,47 +8,45 @@ the same rounds of Newton's method.
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.linalg import helmert
 
-from sparsestat.distributed import Shard
+from sparsestat.linear_model._softmax_shards import (
+    class_margins,
+    contrasts_of,
+    merge_class_margins,
+    merge_working_margins,
+    merge_working_moments,
+    newton_sums,
+    working_block,
+    working_margins,
+    working_moments,
+)
 from sparsestat.linear_model._subset_rounds import (
+    Margins,
     Rounds,
     ShardSource,
     Totals,
-    about_zero,
-    block_about,
-    rows_of,
     symmetric,
-    weighted_design,
 )
-from sparsestat.optim.design import correlate, is_constant, make_design, predict
-from sparsestat.optim.pooled_moments import (
-    Moments,
-    merge_moments,
-    moments_of_rows,
-    scatter_matrix,
-)
+from sparsestat.optim.design import is_constant
+from sparsestat.optim.pooled_moments import Moments, scatter_matrix
 from sparsestat.optim.subset import MatrixSource, SubsetProblem
 
 __all__ = [
     "SoftmaxFit",
     "WorkingProblem",
-    "contrasts_of",
     "fit_supports",
     "hessian_of",
     "leader_problem",
-    "unique_labels",
+    "null_fit",
     "working_problem",
 ]
 
-# Linear predictions beyond this say no more.
-_LARGEST = 30.0
 _MOST_STEPS = 60
 _MOST_HALVINGS = 30
 # Changes of the loss below this share of it are rounding.
 _ROUNDING = 1e-13
-# Weights of rows whose class is certain stay above this.
-_CERTAIN = 1e-13
+# Share of the rows of a class that has no weight.
+_NEVER = 1e-10
 
 
 class SoftmaxFit(NamedTuple):
@@ -107,17 +105,20 @@ class WorkingProblem(NamedTuple):
         return np.linalg.solve(self.root, coef).T
 
 
-def contrasts_of(n_classes: int) -> np.ndarray:
-    """From parameters of a feature to the scores of classes.
-
-    The score of the second of two, or orthonormal contrasts of more.
-    """
-    return np.array([[0.0], [1.0]]) if n_classes == 2 else helmert(n_classes).T
-
-
-def unique_labels(shard: Shard, message: Any) -> tuple[np.ndarray]:
-    """Labels of a shard."""
-    return (np.unique(np.asarray(shard.y)),)
+def null_fit(rounds: Rounds) -> tuple[Margins, SoftmaxFit]:
+    """Margins, and the fit without features, whose intercepts are shares of classes."""
+    margins, weights = rounds.ask(class_margins, "margins", merge_class_margins)
+    K, total = len(weights), max(float(weights.sum()), np.finfo(np.float64).tiny)
+    contrasts = contrasts_of(K)
+    odds = np.zeros(K)
+    if rounds.centred:
+        odds = np.log(np.maximum(weights / total, _NEVER))
+    share = np.exp(odds) / np.exp(odds).sum()
+    loss = -float(weights @ np.log(share)) / total
+    intercept = contrasts.T @ (odds - odds[0])
+    none = np.array([], np.int64)
+    empty = np.empty((0, contrasts.shape[1]))
+    return margins, SoftmaxFit(none, empty, intercept, loss, loss, 0.0)
 
 
 def working_problem(
@@ -140,9 +141,9 @@ def working_problem(
     """
     told = {name: getattr(fit, name) for name in ("support", "coef", "intercept")}
     found = rounds.ask(
-        _working_moments if whole else _working_margins,
+        working_moments if whole else working_margins,
         "working moments" if whole else "working margins",
-        _merge_whole if whole else _merge_margins,
+        merge_working_moments if whole else merge_working_margins,
         **told,
         mean=totals.mean,
     )
@@ -158,7 +159,7 @@ def working_problem(
         diagonal = found.second / total
         place = Totals(totals.n_rows, total, mean, 0.0)
         told["model_mean"] = totals.mean
-        source = ShardSource(rounds, place, None, _working_block, told)
+        source = ShardSource(rounds, place, None, working_block, told)
     still = is_constant(mean, diagonal * (total / share), int(totals.n_rows))
     coef = root @ fit.coef.T
     linear, size = residual, float(np.trace(_scaled(root, found.pearson, m))) / total
@@ -185,9 +186,9 @@ def leader_problem(
     """The same with the Gram matrix of some shards, whole or by blocks."""
     told = {name: getattr(fit, name) for name in ("support", "coef", "intercept")}
     found = rounds.ask(
-        _working_moments if whole else _working_margins,
+        working_moments if whole else working_margins,
         "leader",
-        _merge_whole if whole else _merge_margins,
+        merge_working_moments if whole else merge_working_margins,
         leader,
         **told,
         mean=totals.mean,
@@ -201,13 +202,13 @@ def leader_problem(
     mean = found.mean if rounds.centred else np.zeros(len(totals.mean))
     place = Totals(float(found.counts[0]), total, mean, 0.0)
     told["model_mean"] = totals.mean
-    source = ShardSource(rounds, place, leader, _working_block, told)
+    source = ShardSource(rounds, place, leader, working_block, told)
     return working.problem._replace(source=source, diagonal=found.second / total)
 
 
 def fit_supports(
     rounds: Rounds, starts: list[SoftmaxFit], totals: Totals, ridge: np.ndarray,
-    scale: np.ndarray, tol: float,
+    scale: np.ndarray, tol: float, bars: dict[int, float] | None = None,
 ) -> list[SoftmaxFit]:  # fmt: skip
     """Maximum likelihood on several supports, by Newton's method in the same rounds.
 
@@ -221,26 +222,32 @@ def fit_supports(
         Ridge and deviations of all features.
     tol : float
         Bound of the gradients.
+    bars : dict, default=None
+        For some sizes the objective to fall below, where only the lowest fit of each
+        size is of use; others are given up as soon as they are seen to stay above.
 
     Returns
     -------
     fits : list of SoftmaxFit
+        With an infinite objective where they were given up.
     """
     fits = [fit._replace(objective=np.inf, gradient=np.inf) for fit in starts]
     trials = {k: (fit.coef, fit.intercept, 1.0) for k, fit in enumerate(starts)}
     steps: dict[int, np.ndarray] = {}
+    falls: dict[int, float] = {}
+    bars = None if bars is None else dict(bars)
     halvings = dict.fromkeys(trials, 0)
     for _ in range(_MOST_STEPS):
         if not trials:
             break
         told = [(fits[k].support, *trials[k][:2]) for k in trials]
-        sums = rounds.ask(_newton, "newton", _add_all, models=told, mean=totals.mean)
+        sums = _newton_sums(rounds, "newton", told, totals)
         for k, (loss, g, H) in zip(list(trials), sums, strict=True):
             fit = fits[k]
             coef, intercept, length = trials.pop(k)
             D = ridge[fit.support]
             s, m = coef.shape
-            loss = float(loss[0]) / totals.weight
+            loss = loss / totals.weight
             value = loss + 0.5 * float((D @ coef**2).sum())
             bound = fit.objective + _ROUNDING * abs(fit.objective)
             if not value <= bound:
@@ -264,6 +271,14 @@ def fit_supports(
             fits[k] = SoftmaxFit(fit.support, coef, intercept, loss, value, largest)
             steps[k] = -_solve(H, g.ravel()).reshape(s + 1, m)
             decrement = -float((g * steps[k]).sum())
+            if bars is not None:
+                bars[s] = min(bars.get(s, np.inf), value)
+                # Twice what is promised, or what the last step made of its promise.
+                ratio = (fit.objective - value) / falls[k] if k in falls else np.inf
+                falls[k] = max(0.5 * decrement, np.finfo(np.float64).tiny)
+                if value - 2.0 * falls[k] * max(ratio, 1.0) > bars[s]:
+                    fits[k] = fits[k]._replace(objective=np.inf)
+                    continue
             stuck = decrement <= _ROUNDING * value and largest > 0.5 * fit.gradient
             if largest > 0.01 * tol and not stuck:
                 trials[k] = coef + steps[k][:s], intercept + steps[k][s], 1.0
@@ -290,14 +305,24 @@ def hessian_of(
     hessian : ndarray of shape (theta.size, theta.size)
         Contrasts of a feature side by side.
     """
-    ((_, g, H),) = rounds.ask(
-        _newton,
-        "exchanges",
-        _add_all,
-        models=[(features, theta[:-1], theta[-1])],
-        mean=totals.mean,
-    )
+    model = features, theta[:-1], theta[-1]
+    ((_, g, H),) = _newton_sums(rounds, "exchanges", [model], totals)
     return _of_objective(g, H, theta[:-1], ridge[features], totals.weight)
+
+
+def _newton_sums(rounds, purpose: str, models: list, totals) -> list[tuple]:
+    """Loss, gradient (s + 1, m) and packed Hessian of each model, summed over rows."""
+    loss, gradients, hessians = rounds.ask(
+        newton_sums, purpose, models=models, mean=totals.mean
+    )
+    shapes = [(len(coef) + 1, coef.shape[1]) for _, coef, _ in models]
+    sizes = np.array([q * m for q, m in shapes])
+    gradients = np.split(gradients, np.cumsum(sizes)[:-1])
+    hessians = np.split(hessians, np.cumsum(sizes * (sizes + 1) // 2)[:-1])
+    return [
+        (float(value), g.reshape(shape), H)
+        for value, g, H, shape in zip(loss, gradients, hessians, shapes, strict=True)
+    ]
 
 
 def _of_objective(g, H, coef, D, weight) -> tuple[np.ndarray, np.ndarray]:
@@ -328,189 +353,3 @@ def _root(matrix: np.ndarray) -> np.ndarray:
 def _scaled(root: np.ndarray, packed: np.ndarray, m: int) -> np.ndarray:
     half = np.linalg.solve(root, symmetric(packed, m))
     return np.linalg.solve(root, half.T)
-
-
-def _add_all(first: list, second: list) -> list:
-    return [
-        tuple(a + b for a, b in zip(x, y, strict=True))
-        for x, y in zip(first, second, strict=True)
-    ]
-
-
-# Functions of a shard ---------------------------------------------------------------
-
-
-class _Working(NamedTuple):
-    """Second moments with the weights of the likelihood, and its first derivatives.
-
-    `second` is the packed scatter about the mean, or its diagonal; `shape` and
-    `pearson` are packed sums over rows, of curvatures and of squares of residuals;
-    `size` is that of their absolute values.
-    """
-
-    counts: Any
-    mean: Any
-    second: Any
-    gradient: Any
-    shape: Any
-    pearson: Any
-    weight: Any
-    size: Any
-
-
-def _merge_whole(first: _Working, second: _Working) -> _Working:
-    merged = merge_moments(Moments(*first[:3]), Moments(*second[:3]))
-    return _Working(*merged, *_sums(first, second))
-
-
-def _merge_margins(first: _Working, second: _Working) -> _Working:
-    a, b = first.counts[1], second.counts[1]
-    if a == 0.0 or b == 0.0:
-        kept = first if b == 0.0 else second
-        return _Working(*kept[:3], *_sums(first, second))
-    gap = second.mean - first.mean
-    return _Working(
-        first.counts + second.counts,
-        first.mean + gap * (b / (a + b)),
-        first.second + second.second + (a * b / (a + b)) * gap**2,
-        *_sums(first, second),
-    )
-
-
-def _sums(first: _Working, second: _Working) -> list:
-    return [a + b for a, b in zip(first[3:], second[3:], strict=True)]
-
-
-class _Rows(NamedTuple):
-    """Probabilities and curvatures of rows."""
-
-    share: Any  # (n, K)
-    curvature: Any  # (n, m (m + 1) / 2), packed
-    level: Any  # (n,), mean of its diagonal
-
-
-def _differences(contrasts: np.ndarray) -> np.ndarray:
-    """Products of differences of classes, packed, for each pair of classes."""
-    K, m = contrasts.shape
-    k, other = np.triu_indices(K, 1)
-    gap = contrasts[k] - contrasts[other]
-    a, b = np.triu_indices(m)
-    return gap[:, a] * gap[:, b]
-
-
-def _curvature(share: np.ndarray, differences: np.ndarray) -> np.ndarray:
-    """T.T (diag(p) - p p.T) T of each row, packed, without cancellation."""
-    if share.shape[1] == 2:
-        return (share[:, :1] * share[:, 1:]) * differences
-    k, other = np.triu_indices(share.shape[1], 1)
-    return (share[:, k] * share[:, other]) @ differences
-
-
-def _contrasts(message: dict) -> np.ndarray:
-    return contrasts_of(len(message["layout"].classes))
-
-
-def _shares(scores: np.ndarray) -> np.ndarray:
-    return np.exp(scores - _log_sum_exp(scores)[:, None])
-
-
-def _log_sum_exp(scores: np.ndarray) -> np.ndarray:
-    """Of each row; SciPy's takes a tenth of a millisecond however few there are."""
-    top = scores.max(axis=1)
-    return top + np.log(np.exp(scores - top[:, None]).sum(axis=1))
-
-
-def _working_rows(X, message: dict, mean: np.ndarray) -> _Rows:
-    """Where the model of a message stands at each row."""
-    contrasts, support = _contrasts(message), message["support"]
-    design = make_design(X, fit_intercept=False)
-    coef = message["coef"]
-    z = [predict(design, support, np.ascontiguousarray(column)) for column in coef.T]
-    z = np.column_stack(z) - mean[support] @ coef + message["intercept"]
-    share = _shares(np.clip(z, -_LARGEST, _LARGEST) @ contrasts.T)
-    curvature = _curvature(share, _differences(contrasts))
-    m = contrasts.shape[1]
-    a, b = np.triu_indices(m)
-    level = np.maximum(curvature[:, a == b].mean(axis=1), _CERTAIN)
-    return _Rows(share, curvature, level)
-
-
-def _working(shard: Shard, message: dict, second) -> _Working:
-    X, y, weight = rows_of(shard, message)
-    rows, contrasts = _working_rows(X, message, message["mean"]), _contrasts(message)
-    kept = weight * rows.level
-    residual = (np.eye(len(contrasts))[y.astype(np.intp)] - rows.share) @ contrasts
-    pull = weight[:, None] * residual
-    design = make_design(X, fit_intercept=False)
-    columns = [np.ascontiguousarray(column) for column in pull.T]
-    gradient = np.array([correlate(design, column) for column in columns])
-    gradient -= np.outer(pull.sum(axis=0), message["mean"])
-    a, b = np.triu_indices(residual.shape[1])
-    squares = (weight / rows.level) @ (residual[:, a] * residual[:, b])
-    return _Working(
-        *second(X, kept, message["centred"]),
-        gradient,
-        weight @ rows.curvature,
-        squares,
-        np.array([weight.sum()]),
-        np.array([np.abs(pull).sum()]),
-    )
-
-
-def _working_moments(shard: Shard, message: dict) -> _Working:
-    """With the whole scatter of the features."""
-
-    def scatter(X, kept, centred):
-        found = moments_of_rows(X, np.empty((X.shape[0], 0)), kept)
-        return found if centred else about_zero(found)
-
-    return _working(shard, message, scatter)
-
-
-def _working_margins(shard: Shard, message: dict) -> _Working:
-    """With its diagonal."""
-
-    def squares(X, kept, centred):
-        total = float(kept.sum())
-        counts = np.array([np.count_nonzero(kept), total])
-        if total == 0.0:
-            return counts, np.zeros(X.shape[1]), np.zeros(X.shape[1])
-        design = weighted_design(X, kept / total, centred)
-        return counts, design.mean, total * design.norm**2
-
-    return _working(shard, message, squares)
-
-
-def _working_block(shard: Shard, message: dict) -> tuple[np.ndarray]:
-    """A block of the scatter about the means of the weighted rows."""
-    X, _, weight = rows_of(shard, message)
-    rows = _working_rows(X, message, message["model_mean"])
-    return block_about(X, weight * rows.level, message)
-
-
-def _newton(shard: Shard, message: dict) -> list[tuple]:
-    """Loss, gradient and packed Hessian of each model, intercepts last."""
-    X, y, weight = rows_of(shard, message)
-    mean, contrasts, found = message["mean"], _contrasts(message), []
-    place, m = y.astype(np.intp), contrasts.shape[1]
-    pairs = list(zip(*np.triu_indices(m), strict=True))
-    own, differences = np.eye(len(contrasts))[place], _differences(contrasts)
-    for support, coef, intercept in message["models"]:
-        chosen = X[:, support]
-        if hasattr(chosen, "toarray"):
-            chosen = chosen.toarray()
-        q = len(support) + 1
-        rows = np.ones((len(y), q))
-        np.subtract(chosen, mean[support], out=rows[:, :-1])
-        scores = rows @ np.vstack([coef, intercept]) @ contrasts.T
-        size = _log_sum_exp(scores)
-        loss = size - (scores * own).sum(axis=1)
-        share = np.exp(scores - size[:, None])
-        g = rows.T @ (weight[:, None] * ((share - own) @ contrasts))
-        curvature = weight[:, None] * _curvature(share, differences)
-        H = np.empty((q, m, q, m))
-        for c, (a, b) in enumerate(pairs):
-            H[:, a, :, b] = H[:, b, :, a] = rows.T @ (curvature[:, [c]] * rows)
-        upper = np.tri(q * m, dtype=bool).T
-        found.append((np.array([weight @ loss]), g, H.reshape(q * m, q * m)[upper]))
-    return found

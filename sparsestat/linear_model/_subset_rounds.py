@@ -30,6 +30,7 @@ from sparsestat.optim.pooled_moments import (
 from sparsestat.optim.subset import MatrixSource, SubsetProblem
 
 __all__ = [
+    "Margins",
     "Rounds",
     "ShardSource",
     "Totals",
@@ -37,6 +38,8 @@ __all__ = [
     "block_about",
     "column_problem",
     "gram_problem",
+    "margins_of",
+    "merge_margins",
     "positive_counts",
     "problem_of_moments",
     "rows_of",
@@ -109,7 +112,7 @@ class Rounds:
 
     def margins(self, shards: Shards | None = None) -> "Margins":
         """Means, and products of each feature with itself and with y."""
-        return self.ask(_margins, "margins", _merge_margins, shards)
+        return self.ask(_margins, "margins", merge_margins, shards)
 
     def correlations(self, support, coef, totals: Totals, shards=None) -> np.ndarray:
         """X~.T W (y~ - X~ b) of all features, not divided by the weight."""
@@ -372,16 +375,20 @@ def about_zero(moments: Moments) -> Moments:
 
 
 def _margins(shard: Shard, message: dict) -> Margins:
-    X, y, weight = rows_of(shard, message)
+    return margins_of(*rows_of(shard, message), message["centred"])
+
+
+def margins_of(X, y: np.ndarray, weight: np.ndarray, centred: bool) -> Margins:
+    """Margins of rows, about their means or about zero."""
     p, total = X.shape[1], float(weight.sum())
     counts = np.array([np.count_nonzero(weight), total])
     if total == 0.0:
         return Margins(counts, np.zeros(p + 1), np.zeros(p + 1), np.zeros(p))
     shares = weight / total
-    design = weighted_design(X, shares, message["centred"])
-    y_mean = float(shares @ y) if message["centred"] else 0.0
+    design = weighted_design(X, shares, centred)
+    y_mean = float(shares @ y) if centred else 0.0
     rest = y - y_mean
-    if message["centred"]:
+    if centred:
         y_mean += float(shares @ rest)
         rest = y - y_mean
     squares = np.append(design.norm**2, shares @ rest**2)
@@ -390,7 +397,8 @@ def _margins(shard: Shard, message: dict) -> Margins:
     return Margins(counts, mean, total * squares, total * cross)
 
 
-def _merge_margins(first: Margins, second: Margins) -> Margins:
+def merge_margins(first: Margins, second: Margins) -> Margins:
+    """Of the rows of both."""
     a, b = first.counts[1], second.counts[1]
     if a == 0.0 or b == 0.0:
         return first if b == 0.0 else second

@@ -242,7 +242,7 @@ def test_account():
     X, y = make(1)
     model = DistributedBestSubsetClassifier(3, n_shards=4).fit(X, y)
     purposes = [row["purpose"] for row in model.communication_]
-    assert purposes[:3] == ["labels", "margins", "newton"]
+    assert purposes[:3] == ["labels", "margins", "working moments"]
     assert purposes.count("working moments") == model.n_iter_
     p = X.shape[1]
     for row in model.communication_:

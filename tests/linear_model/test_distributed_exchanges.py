@@ -20,11 +20,11 @@ from sparsestat.linear_model._softmax_exchanges import (
 )
 from sparsestat.linear_model._softmax_rounds import (
     SoftmaxFit,
-    contrasts_of,
     fit_supports,
     hessian_of,
     working_problem,
 )
+from sparsestat.linear_model._softmax_shards import contrasts_of
 from sparsestat.linear_model._subset_rounds import Rounds, Totals
 from tests.linear_model.test_distributed_classifier import make_classes
 

@@ -14,9 +14,9 @@ from sparsestat.linear_model._subset_available import available_problem
 from sparsestat.linear_model._subset_rounds import (
     Rounds,
     _margins,
-    _merge_margins,
     column_problem,
     gram_problem,
+    merge_margins,
 )
 from sparsestat.plotting import SubsetSizeDisplay
 
@@ -328,7 +328,7 @@ def test_margins_are_those_of_all_rows():
         {"layout": rounds.layout, "centred": True},
     )
     full = rounds.margins()
-    for merged in (_merge_margins(full, empty), _merge_margins(empty, full)):
+    for merged in (merge_margins(full, empty), merge_margins(empty, full)):
         np.testing.assert_array_equal(merged.cross, full.cross)
 
 
