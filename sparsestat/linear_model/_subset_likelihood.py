@@ -22,6 +22,7 @@ from sparsestat.linear_model._subset_sizes import (
     checked_units,
     last_supports,
     path_columns,
+    warn_of_end,
 )
 from sparsestat.optim.design import make_design, with_norms
 from sparsestat.optim.subset import LikelihoodProblem, likelihood_path
@@ -83,18 +84,22 @@ class LikelihoodSubset(SizesMixin, CrossValidated, FitProgress):
         task = context.subcontext("path", task_id=0, max_subtasks=top + 1)
         task.call_on_fit_task_begin(estimator=self)
 
+        ended = [False]
+
         def on_size(size, point):
             if size > top:  # sizes above only lead back to better subsets
                 return False
             step = task.subcontext("size")
             step.call_on_fit_task_begin(estimator=self)
-            return step.call_on_fit_task_end(
+            ends = step.call_on_fit_task_end(
                 estimator=self,
                 X=X,
                 y=self._target(y),
                 metadata=fit_metadata(sample_weight),
                 reconstruction_attributes=lambda: self._attributes_of(problem, point),
             )
+            ended.append(bool(ends))
+            return ends
 
         path = likelihood_path(problem, **options, on_size=on_size)
         task.call_on_fit_task_end(estimator=self)
@@ -114,6 +119,8 @@ class LikelihoodSubset(SizesMixin, CrossValidated, FitProgress):
                 f"{self.stationarity_:.1e}, {self.n_iter_ + self.n_nodes_} fits"
             )
         self._warn()
+        if not any(ended):
+            warn_of_end(self, options["sizes"], path.sizes, 5)
         self._end(context, X, y, sample_weight)
         return self
 

@@ -23,6 +23,7 @@ from sparsestat.linear_model._subset_sizes import (
     checked_units,
     last_supports,
     path_columns,
+    warn_of_end,
 )
 from sparsestat.optim.design import make_design
 from sparsestat.optim.moments import downdated_gram
@@ -149,16 +150,7 @@ class SubsetModel(SizesMixin, CrossValidated, FitProgress):
         data = _Moments(self, X, y, weight)
         path = subset_path(data.problem, **options)
         task.call_on_fit_task_end(estimator=self)
-        asked = options["sizes"]
-        few = self.path == "golden" and asked is not None and len(asked) > 1
-        if asked is not None and asked[-1] > path.sizes[-1] and not few:
-            warnings.warn(
-                f"{type(self).__name__}: n_nonzero_coefs asks for {int(asked[-1])}, "
-                f"but more than {int(path.sizes[-1])} explain nothing more, as the "
-                "others depend on them or the fit is perfect; sizes_ ends there.",
-                UserWarning,
-                stacklevel=3,
-            )
+        warn_of_end(self, options["sizes"], path.sizes, 4)
         chosen, extra = path.chosen, {}
         if folds:
             errors = self._held_out(X, y, given, data, path, options, folds, context)

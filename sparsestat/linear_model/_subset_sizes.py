@@ -1,5 +1,6 @@
 """What searches for subsets are asked for, checked, and what they found, as columns."""
 
+import warnings
 from itertools import pairwise
 
 import numpy as np
@@ -13,6 +14,7 @@ __all__ = [
     "checked_units",
     "last_supports",
     "path_columns",
+    "warn_of_end",
 ]
 
 
@@ -108,6 +110,31 @@ def path_columns(supports: list, slopes: list, n_features: int, dtype):
     columns = sparse.csc_array((data, indices, ends), shape)
     columns.eliminate_zeros()
     return columns
+
+
+def warn_of_end(model, asked, sizes, stacklevel: int) -> None:
+    """Say that a path ended before the largest size that was asked for.
+
+    Parameters
+    ----------
+    model : estimator
+    asked : ndarray of int or None
+        Sizes, increasing; None are all up to some size.
+    sizes : ndarray of int
+        Those of the path.
+    stacklevel : int
+        Of the user's call, from here.
+    """
+    few = model.path == "golden" and asked is not None and len(asked) > 1
+    if asked is None or few or asked[-1] <= sizes[-1]:
+        return
+    warnings.warn(
+        f"{type(model).__name__}: n_nonzero_coefs asks for {int(asked[-1])}, but more "
+        f"than {int(sizes[-1])} explain nothing more, as the others depend on them or "
+        "the fit is perfect; sizes_ ends there.",
+        UserWarning,
+        stacklevel=stacklevel,
+    )
 
 
 def last_supports(model) -> list[np.ndarray]:

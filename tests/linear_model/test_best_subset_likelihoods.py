@@ -310,6 +310,28 @@ def test_separated_classes_are_reported_and_finite():
     assert np.isfinite(far.predict_proba(huge)).all()
 
 
+@pytest.mark.parametrize("sizes, last", [(5, 3), ([2, 5], 2), ([2, 3], 3)])
+def test_sizes_end_where_features_depend_on_each_other(sizes, last):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((80, 3)) @ rng.standard_normal((3, 8))
+    y = rng.poisson(np.exp(0.3 * X[:, 0] - 0.2 * X[:, 4]))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = BestSubsetGLM(sizes, family="poisson").fit(X, y)
+    assert model.sizes_[-1] == last
+    messages = [str(w.message) for w in caught]
+    assert len(messages) == (np.max(sizes) == 5)
+    assert all("asks for 5, but more than" in text for text in messages)
+    assert all(w.filename == __file__ for w in caught)
+
+
+def test_sizes_end_where_classes_are_separated():
+    X = np.random.default_rng(1).standard_normal((40, 6))
+    with pytest.warns(UserWarning, match="asks for 6, but more than 3 explain"):
+        model = BestSubsetClassifier(6).fit(X, X[:, 2] > 0)
+    assert model.sizes_.tolist() == [3]
+
+
 def test_separated_hazards_and_counts():
     rng = np.random.default_rng(0)
     time = np.arange(1.0, 31.0)

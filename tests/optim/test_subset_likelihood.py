@@ -183,8 +183,8 @@ def test_exchanges_are_those_of_the_quadratic_model(kind, labels, ridge):
     R = np.linalg.cholesky(H[np.ix_(chosen, chosen)])
     free = np.zeros(problem.n_units, bool)
     table, *_ = look(
-        problem.model, problem.starts, free, at, rows, problem.theta(point), R,
-        np.ascontiguousarray(u.T), h, aux, 0,
+        problem.model, problem.starts, 0, free, at, rows, problem.theta(point),
+        np.ascontiguousarray(u.T), h, aux, around.fit.T, R, 0,
     )  # fmt: skip
     outside = np.setdiff1d(everything, active)
     for j in outside:
@@ -197,7 +197,7 @@ def test_exchanges_are_those_of_the_quadratic_model(kind, labels, ridge):
         cost = least(rest) - now
         assert around.costs[i] == pytest.approx(cost, rel=1e-6, abs=1e-11)
         found = promised_changes(
-            problem.model, problem.starts, at, problem.theta(point), table, i, gains
+            problem.model, problem.starts, 0, at, problem.theta(point), table, i, gains
         )
         assert found == pytest.approx(cost, rel=1e-6, abs=1e-11)
         for j in outside:
@@ -219,7 +219,7 @@ def test_predictions_without_a_unit(kind, labels):
     X, D = problem.model.X[rows], problem.model.ridge[rows]
     _, _, h, aux = problem.likelihood.derivatives(point.z)
     H = hessian_of(problem.likelihood, h, aux, X) + np.diag(np.repeat(D, m))
-    found = predictions_without(problem, point, np.array([2, 0]))
+    found = predictions_without(problem, improve(problem, point), np.array([2, 0]))
     for k, z in zip([2, 0], found, strict=True):
         step = np.linalg.lstsq(X.T, z - point.z)[0]
         assert X.T @ step == pytest.approx(z - point.z, abs=1e-9)
@@ -248,6 +248,43 @@ def test_what_is_settled_is_not_fitted_again():
     assert again.settled
     assert again.point.units.tolist() == first.point.units.tolist()
     assert alone.n_fits > 1
+
+
+@pytest.mark.parametrize("labels", [None, np.arange(12) % 7])
+@pytest.mark.parametrize("kind", ["logistic", "softmax", "efron", "ordinal"])
+def test_units_that_join_are_all_that_is_looked_at(kind, labels):
+    """What is known of other units stays, and what is found is what all units give."""
+    problem = problem_of(kind, seed=5, p=12, labels=labels)
+    n_units = problem.n_units
+    options = {"exchange_max": 2, "swap": True, "max_iter": 20, "margin": 1e-11}
+    problem.load(np.array([0, 2, 3, 5]))
+    first = improve(problem, fit(problem, [2, 5]), **options)
+    assert first.settled == 4
+    known = {first.point.units.tobytes(): first}
+    problem.load(np.arange(n_units))
+    seen = improve(problem, first.point, known=known)
+    whole = improve(problem, first.point)
+    assert seen.gains == pytest.approx(whole.gains, rel=1e-6, abs=1e-10)
+    assert seen.costs == pytest.approx(whole.costs, rel=1e-6)
+    assert seen.settled == 4
+    found = improve(problem, first.point, known=known, **options)
+    problem.floors.clear()
+    again = improve(problem, first.point, **options)
+    assert found.settled == again.settled == n_units
+    assert found.point.units.tolist() == again.point.units.tolist()
+
+
+def test_what_is_remembered_is_bounded(monkeypatch):
+    monkeypatch.setattr("sparsestat.optim.subset._newton._FLOORS", 10)
+    problem = problem_of("logistic", seed=3, p=12, rho=0.95)
+    path = likelihood_path(problem, np.arange(9), solver="swap")
+    assert len(problem.floors) == 10
+    other = problem_of("logistic", seed=3, p=12, rho=0.95)
+    monkeypatch.setattr("sparsestat.optim.subset._newton._FLOORS", 10**6)
+    same = likelihood_path(other, np.arange(9), solver="swap")
+    assert len(other.floors) > 10
+    for point, found in zip(path.points, same.points, strict=True):
+        assert point.units.tolist() == found.units.tolist()
 
 
 def test_gaps_of_splicing_are_those_of_exchanges():

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sparsestat.optim.datafits.cox import _average, _expect, _loss, _sum_risk_sets
+from sparsestat.optim.elementary import exp, log1p
 from sparsestat.optim.subset._ordinal import drag_thresholds, ordinal
+from sparsestat.optim.vector import axpy
 from sparsestat.utils.dispatch import kernel
 
 __all__ = ["Loss", "aux_width", "drag", "evaluate", "n_drags", "sample_loss"]
@@ -143,25 +145,19 @@ def _sample(kind, y, weight, z, u, h):
             total += 0.5 * r * u[i]
     elif kind == LOGISTIC:
         for i in range(len(z)):
-            u[i] = np.exp(-abs(z[i]))
-        for i in range(len(z)):
-            e, w, margin = u[i], weight[i], y[i] * z[i]
+            e, w, margin = exp(-abs(z[i])), weight[i], y[i] * z[i]
             share = 1.0 / (1.0 + e)
-            total += w * (np.log1p(e) - min(margin, 0.0))
+            total += w * (log1p(e) - min(margin, 0.0))
             h[i] = w * e * share * share
             u[i] = w * y[i] * share * (1.0 if margin < 0.0 else e)
     elif kind == POISSON:
         for i in range(len(z)):
-            h[i] = np.exp(z[i])
-        for i in range(len(z)):
-            e, w = h[i], weight[i]
+            e, w = exp(z[i]), weight[i]
             total += w * (e - y[i] * z[i])
             u[i], h[i] = w * (y[i] - e), w * e
     else:
         for i in range(len(z)):
-            h[i] = y[i] * np.exp(-z[i])
-        for i in range(len(z)):
-            e, w = h[i], weight[i]
+            e, w = y[i] * exp(-z[i]), weight[i]
             total += w * (e + z[i])
             u[i], h[i] = w * (e - 1.0), w * e
     return total
@@ -171,46 +167,62 @@ def _sample(kind, y, weight, z, u, h):
 def _softmax(y, weight, offset, C, z, u, h):
     n_classes, m = C.shape
     n = z.shape[1]
-    p, mean = np.empty(n_classes), np.empty(m)
+    P, top, rest = np.zeros((n_classes, n)), np.empty(n), np.empty(n)
+    others, first = np.zeros(n), np.zeros(n, np.int64)
+    for c in range(n_classes):
+        p = P[c]
+        if len(offset) > 0:
+            axpy(1.0, offset[c], p)
+        for a in range(m):
+            axpy(C[c, a], z[a], p)
+    # Relative to the observed class, so that small losses keep their accuracy.
+    for i in range(n):
+        rest[i], top[i] = P[int(y[i]), i], -np.inf
+    for c in range(n_classes):
+        p = P[c]
+        for i in range(n):
+            p[i] -= rest[i]
+            first[i] = c if p[i] > top[i] else first[i]
+            top[i] = p[i] if p[i] > top[i] else top[i]
+    for c in range(n_classes):
+        p = P[c]
+        for i in range(n):
+            p[i] = exp(p[i] - top[i])
+            others[i] += p[i] if c != first[i] else 0.0
     total = 0.0
     for i in range(n):
-        own, top, first = int(y[i]), -np.inf, 0
+        total += weight[i] * (top[i] + log1p(others[i]))
+        others[i] = 1.0 / (1.0 + others[i])
+        rest[i] = 0.0
+    for c in range(n_classes):
+        p = P[c]
+        for i in range(n):
+            p[i] *= others[i]
+            rest[i] += p[i] if c != y[i] else 0.0
+    at, mean = 0, np.zeros((m, n))
+    for a in range(m):
+        slope, average = u[a], mean[a]
+        for i in range(n):
+            slope[i] = 0.0
         for c in range(n_classes):
-            s = offset[c, i] if len(offset) > 0 else 0.0
-            for a in range(m):
-                s += C[c, a] * z[a, i]
-            p[c] = s
-        # Relative to the observed class, so that small losses keep their accuracy.
-        origin = p[own]
-        for c in range(n_classes):
-            p[c] -= origin
-            if p[c] > top:
-                top, first = p[c], c
-        others = 0.0
-        for c in range(n_classes):
-            p[c] = np.exp(p[c] - top)
-            others += p[c] if c != first else 0.0
-        w = weight[i]
-        total += w * (top + np.log1p(others))
-        scale, rest = 1.0 / (1.0 + others), 0.0
-        for c in range(n_classes):
-            p[c] *= scale
-            rest += p[c] if c != own else 0.0
-        for a in range(m):
-            s, t = C[own, a] * rest, 0.0
+            p, at_c = P[c], C[c, a]
+            for i in range(n):
+                average[i] += at_c * p[i]
+                slope[i] += at_c * (rest[i] if c == y[i] else -p[i])
+        for i in range(n):
+            slope[i] *= weight[i]
+    for a in range(m):
+        for b in range(a, m):
+            bend, one, other = h[at], mean[a], mean[b]
+            for i in range(n):
+                bend[i] = 0.0
             for c in range(n_classes):
-                s -= C[c, a] * p[c] if c != own else 0.0
-                t += C[c, a] * p[c]
-            u[a, i] = w * s
-            mean[a] = t
-        at = 0
-        for a in range(m):
-            for b in range(a, m):
-                s = 0.0
-                for c in range(n_classes):
-                    s += p[c] * (C[c, a] - mean[a]) * (C[c, b] - mean[b])
-                h[at, i] = w * s
-                at += 1
+                p, at_a, at_b = P[c], C[c, a], C[c, b]
+                for i in range(n):
+                    bend[i] += p[i] * (at_a - one[i]) * (at_b - other[i])
+            for i in range(n):
+                bend[i] *= weight[i]
+            at += 1
     return total
 
 

@@ -8,12 +8,16 @@ import numpy as np
 from scipy.linalg import cho_solve
 
 from sparsestat.optim.design import Design, columns, n_features, n_samples
-from sparsestat.optim.subset._climb import Model, factor, hessian, room
-from sparsestat.optim.subset._loss import evaluate, n_drags
+from sparsestat.optim.subset._climb import Model, room
+from sparsestat.optim.subset._loss import evaluate
 from sparsestat.optim.subset._table import NO_TABLE, attempt, look, swaps
 from sparsestat.optim.subset.likelihood import Likelihood
 
 __all__ = ["LikelihoodProblem", "Point", "improve", "maximise", "predictions_without"]
+
+# Subsets that did not promise enough, which are remembered.
+_FLOORS = 16384
+_NOTHING = np.empty((0, 0))
 
 
 class Point(NamedTuple):
@@ -225,15 +229,18 @@ class Improved(NamedTuple):
         What adding each loaded unit gains.
     freedom : float
         Degrees of freedom.
-    settled : bool
-        Whether no exchange is left.
+    settled : int
+        Among how many of the units that were loaded first no exchange is left.
+    fit : Any
+        To go on from.
     """
 
     point: Point
     costs: np.ndarray
     gains: np.ndarray
     freedom: float
-    settled: bool
+    settled: int
+    fit: Any
 
 
 def improve(
@@ -269,38 +276,51 @@ def improve(
         Falls of the objective up to this are rounding.
     known : dict
         What led to some subsets before with the same options, by the bytes of their
-        units: where one of them is settled this ends.
+        units: only units that were loaded since can improve those that are settled.
 
     Returns
     -------
     improved : Improved
     """
-    now = _fitted(problem, point.units if units is None else units, point)
-    model, starts = problem.model, problem.starts
-    locked = np.isin(problem.loaded, locked)
-    settled = False
+    there = known.get(point.units.tobytes()) if units is None else None
+    if there is None:
+        now = _fitted(problem, point.units if units is None else units, point)
+    else:
+        now = there.fit
+    model, starts, total = problem.model, problem.starts, len(problem.loaded)
+    stays = np.zeros(total, np.bool_)
+    stays[problem.place[np.asarray(locked, np.int64)]] = True
     for n_iter in range(max_iter + 1):
+        last, begin, settled, before = n_iter == max_iter, 0, 0, ()
         there = known.get(np.sort(problem.loaded[now.units]).tobytes())
-        if there is not None and len(there.gains) == len(problem.loaded):
-            if there.settled or n_iter == max_iter:
+        if there is not None:
+            settled, before = there.settled, there.gains
+            if len(before) == total and (last or settled == total):
                 return there
-        here = model, starts, locked, now.units
+            begin = len(before) if last else settled
+            now = there.fit
+        now = _with_curvature(problem, now)
         table, costs, gains, freedom, trials = look(
-            *here, now.rows, now.theta, now.R, now.u, now.h, now.aux, exchange_max
-        )
-        if n_iter == max_iter:
+            model, starts, begin, stays, now.units, now.rows, now.theta, now.u, now.h,
+            now.aux, now.T, now.R, exchange_max,
+        )  # fmt: skip
+        gains = np.concatenate([before[:begin], gains])
+        if last:
             break
         limit = now.outcome[3] - margin
         better = _better(problem, now, trials, table, limit)
         if better is None and swap:
-            trials = swaps(*here, now.theta, table, now.h)
+            trials = swaps(
+                model, starts, begin, stays, now.units, now.theta, table, now.h, now.aux
+            )
             better = _better(problem, now, trials, table, limit)
-        settled = better is None
-        if settled:
+        if better is None:
+            settled = total
             break
         now = better
     costs = costs[np.argsort(problem.loaded[now.units])]
-    return Improved(now.point(problem), costs, gains, freedom, settled)
+    fit = now._replace(u=None, h=None, aux=None)
+    return Improved(now.point(problem), costs, gains, freedom, settled, fit)
 
 
 class _Fit(NamedTuple):
@@ -310,9 +330,11 @@ class _Fit(NamedTuple):
     rows: np.ndarray
     theta: np.ndarray
     z: np.ndarray
-    u: np.ndarray
-    h: np.ndarray
-    aux: np.ndarray
+    u: np.ndarray | None
+    h: np.ndarray | None
+    aux: np.ndarray | None
+    T: np.ndarray
+    H: np.ndarray
     R: np.ndarray
     outcome: tuple
 
@@ -321,10 +343,20 @@ class _Fit(NamedTuple):
         return problem.point(units, self.theta, self.z, self.outcome)
 
 
+def _with_curvature(problem, fit: _Fit) -> _Fit:
+    """A fit with what takes as much memory as all predictions."""
+    if fit.u is not None:
+        return fit
+    u, h, aux = room(problem.model)
+    evaluate(problem.model.loss, fit.z, u, h, aux)
+    return fit._replace(u=u, h=h, aux=aux)
+
+
 def _fitted(problem, units, near, limit=np.inf, promised=True) -> _Fit | None:
     """Fit units near a point; units of its own from its coefficients."""
     units = np.asarray(units, np.int64)
-    problem.load(np.concatenate([units, near.units]))
+    problem.load(units)
+    problem.load(near.units)
     model = problem.model
     same = units is near.units
     z, around = np.ascontiguousarray(near.z.T), room(model)
@@ -334,7 +366,7 @@ def _fitted(problem, units, near, limit=np.inf, promised=True) -> _Fit | None:
     places = problem.place[units]
     _, *found = attempt(
         model, problem.starts, places[None], problem.place[near.units],
-        problem.theta(near), z, *around, NO_TABLE, int(promised),
+        problem.theta(near), z, *around, _NOTHING, NO_TABLE, int(promised),
         same and near.separated, limit,
     )  # fmt: skip
     problem.n_fits += not same
@@ -344,6 +376,8 @@ def _fitted(problem, units, near, limit=np.inf, promised=True) -> _Fit | None:
 
 def _better(problem, now, trials, table, limit) -> _Fit | None:
     """The first of some subsets whose objective is below a limit."""
+    if len(trials) == 0:
+        return None
     keys = [units.tobytes() for units in np.sort(problem.loaded[trials], axis=1)]
     new = [k for k, key in enumerate(keys) if problem.floors.get(key, -np.inf) < limit]
     if not new:
@@ -351,49 +385,49 @@ def _better(problem, now, trials, table, limit) -> _Fit | None:
     trials = trials[new]
     which, *found = attempt(
         problem.model, problem.starts, trials, now.units, now.theta, now.z, now.u,
-        now.h, now.aux, table, 2, False, limit,
+        now.h, now.aux, now.H, table, 2, False, limit,
     )  # fmt: skip
     problem.n_fits += len(trials) if which < 0 else which + 1
     for k in new if which < 0 else new[:which]:
         problem.floors[keys[k]] = limit
+    while len(problem.floors) > _FLOORS:
+        del problem.floors[next(iter(problem.floors))]
     return None if which < 0 else _Fit(trials[which], *found)
 
 
-def predictions_without(problem: LikelihoodProblem, point: Point, dropped) -> list:
-    """Predictions of a point, and those that the quadratic model has without a unit.
+def predictions_without(problem: LikelihoodProblem, around: Improved, dropped) -> list:
+    """Predictions of a point that the quadratic model has without one of its units.
 
     Parameters
     ----------
     problem : LikelihoodProblem
-    point : Point
-        Of units that were loaded.
+    around : Improved
     dropped : ndarray of int
-        Positions of some of its units.
+        Positions of units of its point.
 
     Returns
     -------
     predictions : list of ndarray of shape (n_kept, n_columns)
         For each of the dropped units.
     """
-    model, m, starts = problem.model, problem.m, problem.starts
-    theta, first = problem.theta(point), model.first
-    places = problem.place[point.units]
-    sizes = starts[places + 1] - starts[places]
-    ends = first + np.cumsum(sizes)
-    rows = np.zeros(first + sizes.sum(), np.int64)
-    for place, size, end in zip(places, sizes, ends, strict=True):
-        rows[end - size : end] = np.arange(starts[place], starts[place + 1])
-    around, T = room(model), np.empty((len(rows), n_drags(model.loss)))
-    evaluate(model.loss, np.ascontiguousarray(point.z.T), *around)
-    H, R = np.empty((theta.size, theta.size)), np.empty((theta.size, theta.size))
-    hessian(model.loss, *around[1:], model.X, rows, T, H)
-    H[np.diag_indices(len(H))] += np.repeat(model.ridge[rows], m)
-    factor(H, R)
-    columns, flat = model.X[rows], theta.ravel()
-    predictions = []
-    for k in dropped:
-        unit = np.arange((ends[k] - sizes[k]) * m, ends[k] * m)
-        inverse = cho_solve((R, True), np.eye(len(H))[:, unit], check_finite=False)
-        step = inverse @ np.linalg.lstsq(inverse[unit], flat[unit])[0]
-        predictions.append(point.z - columns.T @ step.reshape(-1, m))
-    return predictions
+    fit, m, first = around.fit, problem.m, problem.model.first
+    order = np.argsort(problem.loaded[fit.units])[dropped]
+    sizes = problem.starts[fit.units + 1] - problem.starts[fit.units]
+    ends = (first + np.cumsum(sizes)) * m
+    units = [np.arange(ends[k] - sizes[k] * m, ends[k]) for k in order]
+    at = np.concatenate(units)
+    theta, one = fit.theta.ravel(), np.zeros((len(fit.R), len(at)))
+    one[at, np.arange(len(at))] = 1.0
+    steps = cho_solve((fit.R, True), one, check_finite=False)
+    if len(at) == len(units):
+        steps *= theta[at] / steps[at, np.arange(len(at))]
+    else:
+        blocks = np.split(steps, np.cumsum([len(unit) for unit in units])[:-1], axis=1)
+        steps = np.column_stack([
+            block @ np.linalg.solve(block[unit], theta[unit])
+            for block, unit in zip(blocks, units, strict=True)
+        ])  # fmt: skip
+    # One product: a column for each unit and each prediction.
+    moves = steps.reshape(len(fit.rows), m, len(units)).transpose(0, 2, 1)
+    moved = problem.model.X[fit.rows].T @ moves.reshape(len(fit.rows), -1)
+    return list(around.point.z - moved.reshape(-1, len(units), m).transpose(1, 0, 2))

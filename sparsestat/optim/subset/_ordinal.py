@@ -8,6 +8,7 @@ best is diag(h) - C.T T^{-1} C, with T tridiagonal.
 
 import numpy as np
 
+from sparsestat.optim.elementary import exp, log1p
 from sparsestat.utils.dispatch import kernel
 
 __all__ = ["drag_thresholds", "ordinal", "thresholds_of"]
@@ -175,9 +176,9 @@ def _evaluate(start, weight, z, theta, u, h, aux, g):
             loss, slope, bend, low, high = 0.0, 0.0, 0.0, 0.0, 0.0
             if k < q:
                 a = theta[k] - z[i]
-                e = np.exp(-abs(a))
+                e = exp(-abs(a))
                 share = 1.0 / (1.0 + e)
-                loss += np.log1p(e) - min(a, 0.0)
+                loss += log1p(e) - min(a, 0.0)
                 high = w * e * share * share
                 s = w * share * (e if a > 0.0 else 1.0)
                 slope -= s
@@ -185,9 +186,9 @@ def _evaluate(start, weight, z, theta, u, h, aux, g):
                 diagonal[k] += high
             if k > 0:
                 b = theta[k - 1] - z[i]
-                e = np.exp(-abs(b))
+                e = exp(-abs(b))
                 share = 1.0 / (1.0 + e)
-                loss += np.log1p(e) + max(b, 0.0)
+                loss += log1p(e) + max(b, 0.0)
                 low = w * e * share * share
                 s = w * share * (1.0 if b > 0.0 else e)
                 slope += s

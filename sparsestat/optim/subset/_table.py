@@ -26,8 +26,9 @@ _LEAST_WORTH, _UNCERTAIN = 0.5, 0.2
 _SAME = 1e-9
 # What `look` would tell, for fits that do not ask.
 NO_TABLE = (
-    *[np.empty((0, 0))] * 2, *[np.empty(0)] * 2, np.empty(0, np.int64), np.empty(0),
-    *[np.empty((0, 0))] * 2,
+    np.empty(0, np.int64), np.empty((0, 0)), np.empty((0, 0)), np.empty(0),
+    np.empty(0), np.empty(0, np.int64), np.empty(0), np.empty((0, 0)),
+    np.empty((0, 0)),
 )  # fmt: skip
 
 
@@ -77,63 +78,77 @@ def _quadratic(M, rows, z, u, h, aux):
 
 
 @kernel(inline="always")
-def _looked_up(M, rows, old_rows, old_theta, h, table):
-    """The same from the products of the tables."""
+def _looked_up(M, rows, old_rows, old_theta, old_H, h, table):
+    """The same from a fit and its tables, if it is at a minimum."""
     k, m = len(rows), M.m
-    G, T, r = table[6], table[7], table[2]
-    H, b = np.empty((k * m, k * m)), np.empty(k * m)
-    place = np.full(len(M.X), -1)
-    for i in range(len(old_rows)):
-        place[old_rows[i]] = i
+    r, G, T = table[3], table[7], table[8]
+    begin = len(M.X) - len(T)
+    H, b = np.empty((k * m, k * m)), np.zeros(k * m)
+    place = np.full(k, -1)
     for i in range(k):
-        x = rows[i]
+        for s in range(len(old_rows)):
+            if old_rows[s] == rows[i]:
+                place[i] = s
+    for i in range(k):
+        x, p = rows[i] - begin, place[i]
         for a in range(m):
-            value = r[x * m + a]
+            value = r[x * m + a] if p < 0 else 0.0
             for s in range(len(old_rows)):
                 for c in range(m):
-                    value += G[s * m + c, x * m + a] * old_theta[s, c]
+                    g = old_H[s * m + c, p * m + a] if p >= 0 else 0.0
+                    g = G[s * m + c, x * m + a] if p < 0 else g
+                    value += g * old_theta[s, c]
             b[i * m + a] = value
         for j in range(i + 1):
-            y = rows[j]
+            y, q = rows[j] - begin, place[j]
             at = 0
             for a in range(m):
                 for c in range(a, m):
-                    if place[x] >= 0:
-                        value = G[place[x] * m + a, y * m + c]
-                    elif place[y] >= 0:
-                        value = G[place[y] * m + c, x * m + a]
+                    if p >= 0 and q >= 0:
+                        value = old_H[p * m + a, q * m + c]
+                    elif p >= 0:
+                        value = G[p * m + a, y * m + c]
+                    elif q >= 0:
+                        value = G[q * m + c, x * m + a]
                     else:
-                        value = weighted_dot(h[at], M.X[x], M.X[y])
+                        value = weighted_dot(h[at], M.X[rows[i]], M.X[rows[j]])
                         value -= dot(T[x], T[y])
                     at += 1
                     H[i * m + a, j * m + c] = H[j * m + c, i * m + a] = value
                     H[i * m + c, j * m + a] = H[j * m + a, i * m + c] = value
         for a in range(m):
-            H[i * m + a, i * m + a] += M.ridge[x]
+            if p < 0:
+                H[i * m + a, i * m + a] += M.ridge[rows[i]]
     return H, b
 
 
 @kernel(inline="always")
-def _tables(M, starts, rows, R, u, h, aux):
-    """Inverse Hessian of the active rows and what follows for all others.
+def _tables(M, starts, begin, rows, R, u, h, aux, T):
+    """Inverse Hessian of the active rows and what follows for units from one on.
 
     Parameters
     ----------
     M : Model
     starts : ndarray of int64, shape (n_units + 1,)
         First row of X of each unit.
+    begin : int
+        The first unit to look at.
     rows : ndarray of int64
         The active ones.
     R : ndarray of shape (k * m, k * m)
         Lower factor of their Hessian.
     u, h, aux : ndarray
         Of the point, see `evaluate`.
+    T : ndarray of shape (k, n_drags)
+        A x for the active rows x.
 
     Returns
     -------
+    ahead : ndarray of int64
+        First of the rows that are looked at, of each unit.
     inverse : ndarray of shape (k * m, k * m)
     V : ndarray of shape (k * m, n_rows * m)
-        Inverse times the Hessian of the active against all rows.
+        Inverse times the Hessian of the active against those rows.
     r : ndarray of shape (n_rows * m,)
         Minus the gradient of the loss.
     Q, offsets : ndarray
@@ -141,20 +156,24 @@ def _tables(M, starts, rows, R, u, h, aux):
     least : ndarray of shape (n_rows * m,)
         Pivots up to these are collinear.
     G : ndarray of shape (k * m, n_rows * m)
-        Hessian of the active against all rows, without the ridge.
-    T : ndarray
-        A x for the rows x.
+        Hessian of the active against those rows, without the ridge.
+    S : ndarray of shape (n_rows, n_drags)
+        A x for those rows x.
     """
-    L, X, m = M.loss, M.X, M.m
+    L, m = M.loss, M.m
+    X = M.X[starts[begin] :]
     k, n_rows, n, q = len(rows), len(X), X.shape[1], n_drags(L)
     pairs = len(h)
+    ahead = np.empty(len(starts) - begin, np.int64)
+    for v in range(len(ahead)):
+        ahead[v] = starts[begin + v] - starts[begin]
     inverse = np.zeros((k * m, k * m))
     for i in range(k * m):
         inverse[i, i] = 1.0
         solve(R, inverse[i])
-    left, T = np.empty((k * pairs + m, n)), np.empty((n_rows, q))
+    left, S = np.empty((k * pairs + m, n)), np.empty((n_rows, q))
     for i in range(k):
-        x = X[rows[i]]
+        x = M.X[rows[i]]
         for at in range(pairs):
             w, out = h[at], left[i * pairs + at]
             for j in range(n):
@@ -166,10 +185,10 @@ def _tables(M, starts, rows, R, u, h, aux):
     product = np.dot(left, X.T)
     if q > 0:
         for x in range(n_rows):
-            drag(L, aux, X[x], T[x])
+            drag(L, aux, X[x], S[x])
         for i in range(k):
             for x in range(n_rows):
-                product[i, x] -= dot(T[rows[i]], T[x])
+                product[i, x] -= dot(T[i], S[x])
     G, r = np.empty((k * m, n_rows * m)), np.empty(n_rows * m)
     for x in range(n_rows):
         for a in range(m):
@@ -182,16 +201,17 @@ def _tables(M, starts, rows, R, u, h, aux):
                     G[i * m + a, x * m + b] = G[i * m + b, x * m + a] = product[at, x]
                 at += 1
     V = np.dot(inverse, G)
-    offsets = np.zeros(len(starts), np.int64)
-    for v in range(len(starts) - 1):
-        width = (starts[v + 1] - starts[v]) * m
+    offsets = np.zeros(len(ahead), np.int64)
+    for v in range(len(ahead) - 1):
+        width = (ahead[v + 1] - ahead[v]) * m
         offsets[v + 1] = offsets[v] + width * width
     Q, least = np.empty(offsets[len(offsets) - 1]), np.full(n_rows * m, np.inf)
-    if len(Q) == n_rows - 1 and m == 1:
-        _diagonals(M, h[0], T, G, V, Q, least)
+    ridge = M.ridge[starts[begin] :]
+    if len(Q) == n_rows and m == 1:
+        _diagonals(X, ridge, h[0], S, G, V, Q, least)
     else:
-        _blocks(M, starts, offsets, h, T, G, V, Q, least)
-    return inverse, V, r, Q, offsets, least, G, T
+        _blocks(X, ridge, m, ahead, offsets, h, S, G, V, Q, least)
+    return ahead, inverse, V, r, Q, offsets, least, G, S
 
 
 @kernel
@@ -207,21 +227,20 @@ def _drop_cost(M, inverse, theta, at, block, slope):
 
 
 @kernel(inline="always")
-def _diagonals(M, h, T, G, V, Q, least):
-    for x in range(1, len(M.X)):
-        value = weighted_dot(h, M.X[x], M.X[x]) - dot(T[x], T[x])
+def _diagonals(X, ridge, h, T, G, V, Q, least):
+    for x in range(len(X)):
+        value = weighted_dot(h, X[x], X[x]) - dot(T[x], T[x])
         if value > 0.0:
             least[x] = PIVOT * value
-        Q[x - 1] = value + M.ridge[x]
+        Q[x] = value + ridge[x]
     for i in range(len(G)):
         g, v = G[i], V[i]
-        for x in range(1, len(M.X)):
-            Q[x - 1] -= g[x] * v[x]
+        for x in range(len(X)):
+            Q[x] -= g[x] * v[x]
 
 
 @kernel(inline="always")
-def _blocks(M, starts, offsets, h, T, G, V, Q, least):
-    m = M.m
+def _blocks(X, ridge, m, starts, offsets, h, T, G, V, Q, least):
     for v in range(len(starts) - 1):
         width = (starts[v + 1] - starts[v]) * m
         block = Q[offsets[v] : offsets[v + 1]].reshape(width, width)
@@ -231,7 +250,7 @@ def _blocks(M, starts, offsets, h, T, G, V, Q, least):
                 pull = dot(T[x], T[y])
                 for a in range(m):
                     for b in range(a, m):
-                        value = weighted_dot(h[at], M.X[x], M.X[y]) - pull
+                        value = weighted_dot(h[at], X[x], X[y]) - pull
                         block[i + a, k + b] = block[k + b, i + a] = value
                         block[i + b, k + a] = block[k + a, i + b] = value
                         at += 1
@@ -239,7 +258,7 @@ def _blocks(M, starts, offsets, h, T, G, V, Q, least):
         for i in range(width):
             if block[i, i] > 0.0:
                 least[first + i] = PIVOT * block[i, i]
-            block[i, i] += M.ridge[starts[v] + i // m]
+            block[i, i] += ridge[starts[v] + i // m]
         for s in range(len(G)):
             for i in range(width):
                 for k in range(width):
@@ -247,15 +266,18 @@ def _blocks(M, starts, offsets, h, T, G, V, Q, least):
 
 
 @kernel
-def _half_gains(starts, offsets, m, Q, least, half, r, active, out):
+def _half_gains(starts, offsets, m, Q, least, half, r, out):
     """Half of u.T Q^{-1} u of all units, with Q + half.T half and its gradient r."""
     n_units = len(starts) - 1
-    if len(Q) == len(r) - 1:
+    if len(Q) == len(r):
         for v in range(n_units):
-            q = Q[v]
-            for i in range(len(half)):
-                q += half[i, v + 1] * half[i, v + 1]
-            out[v] = 0.5 * r[v + 1] * r[v + 1] / q if q > least[v + 1] else 0.0
+            out[v] = Q[v]
+        for i in range(len(half)):
+            row = half[i]
+            for v in range(n_units):
+                out[v] += row[v] * row[v]
+        for v in range(n_units):
+            out[v] = 0.5 * r[v] * r[v] / out[v] if out[v] > least[v] else 0.0
     else:
         widest = 1
         for v in range(n_units):
@@ -272,44 +294,46 @@ def _half_gains(starts, offsets, m, Q, least, half, r, active, out):
                     block[a, b] = value
             _factor(block, width, least[first : first + width])
             out[v] = 0.5 * _squares(block, width, rhs)
-    for k in range(len(active)):
-        out[active[k]] = 0.0
 
 
 @kernel
-def promised_changes(M, starts, units, theta, table, k, out):
+def promised_changes(M, starts, begin, units, theta, table, k, out):
     """Cost of dropping an active unit, and then the gain of adding each other one.
 
     Parameters
     ----------
+    begin : int
+        The first unit of the table.
     k : int
         Position of the active unit, or -1 for none, which costs nothing.
-    out : ndarray of shape (n_units,)
+    out : ndarray of shape (n_units - begin,)
         Set to the gains.
     """
-    inverse, V, r, Q, offsets, least, _, _ = table
-    m = M.m
-    if k < 0:
-        _half_gains(starts, offsets, m, Q, least, V[:0], r, units, out)
-        return 0.0
-    at = M.first
-    for i in range(k):
-        at += starts[units[i] + 1] - starts[units[i]]
-    first, width = at * m, (starts[units[k] + 1] - starts[units[k]]) * m
-    block, slope = np.empty((width, width)), np.empty(width)
-    cost = _drop_cost(M, inverse, theta, at, block, slope)
+    ahead, inverse, V, r, Q, offsets, least, _, _ = table
+    m, cost = M.m, 0.0
+    width, at = 0, M.first
+    if k >= 0:
+        for i in range(k):
+            at += starts[units[i] + 1] - starts[units[i]]
+        width = (starts[units[k] + 1] - starts[units[k]]) * m
     half, moved = np.empty((width, len(r))), r.copy()
-    for a in range(width):
-        row = half[a]
-        for x in range(len(r)):
-            row[x] = V[first + a, x]
-        for b in range(a):
-            axpy(-block[a, b], half[b], row)
-        scale = 1.0 / block[a, a] if block[a, a] > 0.0 else 0.0
-        for x in range(len(r)):
-            row[x] *= scale
-        axpy(slope[a], row, moved)
-    _half_gains(starts, offsets, m, Q, least, half, moved, units, out)
+    if k >= 0:
+        block, slope = np.empty((width, width)), np.empty(width)
+        cost = _drop_cost(M, inverse, theta, at, block, slope)
+        for a in range(width):
+            row, source = half[a], V[at * m + a]
+            scale = 1.0 / block[a, a] if block[a, a] > 0.0 else 0.0
+            for x in range(len(r)):
+                row[x] = source[x]
+            for b in range(a):
+                axpy(-block[a, b], half[b], row)
+            for x in range(len(r)):
+                row[x] *= scale
+            axpy(slope[a], row, moved)
+    _half_gains(ahead, offsets, m, Q, least, half, moved, out)
+    for i in range(len(units)):
+        if units[i] >= begin:
+            out[units[i] - begin] = 0.0
     return cost
 
 
@@ -350,8 +374,8 @@ def _smallest(costs):
 
 
 @kernel
-def _exchange(units, going, coming, out):
-    """Set out to the units without those at some positions, and with others."""
+def _exchange(units, going, coming, begin, out):
+    """Set out to the units without those at some positions, and others from one on."""
     at = 0
     for k in range(len(units)):
         stays = True
@@ -361,12 +385,12 @@ def _exchange(units, going, coming, out):
             out[at] = units[k]
             at += 1
     for i in range(len(coming)):
-        out[at] = coming[i]
+        out[at] = begin + coming[i]
         at += 1
 
 
 @kernel(inline="always")
-def _splices(locked, units, costs, gains, exchange_max):
+def _splices(locked, begin, units, costs, gains, exchange_max):
     """Exchanges of the cheapest units for the most useful ones, most first."""
     free = costs.copy()
     for k in range(len(units)):
@@ -381,25 +405,27 @@ def _splices(locked, units, costs, gains, exchange_max):
             cost += costs[going[i]]
             gain += gains[coming[i]]
         if gain >= _SPLICE_WORTH * cost:
-            _exchange(units, going[:size], coming[:size], trials[n])
+            _exchange(units, going[:size], coming[:size], begin, trials[n])
             n += 1
-    return trials, n
+    return trials[:n]
 
 
-@kernel(inline="always")
-def _stiffness(M, h, T):
+@kernel
+def stiffness(M, h, aux):
     """Mean curvature in the direction of an intercept."""
     m, total = M.m, 0.0
     for a in range(m):
         for j in range(h.shape[1]):
             total += h[a * m - a * (a - 1) // 2, j]
-    return max((total - dot(T[0], T[0])) / m, 1e-300)
+    pull = np.empty(n_drags(M.loss))
+    drag(M.loss, aux, M.X[0], pull)
+    return max((total - dot(pull, pull)) / m, 1e-300)
 
 
 @kernel
 def attempt(
-    M, starts, trials, units, theta, z, u, h, aux, table, how, separated, limit
-):
+    M, starts, trials, units, theta, z, u, h, aux, old_H, table, how, separated, limit
+):  # fmt: skip
     """Fit subsets of units, one after the other, until one is good enough.
 
     Parameters
@@ -413,8 +439,8 @@ def attempt(
         A fit near them.
     u, h, aux : ndarray
         What `evaluate` tells there, unless `how` is 0.
-    table : tuple
-        What `look` tells there, if `how` is 2.
+    old_H, table : ndarray and tuple
+        Its Hessian, and what `look` tells there, if `how` is 2.
     how : int
         Start from its coefficients (0), or from the minimum of the quadratic model
         around it, made anew (1) or taken from the table (2).
@@ -427,7 +453,7 @@ def attempt(
     -------
     which : int
         The trial that is, or -1.
-    rows, theta, z, u, h, aux, R : ndarray
+    rows, theta, z, u, h, aux, T, H, R : ndarray
         Its rows and its fit, see `fit`; of the last trial if there is none.
     outcome : tuple
         Of the fit.
@@ -435,35 +461,43 @@ def attempt(
     old_rows, m, none = _rows_of(M, starts, units), M.m, np.empty(0)
     nothing, which = np.empty((0, 0)), -1
     rows, new, R, at_z = old_rows, theta, nothing, np.empty(z.shape)
+    at_T, at_H = nothing, nothing
     at_u, at_h, at_aux = room(M)
     found = False, separated, 0.0, 0.0, 0.0, 0.0
     for i in range(len(trials)):
         rows = _rows_of(M, starts, trials[i])
         new, k = _start_of(rows, old_rows, theta), len(rows) * m
-        H, b, R = nothing, none, np.empty((k, k))
+        H, b = nothing, none
+        at_T, at_H = np.empty((len(rows), n_drags(M.loss))), np.empty((k, k))
+        R = np.empty((k, k))
         if how == 2:
-            H, b = _looked_up(M, rows, old_rows, theta, h, table)
+            H, b = _looked_up(M, rows, old_rows, theta, old_H, h, table)
         elif how == 1:
             H, b = _quadratic(M, rows, z, u, h, aux)
         found = fit(
-            M, rows, new, at_z, at_u, at_h, at_aux, H, b, R, separated, limit
+            M, rows, new, at_z, at_u, at_h, at_aux, at_T, H, b, at_H, R, separated,
+            limit,
         )  # fmt: skip
         if not found[0] and found[3] <= limit:
             which = i
             break
-    return which, rows, new, at_z, at_u, at_h, at_aux, R, found
+    return which, rows, new, at_z, at_u, at_h, at_aux, at_T, at_H, R, found
 
 
 @kernel
-def look(M, starts, locked, units, rows, theta, R, u, h, aux, exchange_max):
+def look(
+    M, starts, begin, locked, units, rows, theta, u, h, aux, T, R, exchange_max
+):  # fmt: skip
     """What exchanges of units promise around a fit.
 
     Parameters
     ----------
     M, starts : Model, ndarray
+    begin : int
+        The first unit that may come.
     locked : ndarray of bool, shape (n_units,)
         Units that may not leave.
-    units, rows, theta, R, u, h, aux : ndarray
+    units, rows, theta, u, h, aux, T, R : ndarray
         The fit.
     exchange_max : int
         Units that splicing exchanges at a time, at most.
@@ -474,46 +508,46 @@ def look(M, starts, locked, units, rows, theta, R, u, h, aux, exchange_max):
         See `_tables`.
     costs : ndarray of shape (n_active,)
         What dropping each unit costs.
-    gains : ndarray of shape (n_units,)
-        What adding each other gains.
+    gains : ndarray of shape (n_units - begin,)
+        What adding each other from the first one on gains.
     freedom : float
         Degrees of freedom.
     trials : ndarray of int64, shape (n_trials, n_active)
         Subsets after exchanges of the cheapest units for the most useful ones.
     """
     m = M.m
-    table = _tables(M, starts, rows, R, u, h, aux)
+    table = _tables(M, starts, begin, rows, R, u, h, aux, T)
     freedom, at = float(len(R)), M.first
     for i in range(len(R)):
-        freedom -= M.ridge[rows[i // m]] * table[0][i, i]
-    gains, costs = np.empty(len(starts) - 1), np.empty(len(units))
+        freedom -= M.ridge[rows[i // m]] * table[1][i, i]
+    gains, costs = np.empty(len(starts) - 1 - begin), np.empty(len(units))
     for k in range(len(units)):
         size = starts[units[k] + 1] - starts[units[k]]
         block, rhs = np.empty((size * m, size * m)), np.empty(size * m)
-        costs[k] = _drop_cost(M, table[0], theta, at, block, rhs)
+        costs[k] = _drop_cost(M, table[1], theta, at, block, rhs)
         at += size
-    promised_changes(M, starts, units, theta, table, np.int64(-1), gains)
-    trials, n = _splices(locked, units, costs, gains, exchange_max)
-    return table, costs, gains, freedom, trials[:n]
+    promised_changes(M, starts, begin, units, theta, table, np.int64(-1), gains)
+    trials = _splices(locked, begin, units, costs, gains, exchange_max)
+    return table, costs, gains, freedom, trials
 
 
 @kernel
-def swaps(M, starts, locked, units, theta, table, h):
+def swaps(M, starts, begin, locked, units, theta, table, h, aux):
     """The subsets of one exchange that promise most, best first, a row each.
 
     What is promised is less certain the more an exchange moves predictions, so that
     small ones have to regain nearly all of what they cost, and large ones half.
     """
-    stiffness = _stiffness(M, h, table[7])
+    stiff = stiffness(M, h, aux)
     changes = np.full(_VERIFIED, np.inf)
     who, which = np.empty(_VERIFIED, np.int64), np.empty(_VERIFIED, np.int64)
-    gains = np.empty(len(starts) - 1)
+    gains = np.empty(len(starts) - 1 - begin)
     n = 0
     for k in range(len(units)):
         if locked[units[k]]:
             continue
-        cost = promised_changes(M, starts, units, theta, table, k, gains)
-        moved = np.sqrt(2.0 * cost / stiffness)
+        cost = promised_changes(M, starts, begin, units, theta, table, k, gains)
+        moved = np.sqrt(2.0 * cost / stiff)
         worth = max(_LEAST_WORTH, 1.0 - _UNCERTAIN * moved)
         for j in range(len(gains)):
             if not gains[j] > 0.0 or gains[j] < worth * cost:
@@ -530,5 +564,5 @@ def swaps(M, starts, locked, units, theta, table, h):
             changes[at], who[at], which[at] = change, k, j
     trials = np.empty((n, len(units)), np.int64)
     for i in range(n):
-        _exchange(units, who[i : i + 1], which[i : i + 1], trials[i])
+        _exchange(units, who[i : i + 1], which[i : i + 1], begin, trials[i])
     return trials

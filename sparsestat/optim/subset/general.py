@@ -211,7 +211,7 @@ class _Search:
         n_units = self.problem.n_units
         everything = np.arange(n_units)
         if n_units > _WHOLE:
-            score = self._scores(self._residuals(self.problem.null, [])).sum(axis=1)
+            score = self._scores(self._residuals(self.problem.null)).sum(axis=1)
             count = min(max(_UNIVERSE, 4 * top), n_units)
             everything = np.argpartition(-score, count - 1)[:count]
         self.problem.load(np.union1d(everything, self.locked))
@@ -350,7 +350,8 @@ class _Search:
         stop = self._report(size)
         while size < top and not (stop or self._stops(size)):
             partial = len(self.problem.loaded) < self.problem.n_units
-            if partial and size & (size - 1) == 0:
+            # Those that help the null model most are there already.
+            if partial and size and size & (size - 1) == 0:
                 self._join([self.found[size]], 0)
             known = size + 1 in self.resumed and size + 1 in self.found
             if not known and not self._grow(self.found[size]):
@@ -364,8 +365,9 @@ class _Search:
             if size + 1 not in self.found or size < len(self.locked):
                 continue
             above = self._seen(self.found[size + 1])
-            units = above.point.units
-            costs = np.where(np.isin(units, self.locked), np.inf, above.costs)
+            units, costs = above.point.units, above.costs
+            if len(self.locked):
+                costs = np.where(np.isin(units, self.locked), np.inf, costs)
             if len(costs) == 0 or np.isinf(costs.min()):
                 continue
             units = np.delete(units, int(np.argmin(costs)))
@@ -426,16 +428,14 @@ class _Search:
         """What is known around a point."""
         found = self._around.get(point.units.tobytes())
         if found is None or len(found.gains) < len(self.problem.loaded):
-            found = improve(self.problem, point)
+            found = improve(self.problem, point, known=self._around)
             self._remember(found)
         return found
 
     def _gap(self, point: Point) -> float:
         """What the most promising exchanges would save."""
-        found = self._around.get(point.units.tobytes())
-        if self.swap and found is not None and found.settled:
-            return 0.0
-        better = self._improve(point, None, 0, True, 1, {})
+        known = self._around if self.swap else {}
+        better = self._improve(point, None, 0, True, 1, known)
         fall = point.objective - better.point.objective
         return max(fall, 0.0) / max(point.objective, 1e-300)
 
@@ -464,9 +464,11 @@ class _Search:
             above = self.found.get(len(point.units) + 1)
             price = 0.0 if above is None else point.objective - above.objective
             around = self._seen(point)
-            free = np.flatnonzero(~np.isin(point.units, self.locked))
+            free = np.arange(len(point.units))
+            if len(self.locked):
+                free = free[~np.isin(point.units, self.locked)]
             cheapest = free[np.argsort(around.costs[free], kind="stable")][:n_cheapest]
-            blocks += self._residuals(point, cheapest)
+            blocks += self._residuals(point, around, cheapest)
             prices += [price, *around.costs[cheapest]]
         score = self._scores(blocks)
         score[problem.loaded] = 0.0
@@ -479,12 +481,14 @@ class _Search:
         problem.load(units)
         return len(units) > 0
 
-    def _residuals(self, point: Point, dropped) -> list:
+    def _residuals(self, point: Point, around=None, dropped=()) -> list:
         """Gradients in z, each with its curvature: of a point, and with units dropped.
 
         Parameters
         ----------
         point : Point
+        around : Improved
+            What is known around it.
         dropped : ndarray of int
             Positions of its units.
         """
@@ -493,7 +497,7 @@ class _Search:
         size = max(float(h[0].sum()), 1e-300)
         blocks = [(u, size)]
         if len(dropped):
-            for z in predictions_without(self.problem, point, dropped):
+            for z in predictions_without(self.problem, around, dropped):
                 blocks.append((likelihood.derivatives(z)[1], size))
         return blocks
 
