@@ -69,8 +69,9 @@ class BestSubsetOrdinal(ClassPredictions, LikelihoodSubset):
     feature_groups : int, array-like, list of array-likes or callable, default=None
         Groups of features that join and leave together, see :class:`GroupLasso`.
         Each counts as one, whatever its size, for what all of it explains.
-    always_select : array-like of int, default=None
-        Features that are in every subset; k counts them.
+    always_select : array-like of int or str, default=None
+        Features that are in every subset, by their indices or, where X is a data frame,
+        the names of their columns; k counts them.
     alpha : float, default=0.0
         Strength of the ridge penalty.
     class_order : array-like of shape (n_classes,), default=None
@@ -97,8 +98,8 @@ class BestSubsetOrdinal(ClassPredictions, LikelihoodSubset):
         Bound of `stationarity_`.
     max_iter : int, default=100
         Exchanges from one start, at most.
-    init_support : array-like of int, default=None
-        Features to start from, besides all else.
+    init_support : array-like of int or str, default=None
+        Features to start from, besides all else, by indices or names.
     warm_start : bool, default=False
         Go on from the subsets of the fit before, if it had as many features.
     random_state : int, RandomState instance or None, default=None
@@ -111,6 +112,8 @@ class BestSubsetOrdinal(ClassPredictions, LikelihoodSubset):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
+        Classes, sorted by their values; the order of columns of probabilities.
+    class_order_ : ndarray of shape (n_classes,)
         Classes from the lowest to the highest.
     coef_ : ndarray of shape (n_features,)
         Coefficients, in the precision of X; positive where larger values of the feature
@@ -189,6 +192,10 @@ class BestSubsetOrdinal(ClassPredictions, LikelihoodSubset):
     -----
     Sample weights are frequencies: a weight of k equals k copies of a row, for the
     criterion too, which counts the thresholds as parameters.
+
+    Some tools of scikit-learn number the classes in the order of their values before
+    they call `fit`: voting, stacking, bagging, and :func:`cross_val_predict` of
+    probabilities. Give them numbers that increase with the classes.
 
     The search is that of :class:`BestSubsetClassifier`, with the likelihood at the best
     thresholds for every prediction.
@@ -327,13 +334,15 @@ class BestSubsetOrdinal(ClassPredictions, LikelihoodSubset):
         Returns
         -------
         score : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            ``X @ coef_ + offset - thresholds_`` of two classes; of more, logarithms of
-            their probabilities.
+            ``X @ coef_ + offset - thresholds_`` of two classes, negative of that if the
+            second one is the lower one; of more, logarithms of their probabilities.
         """
         z = self._linear_prediction(X, offset)
+        upwards = self.classes_[-1] == self.class_order_[-1]
         if len(self.classes_) == 2:
-            return z + self.intercept_
-        return _log_probabilities(z, self.thresholds_)
+            return z + self.intercept_ if upwards else -(z + self.intercept_)
+        logs = _log_probabilities(z, self.thresholds_)
+        return logs[:, np.argsort(self.class_order_)]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -347,11 +356,15 @@ class BestSubsetOrdinal(ClassPredictions, LikelihoodSubset):
         X, columns, sample_weight = super()._validated(X, y, sample_weight, offset)
         if order is None:
             _warn_of_strings(self.classes_)
+            self.class_order_ = self.classes_
         else:
             place = _places(self.classes_, order)
             columns[:, 0] = place[columns[:, 0].astype(np.intp)]
-            self.classes_ = self.classes_[np.argsort(place)]
+            self.class_order_ = self.classes_[np.argsort(place)]
         return X, columns, sample_weight
+
+    def _target(self, y):
+        return self.class_order_[y[:, 0].astype(np.intp)]
 
     def _checked_offset(self, offset, X):
         return check_offset(offset, X)
@@ -376,7 +389,7 @@ class BestSubsetOrdinal(ClassPredictions, LikelihoodSubset):
         return np.ones(len(y)) if weight is None else weight
 
     def _likelihood(self, y, weight):
-        check_present(y[:, 0], weight, self.classes_)
+        check_present(y[:, 0], weight, self.class_order_)
         offset = self._offset_of(y)
         offset = offset if offset.any() else None
         return OrdinalLikelihood(y[:, 0], len(self.classes_), offset, weight)
@@ -433,9 +446,15 @@ def _places(classes: np.ndarray, order) -> np.ndarray:
     place = {label: k for k, label in enumerate(listed)}
     missing = [label for label in classes.tolist() if label not in place]
     if missing:
+        hint = ""
+        if labels.dtype.kind in "OUT" and classes.dtype.kind in "iu":
+            hint = (
+                " Where a tool has numbered the classes, give it numbers that increase "
+                "with them, and no class_order."
+            )
         raise ValueError(
             f"class_order must list all classes of y, {classes.tolist()}; got "
-            f"{labels.tolist()}."
+            f"{labels.tolist()}.{hint}"
         )
     return np.array([place[label] for label in classes.tolist()])
 

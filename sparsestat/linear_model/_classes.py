@@ -44,8 +44,7 @@ class ClassPredictions(ClassifierMixin, Offsets):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Samples.
         offset : array-like of shape (n_samples[, n_classes]), default=None
-            Known part of the linear predictions, of the second of two classes or of
-            each of several; None is zero.
+            Known part of the linear predictions, as for `fit`; None is zero.
 
         Returns
         -------
@@ -63,8 +62,7 @@ class ClassPredictions(ClassifierMixin, Offsets):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Samples.
         offset : array-like of shape (n_samples[, n_classes]), default=None
-            Known part of the linear predictions, of the second of two classes or of
-            each of several; None is zero.
+            Known part of the linear predictions, as for `fit`; None is zero.
 
         Returns
         -------
@@ -84,8 +82,7 @@ class ClassPredictions(ClassifierMixin, Offsets):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Samples.
         offset : array-like of shape (n_samples[, n_classes]), default=None
-            Known part of the linear predictions, of the second of two classes or of
-            each of several; None is zero.
+            Known part of the linear predictions, as for `fit`; None is zero.
 
         Returns
         -------
@@ -105,8 +102,7 @@ class ClassPredictions(ClassifierMixin, Offsets):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Samples.
         offset : array-like of shape (n_samples[, n_classes]), default=None
-            Known part of the linear predictions, of the second of two classes or of
-            each of several; None is zero.
+            Known part of the linear predictions, as for `fit`; None is zero.
 
         Returns
         -------

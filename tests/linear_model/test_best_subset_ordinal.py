@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import expit
-from sklearn.model_selection import GridSearchCV
+from sklearn.metrics import get_scorer, log_loss
+from sklearn.model_selection import GridSearchCV, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -119,7 +120,7 @@ def test_reversed_order_reverses_signs():
     )
     np.testing.assert_array_equal(mirrored.predict(X), model.predict(X))
     np.testing.assert_allclose(
-        mirrored.predict_proba(X), model.predict_proba(X)[:, ::-1], rtol=1e-6
+        mirrored.predict_proba(X), model.predict_proba(X), rtol=1e-6
     )
 
 
@@ -136,13 +137,40 @@ def test_order_of_labels():
         known = BestSubsetOrdinal().fit(X, pd.Series(ordered))
         selector = BestSubsetSelector(loss="ordinal").fit(X, pd.Series(ordered))
     for model in (listed, known):
-        assert model.classes_.tolist() == names.tolist()
+        assert model.classes_.tolist() == sorted(names.tolist())
+        assert model.class_order_.tolist() == names.tolist()
         np.testing.assert_array_equal(model.coef_, plain.coef_)
         np.testing.assert_array_equal(model.predict(X), names[plain.predict(X)])
     assert selector.get_support(indices=True).tolist() == plain.support_.tolist()
     for wrong in (["low", "mid"], ["low", "low", "mid", "high"], [["low"]]):
         with pytest.raises(ValueError, match="class_order must list"):
             BestSubsetOrdinal(class_order=wrong).fit(X, names[y])
+
+
+@pytest.mark.parametrize("labels", [["low", "mid", "top", "huge"], ["yes", "no"]])
+def test_scores_of_labels_out_of_alphabetic_order(labels):
+    X, y = drawn(cuts=(0.3,) if len(labels) == 2 else (-1.5, 0.0, 2.0))
+    plain = BestSubsetOrdinal(2).fit(X, y)
+    named = np.array(labels)[y]
+    model = BestSubsetOrdinal(2, class_order=labels).fit(X, named)
+    columns = model.classes_.searchsorted(labels)
+    np.testing.assert_allclose(
+        model.predict_proba(X)[:, columns], plain.predict_proba(X), rtol=1e-12
+    )
+    for scoring in ("neg_log_loss", "roc_auc_ovr", "accuracy"):
+        scorer = get_scorer(scoring)
+        assert scorer(model, X, named) == pytest.approx(scorer(plain, X, y)), scoring
+
+
+def test_classes_that_a_tool_has_numbered():
+    X, y = drawn()
+    labels = ["low", "mid", "top", "huge"]
+    model = BestSubsetOrdinal(2, class_order=labels)
+    with pytest.raises(ValueError, match="a tool has numbered the classes"):
+        cross_val_predict(model, X, np.array(labels)[y], method="predict_proba")
+    proba = cross_val_predict(BestSubsetOrdinal(2), X, y, method="predict_proba")
+    shares = np.bincount(y) / len(y)
+    assert log_loss(y, proba) < 0.95 * log_loss(y, np.tile(shares, (len(y), 1)))
 
 
 def test_rare_and_missing_classes():
