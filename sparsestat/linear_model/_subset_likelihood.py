@@ -36,6 +36,8 @@ LIKELIHOOD_RULES: dict[str, Rule] = {
 }
 # Linear predictions beyond this, of held-out samples, are all infinitely bad.
 _FAR = 300.0
+# Fits with larger derivatives prove nothing.
+_UNFINISHED = 1e-4
 
 
 class LikelihoodSubset(SizesMixin, CrossValidated, FitProgress):
@@ -244,6 +246,12 @@ class LikelihoodSubset(SizesMixin, CrossValidated, FitProgress):
 
     def _take(self, problem, path, dtype) -> None:
         """Keep a path."""
+        gradients = np.array([point.gradient for point in path.points]) / problem.scale
+        finished = gradients <= max(self.tol, _UNFINISHED)
+        path = path._replace(
+            optimal=path.optimal & finished,
+            lower_bounds=np.where(finished, path.lower_bounds, 0.0),
+        )
         found = [self._on_data(problem, point) for point in path.points]
         supports = [point.features for point in path.points]
         slopes = [slope for slope, _ in found]
@@ -258,9 +266,7 @@ class LikelihoodSubset(SizesMixin, CrossValidated, FitProgress):
         self.n_nodes_, self.n_iter_ = path.n_nodes, path.n_iter
         self._objectives = np.array([point.objective for point in path.points])
         self._swap_gaps = path.swap_gaps
-        self._gradients = np.array(
-            [point.gradient / problem.scale for point in path.points]
-        )
+        self._gradients = gradients
         self._separated = np.array([point.separated for point in path.points])
         self._dtype = dtype
 

@@ -426,6 +426,17 @@ def test_selector_keeps_the_subset_of_the_model(kind, loss):
     assert not stopped.fit(X, y).optimal_
 
 
+def test_fits_that_fail_prove_nothing():
+    X, y, model = drawn("binary")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of fits, and overflow on the way
+        model.set_params(n_nonzero_coefs=2).fit(X, y, offset=np.full(len(y), 1e4))
+    assert model.stationarity_ > 0.1
+    assert not model.optimal_
+    assert model.lower_bound_ == 0.0
+    assert model.optimality_gap_ == 1.0
+
+
 def test_sizes_leave_a_sample_for_each_parameter():
     """Many classes: a feature has a coefficient for each of them but one."""
     X, y = np.random.default_rng(0).standard_normal((60, 9)), np.arange(60) % 21
