@@ -33,8 +33,9 @@ class BlockSparseBayesianRegression(SparseBayesian):
     ----------
     feature_groups : int, array-like, list of array-likes or callable, default=1
         An int is the size of blocks of neighbours, the last of which may be smaller. A
-        1-D array holds a label for each feature. A list of index arrays holds the
-        blocks themselves. A callable maps the names of the features to labels.
+        1-D array holds a label for each feature. A list of arrays of indices or
+        names holds the blocks themselves. A callable maps the names of the features to
+        labels.
     intra : {"none", "ar1", "full"}, default="ar1"
         How coefficients of a block correlate; the correlation is estimated along.
 

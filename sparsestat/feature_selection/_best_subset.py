@@ -92,8 +92,9 @@ class BestSubsetSelector(SelectorMixin, BaseEstimator):
     feature_groups : int, array-like, list of array-likes or callable, default=None
         Groups of features that join and leave together, see
         :class:`sparsestat.linear_model.GroupLasso`.
-    always_select : array-like of int, default=None
-        Features that are in every subset; k counts them.
+    always_select : array-like of int or str, default=None
+        Features that are in every subset, by their indices or, where X is a data frame,
+        the names of their columns; k counts them.
     alpha : float, default=0.0
         Strength of the ridge penalty.
     max_nodes : int, default=None

@@ -61,8 +61,9 @@ class BestSubsetRegressor(RegressorMixin, SubsetModel):
     feature_groups : int, array-like, list of array-likes or callable, default=None
         Groups of features that join and leave together, see :class:`GroupLasso`.
         Each counts as one, whatever its size, for what all of it explains.
-    always_select : array-like of int, default=None
-        Features that are in every subset; k counts them.
+    always_select : array-like of int or str, default=None
+        Features that are in every subset, by their indices or, where X is a data frame,
+        the names of their columns; k counts them.
     alpha : float, default=0.0
         Strength of the ridge penalty.
     fit_intercept : bool, default=True
@@ -86,8 +87,8 @@ class BestSubsetRegressor(RegressorMixin, SubsetModel):
         Bound of `stationarity_`.
     max_iter : int, default=100
         Exchanges from one start, at most.
-    init_support : array-like of int, default=None
-        Features to start from, besides all else.
+    init_support : array-like of int or str, default=None
+        Features to start from, besides all else, by indices or names.
     warm_start : bool, default=False
         Go on from the subsets of the fit before, if it had as many features.
     random_state : int, RandomState instance or None, default=None
@@ -285,8 +286,9 @@ class MultiTaskBestSubset(RegressorMixin, SubsetModel):
     feature_groups : int, array-like, list of array-likes or callable, default=None
         Groups of features that join and leave together.
         Each counts as one, whatever its size, for what all of it explains.
-    always_select : array-like of int, default=None
-        Features that are in every subset; k counts them.
+    always_select : array-like of int or str, default=None
+        Features that are in every subset, by their indices or, where X is a data frame,
+        the names of their columns; k counts them.
     alpha : float, default=0.0
         Strength of the ridge penalty.
     fit_intercept : bool, default=True
@@ -307,8 +309,8 @@ class MultiTaskBestSubset(RegressorMixin, SubsetModel):
         Bound of `stationarity_`.
     max_iter : int, default=100
         Exchanges from one start, at most.
-    init_support : array-like of int, default=None
-        Features to start from, besides all else.
+    init_support : array-like of int or str, default=None
+        Features to start from, besides all else, by indices or names.
     warm_start : bool, default=False
         Go on from the subsets of the fit before, if it had as many features.
     random_state : int, RandomState instance or None, default=None

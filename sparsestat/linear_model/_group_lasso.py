@@ -40,13 +40,13 @@ class GroupLasso(GroupedRegressor, SparseLinearRegressor):
     feature_groups : int, array-like, list of array-likes or callable, default=1
         Size of groups of neighbours, the last of which may be smaller; or a 1-D array
         with a label for each feature, numbers or strings, where -1, NaN or None leaves
-        a feature unpenalised; or a list of index arrays; or a callable that maps the
-        names of the features to labels.
+        a feature unpenalised; or a list of arrays of indices or names; or a callable
+        that maps the names of the features to labels.
     group_weights : "sqrt" or array-like of shape (n_groups,), default="sqrt"
         The v_g >= 0, in the order of `feature_groups_`: 0 leaves a group unpenalised,
         inf excludes it; "sqrt" are the square roots of the sizes.
     overlap : {"error", "latent"}, default="error"
-        Whether groups given as index arrays may share features. Each group then has
+        Whether groups given as arrays may share features. Each group then has
         coefficients of its own for all of its features, whose sums are `coef_`: the
         support is a union of groups.
     positive : bool, default=False
@@ -177,8 +177,8 @@ class SparseGroupLasso(GroupedRegressor, SparseLinearRegressor):
     feature_groups : int, array-like, list of array-likes or callable, default=1
         Size of groups of neighbours, the last of which may be smaller; or a 1-D array
         with a label for each feature, numbers or strings, where -1, NaN or None leaves
-        a feature unpenalised; or a list of index arrays; or a callable that maps the
-        names of the features to labels.
+        a feature unpenalised; or a list of arrays of indices or names; or a callable
+        that maps the names of the features to labels.
     group_weights : "sqrt" or array-like of shape (n_groups,), default="sqrt"
         The v_g >= 0, in the order of `feature_groups_`: 0 leaves a group unpenalised,
         inf excludes it; "sqrt" are the square roots of the sizes.
@@ -186,7 +186,7 @@ class SparseGroupLasso(GroupedRegressor, SparseLinearRegressor):
         The v_j >= 0 of the single coefficients; None is all ones. A coefficient without
         any price, here and in its group, is unpenalised.
     overlap : {"error", "latent"}, default="error"
-        Whether groups given as index arrays may share features. Each group then has
+        Whether groups given as arrays may share features. Each group then has
         coefficients of its own for all of its features, whose sums are `coef_`: the
         support is a union of groups.
     positive : bool, default=False

@@ -129,8 +129,8 @@ class LikelihoodSubset(SizesMixin, CrossValidated, FitProgress):
     def _options(self, n_features: int, total: float) -> tuple[dict, np.ndarray | None]:
         """Options of `likelihood_path` for so many features and samples, and groups."""
         labels, n_units = checked_units(self, n_features)
-        locked = checked_features(self.always_select, "always_select", n_features)
-        start = checked_features(self.init_support, "init_support", n_features)
+        locked = checked_features(self, "always_select", n_features)
+        start = checked_features(self, "init_support", n_features)
         resume = last_supports(self)
         if labels is not None:
             _, labels = np.unique(labels, return_inverse=True)

@@ -232,8 +232,8 @@ class SubsetModel(SizesMixin, CrossValidated, FitProgress):
     def _options(self, n_features: int, total: float) -> dict:
         """Checked options of `subset_path` for so many features and samples."""
         labels, n_units = checked_units(self, n_features)
-        locked = checked_features(self.always_select, "always_select", n_features)
-        start = checked_features(self.init_support, "init_support", n_features)
+        locked = checked_features(self, "always_select", n_features)
+        start = checked_features(self, "init_support", n_features)
         n_locked = len(locked if labels is None else np.unique(labels[locked]))
         sizes, top = checked_sizes(self, n_locked, n_units, total)
         seed = check_random_state(self.random_state).randint(2**31 - 1)

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 from scipy import sparse
 
-from sparsestat.utils.feature_groups import check_feature_groups
+from sparsestat.utils.feature_groups import check_feature_groups, check_features
 
 __all__ = [
     "checked_features",
@@ -65,24 +65,11 @@ def checked_sizes(
     return sizes, top
 
 
-def checked_features(values, name: str, n_features: int) -> np.ndarray:
-    """Indices of features, increasing."""
-    if values is None:
-        return np.array([], np.int64)
-    array = np.asarray(values)
-    if array.size == 0:
-        return np.array([], np.int64)
-    if array.ndim != 1 or array.dtype.kind not in "iu":
-        raise ValueError(
-            f"{name} must be a 1-D array of indices of features; got {array.dtype} of "
-            f"shape {array.shape}."
-        )
-    if array.min() < 0 or array.max() >= n_features:
-        worst = array.min() if array.min() < 0 else array.max()
-        raise ValueError(
-            f"{name} must hold indices in [0, {n_features}); got {int(worst)}."
-        )
-    return np.unique(array).astype(np.int64)
+def checked_features(model, name: str, n_features: int) -> np.ndarray:
+    """Indices of the features that a parameter holds, increasing."""
+    values = getattr(model, name)
+    names = getattr(model, "feature_names_in_", None)
+    return check_features([] if values is None else values, name, n_features, names)
 
 
 def path_columns(supports: list, slopes: list, n_features: int, dtype):

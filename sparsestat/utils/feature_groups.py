@@ -12,7 +12,12 @@ from sparsestat.utils.validation import (
     Rule,
 )
 
-__all__ = ["FEATURE_GROUPS", "FeatureGroups", "check_feature_groups"]
+__all__ = [
+    "FEATURE_GROUPS",
+    "FeatureGroups",
+    "check_feature_groups",
+    "check_features",
+]
 
 # What the parameter may be; `check_feature_groups` looks closer, given the features.
 FEATURE_GROUPS: Rule = (
@@ -20,8 +25,8 @@ FEATURE_GROUPS: Rule = (
 )
 _FORMS = (
     "the size of neighbouring groups, a 1-D array of labels with one for each feature, "
-    "a list of index arrays, or a callable that maps the names of the features to "
-    "labels"
+    "a list of arrays of indices or names, or a callable that maps the names of the "
+    "features to labels"
 )
 
 
@@ -71,14 +76,14 @@ def check_feature_groups(
     feature_groups : int, array-like, list of array-likes or callable
         An int is the size of groups of neighbours, the last of which may be smaller. A
         1-D array holds a label for each feature: numbers or strings, -1, NaN or None
-        for a feature without a penalty. A list of index arrays holds the groups
-        themselves. A callable maps the array of names to labels.
+        for a feature without a penalty. A list of arrays of indices or names holds the
+        groups themselves. A callable maps the array of names to labels.
     n_features : int
         Number of features.
     feature_names : array-like of shape (n_features,), default=None
-        Names for the callable; None makes them x0, x1, ...
+        Names of features; for the callable None makes them x0, x1, ...
     overlap : {"error", "latent"}, default="error"
-        Whether a list of index arrays may name a feature twice.
+        Whether a list of arrays may name a feature twice.
 
     Returns
     -------
@@ -110,8 +115,80 @@ def check_feature_groups(
         labels = feature_groups(np.asarray(feature_names, dtype=object))
         return _from_labels(labels, n_features, "what feature_groups returns")
     if _is_list_of_sets(feature_groups):
-        return _from_sets(feature_groups, n_features, overlap)
+        return _from_sets(feature_groups, n_features, feature_names, overlap)
     return _from_labels(feature_groups, n_features, "feature_groups")
+
+
+def check_features(
+    values: Any, name: str, n_features: int, feature_names: Any = None
+) -> np.ndarray:
+    """Indices of features, from indices or names.
+
+    Parameters
+    ----------
+    values : array-like of int or str
+        Indices, or names of columns.
+    name : str
+        What the error calls them.
+    n_features : int
+        Number of features.
+    feature_names : array-like of shape (n_features,), default=None
+        Names of the features, if they have names.
+
+    Returns
+    -------
+    features : ndarray of int64
+        Increasing, each once.
+
+    Raises
+    ------
+    ValueError
+        For other things than indices or names, indices out of range and names that no
+        feature has.
+
+    Examples
+    --------
+    >>> check_features(["c", "a"], "always_select", 3, ["a", "b", "c"])
+    array([0, 2])
+    """
+    array = np.asarray(values)
+    if array.size == 0:
+        return np.array([], np.int64)
+    if array.ndim == 1 and array.dtype.kind in "OUT":
+        return _named(np.asarray(values, dtype=object), name, feature_names)
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise ValueError(
+            f"{name} must be a 1-D array of indices or names of features; got "
+            f"{array.dtype} of shape {array.shape}."
+        )
+    if array.min() < 0 or array.max() >= n_features:
+        worst = array.min() if array.min() < 0 else array.max()
+        raise ValueError(
+            f"{name} must hold indices in [0, {n_features}); got {int(worst)}."
+        )
+    return np.unique(array).astype(np.int64)
+
+
+def _named(values: np.ndarray, name: str, feature_names: Any) -> np.ndarray:
+    """Where the features of these names are."""
+    for value in values:
+        if not isinstance(value, str):
+            raise ValueError(
+                f"{name} must hold either indices or names of features; got {value!r} "
+                f"in {values.tolist()}."
+            )
+    wanted = [str(value) for value in values]
+    if feature_names is None:
+        raise ValueError(
+            f"{name} holds names of features, {wanted}, but X has none: pass a data "
+            "frame whose columns are strings, or indices."
+        )
+    missing = sorted(set(wanted).difference(feature_names))
+    if missing:
+        raise ValueError(
+            f"{name} must hold names of columns of X; got {missing}, which X has not."
+        )
+    return np.flatnonzero(np.isin(np.asarray(feature_names, dtype=object), wanted))
 
 
 def _is_list_of_sets(groups: Any) -> bool:
@@ -162,8 +239,12 @@ def _is_missing(label: Any) -> bool:
         return True
 
 
-def _from_sets(sets: Any, n_features: int, overlap: str) -> FeatureGroups:
-    parts = [_indices(part, k, n_features) for k, part in enumerate(sets)]
+def _from_sets(
+    sets: Any, n_features: int, feature_names: Any, overlap: str
+) -> FeatureGroups:
+    parts = [
+        _members(part, k, n_features, feature_names) for k, part in enumerate(sets)
+    ]
     features = np.concatenate(parts)
     labels = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
     counts = np.bincount(features, minlength=n_features)
@@ -188,24 +269,17 @@ def _from_sets(sets: Any, n_features: int, overlap: str) -> FeatureGroups:
     return FeatureGroups(features, labels, names)
 
 
-def _indices(part: Any, k: int, n_features: int) -> np.ndarray:
-    array = np.asarray(sorted(part) if isinstance(part, set) else part)
-    if array.ndim != 1 or array.dtype.kind not in "iu" or len(array) == 0:
+def _members(part: Any, k: int, n_features: int, feature_names: Any) -> np.ndarray:
+    values = sorted(part) if isinstance(part, set) else part
+    if np.size(values) == 0:
         raise ValueError(
-            f"feature_groups must be {_FORMS}; group {k} of the list must be a "
-            f"non-empty 1-D array of integers; got {array.dtype} of shape "
-            f"{array.shape}."
+            f"feature_groups must be {_FORMS}; group {k} of the list is empty."
         )
-    if array.min() < 0 or array.max() >= n_features:
-        worst = array.min() if array.min() < 0 else array.max()
-        raise ValueError(
-            f"feature_groups must hold indices in [0, {n_features}); got {worst} in "
-            f"group {k}."
-        )
-    unique = np.unique(array)
-    if len(unique) < len(array):
+    owner = f"group {k} of feature_groups"
+    features = check_features(values, owner, n_features, feature_names)
+    if len(features) < np.size(values):
         raise ValueError(
             f"feature_groups must name a feature once in a group; group {k} repeats "
             "one."
         )
-    return unique.astype(np.int64)
+    return features

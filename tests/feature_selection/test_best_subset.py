@@ -87,6 +87,15 @@ def test_in_a_search_over_a_pipeline(diabetes):
     assert search.best_estimator_[0].support_.sum() == 5
 
 
+def test_features_by_name():
+    X, y = load_diabetes(return_X_y=True, as_frame=True)
+    selector = BestSubsetSelector(3, always_select=["age"])
+    selector.set_output(transform="pandas").fit(X, y)
+    assert selector.transform(X).columns.tolist() == ["age", "bmi", "s5"]
+    with pytest.raises(ValueError, match=r"always_select .* got \['weight'\]"):
+        selector.set_params(always_select=["weight"]).fit(X, y)
+
+
 def test_wrong_input_is_named_and_nothing_fitted_is_lost(diabetes):
     X, y = diabetes
     selector = BestSubsetSelector(3).fit(X, y)

@@ -368,6 +368,8 @@ def test_unmet_tolerance_is_told():
         ({"init_support": [-1]}, r"init_support must hold .*\[0, 10\); got -1"),
         ({"always_select": [0.5]}, "always_select must be a 1-D array of indices"),
         ({"max_nonzero_coefs": 11}, r"max_nonzero_coefs must be in .* got 11"),
+        ({"always_select": ["bmi"]}, r"names of features, \['bmi'\], but X has none"),
+        ({"init_support": ["bmi", 2]}, "either indices or names .* got 2"),
     ],
 )
 def test_wrong_input_is_named(diabetes, params, message):

@@ -3,6 +3,7 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from sparsestat.linear_model import (
@@ -112,6 +113,28 @@ def test_warm_starts_save_fits():
     cold = copy_of(model, warm_start=False).fit(X, y)
     assert warm.n_iter_ < cold.n_iter_
     assert warm.criterion_.min() <= cold.criterion_.min() + 1e-9
+
+
+@each_kind
+def test_features_by_name(kind):
+    X, y, model = problem(kind)
+    frame = pd.DataFrame(X, columns=list("abcdefgh"))
+    model.set_params(n_nonzero_coefs=3, always_select=[6, 1], init_support=[6, 2, 1])
+    expected = copy_of(model).fit(frame, y)
+    named = {"always_select": ["g", "b"], "init_support": pd.Index(["g", "c", "b"])}
+    found = copy_of(model, **named).fit(frame, y)
+    np.testing.assert_array_equal(found.coef_, expected.coef_)
+    assert set(found.feature_names_in_[found.support_]) > {"b", "g"}
+    pairs = ["ab", "cd", "ef", "gh"]
+    groups = {"feature_groups": 2, "n_nonzero_coefs": 2, "init_support": None}
+    expected = copy_of(model, **groups, always_select=[6]).fit(frame, y)
+    groups["feature_groups"] = [list(pair) for pair in pairs]
+    found = copy_of(model, **groups, always_select=["g"]).fit(frame, y)
+    np.testing.assert_array_equal(found.coef_, expected.coef_)
+    with pytest.raises(ValueError, match=r"always_select .* got \['x', 'z'\]"):
+        copy_of(model, always_select=["z", "a", "x"]).fit(frame, y)
+    with pytest.raises(ValueError, match=r"init_support holds names .* X has none"):
+        copy_of(model, init_support=["a"]).fit(X, y)
 
 
 def test_wrong_paths():

@@ -4,7 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sparsestat.utils.feature_groups import FEATURE_GROUPS, check_feature_groups
+from sparsestat.utils.feature_groups import (
+    FEATURE_GROUPS,
+    check_feature_groups,
+    check_features,
+)
 from sparsestat.utils.validation import ParameterError
 
 
@@ -59,6 +63,23 @@ def test_callable_sees_names():
     assert sets(lambda names: [n == "x1" for n in names], 3) == [[0, 2], [1]]
 
 
+def test_sets_of_names_are_those_of_indices():
+    names = {"feature_names": np.array(["a", "b", "c"], dtype=object)}
+    assert sets([["c", "a"], ["b"]], 3, **names) == [[0, 2], [1]]
+    assert sets([{"c", "a"}, [1]], 3, **names) == [[0, 2], [1]]
+    assert sets([pd.Index(["c"]), ["a", "b"]], 3, **names) == [[2], [0, 1]]
+    groups = check_feature_groups(
+        [["a", "b"], ["b", "c"]], 3, **names, overlap="latent"
+    )
+    assert groups.features.tolist() == [0, 1, 1, 2]
+    with pytest.raises(ValueError, match=r"names of columns of X; got \['d'\]"):
+        check_feature_groups([["a", "d"], ["b", "c"]], 3, **names)
+    with pytest.raises(ValueError, match="group 0 repeats one"):
+        check_feature_groups([["a", "a"], ["b", "c"]], 3, **names)
+    twice = check_features(["a"], "always_select", 3, ["a", "b", "a"])
+    assert twice.tolist() == [0, 2]
+
+
 def test_overlap_makes_a_member_for_each_group():
     with pytest.raises(ValueError, match=r"feature 2 is in groups \[0, 1\].*latent"):
         check_feature_groups([[0, 2], [1, 2]], 3)
@@ -77,10 +98,15 @@ def test_overlap_makes_a_member_for_each_group():
         (np.zeros((3, 1)), r"must be of shape \(3,\).* got shape \(3, 1\)"),
         ([-1, -1, None], "must put some feature into a group"),
         (lambda names: names[:2], r"what feature_groups returns .*\(2,\)"),
-        ([[0, 1], [3]], r"indices in \[0, 3\); got 3 in group 1"),
-        ([[0, 1], [-2]], r"indices in \[0, 3\); got -2 in group 1"),
-        ([[0, 1], []], "group 1 of the list must be a non-empty 1-D array"),
+        ([[0, 1], [3]], r"group 1 .* must hold indices in \[0, 3\); got 3"),
+        ([[0, 1], [-2]], r"group 1 .* must hold indices in \[0, 3\); got -2"),
+        ([[0, 1], []], "group 1 of the list is empty"),
         ([[0, 1], [2.0]], "group 1 .* got float64"),
+        (
+            [["a", "b"], ["c"]],
+            r"group 0 .* holds names .* \['a', 'b'\], but X has none",
+        ),
+        ([[0, 1], ["c", 2]], "group 1 .* either indices or names .* got 2"),
         ([[0, 1], [True, False, True]], "group 1 .* got bool"),
         ([[0, 1, 1], [2]], "group 0 repeats one"),
         ([[0], [2]], "must cover all 3 features; 1 are in no group, feature 1 the"),
