@@ -105,6 +105,28 @@ def test_gains_costs_and_swaps_are_those_of_refits(sizes, n_targets):
     assert change[0] == pytest.approx(expected[0], abs=1e-10 * v)
 
 
+@pytest.mark.parametrize("n_targets", [1, 2])
+def test_best_exchange_is_that_of_the_whole_table(n_targets):
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        G, c, v = moments(rng, 60, 30, 5, 0.8, 1.0, n_targets)
+        usable, locked = np.ones(30, bool), np.zeros(30, bool)
+        usable[rng.choice(30, 4, replace=False)] = False
+        state = make_state(G, c, np.arange(31), usable, locked, capacity=8)
+        units = rng.choice(np.flatnonzero(usable), 6, replace=False)
+        locked[units[0]] = True
+        move_to(state, units)
+        base, change = loss_of(state, v), np.empty(1)
+        dropped, added = best_swap(state, change)
+        table = {
+            (i, j): loss(G, c, v, [*np.setdiff1d(units, i), j]) - base
+            for i in units[1:]
+            for j in np.setdiff1d(np.flatnonzero(usable), units)
+        }
+        assert min(table, key=table.get) == (dropped, added)
+        assert change[0] == pytest.approx(table[dropped, added], abs=1e-10 * v)
+
+
 @pytest.mark.parametrize("sizes", [[1] * 14, [1, 2, 3, 4, 2, 2]])
 def test_exchanges_of_several_units_are_those_of_refits(sizes):
     G, c, v = moments(np.random.default_rng(1), p=14, n_targets=2)

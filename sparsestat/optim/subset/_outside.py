@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
-from scipy.linalg.blas import dtrsm
-from scipy.linalg.lapack import dpotrf, dpotri
+from scipy.linalg.lapack import dpotrf, dpotri, dtrtri
 
 from sparsestat.optim.cholesky import PIVOT
 from sparsestat.optim.subset.problem import SubsetProblem
@@ -16,6 +15,22 @@ __all__ = ["Outside", "outside_changes"]
 _FEATURES = 2048
 # What is left to rounding where features are told to be useless.
 _SLACK = 1e-6
+
+
+class _Rows:
+    """Rows that become more, with room for as many again."""
+
+    def __init__(self, width: int) -> None:
+        self.all = self._room = np.empty((0, width))
+
+    def append(self, rows: np.ndarray) -> None:
+        """Add some below."""
+        n = len(self.all)
+        if n + len(rows) > len(self._room):
+            self._room = np.empty((2 * n + len(rows), rows.shape[1]))
+            self._room[:n] = self.all
+        self._room[n : n + len(rows)] = rows
+        self.all = self._room[: n + len(rows)]
 
 
 class Outside:
@@ -31,7 +46,12 @@ class Outside:
         self.diagonal = problem.diagonal + problem.ridge
         self._usable = problem.diagonal > 0.0
         self._known = np.array([], np.int64)
-        self._rows = np.empty((0, problem.n_features))
+        self._place = np.full(problem.n_features, -1)
+        self._rows = _Rows(problem.n_features)
+        # L.T L is the inverse of their block of G + D; what they leave of each G_jj.
+        self._root = np.empty((0, 0))
+        self._left = self.diagonal.copy()
+        self._dependent = False
 
     def of_supports(
         self, supports: list, steps: list, locked: np.ndarray
@@ -56,10 +76,10 @@ class Outside:
             As by `outside_changes`.
         """
         self._read(np.unique(np.concatenate([self._known[:0], *supports])))
-        known, order = self._known, np.argsort(self._known)
-        places = [order[np.searchsorted(known[order], A)] for A in supports]
+        places = [self._place[A] for A in supports]
+        rows = self._rows.all
         parts = [
-            _solve(self.problem, A, self._rows[np.ix_(at, A)])
+            _solve(self.problem, A, rows[at[:, None], A])
             for A, at in zip(supports, places, strict=True)
         ]
         useful = self._useful(places, parts, steps, locked)
@@ -68,14 +88,35 @@ class Outside:
             if part is None:
                 yield np.arange(p), np.full(p, np.inf), np.zeros(p)
                 continue
-            yield J, *self._exactly(A, part, self._rows[np.ix_(at, J)], J, locked)
+            yield J, *self._exactly(A, part, rows[at[:, None], J], J, locked)
 
     def _read(self, features: np.ndarray) -> None:
-        new = np.setdiff1d(features, self._known)
-        if len(new):
-            self._known = np.concatenate([self._known, new])
-            rows = self.problem.source.block(new)
-            self._rows = np.concatenate([self._rows, rows]) if len(self._rows) else rows
+        """Read rows of G, and take what they explain off what is left of all others."""
+        new, n = features[self._place[features] < 0], len(self._known)
+        if len(new) == 0:
+            return
+        rows = self.problem.source.block(new)
+        self._rows.append(rows)
+        self._place[new] = np.arange(n, n + len(new))
+        self._known = np.concatenate([self._known, new])
+        if self._dependent:
+            return
+        M, root = rows[:, new], np.zeros((n + len(new), n + len(new)))
+        M.flat[:: len(new) + 1] += self.problem.ridge[new]
+        least = PIVOT * M.diagonal()
+        across = rows[:, self._known[:n]] @ self._root.T
+        M -= across @ across.T
+        lower, info = dpotrf(M, lower=True)
+        self._dependent = info != 0 or bool((lower.diagonal() ** 2 <= least).any())
+        if self._dependent:
+            return
+        inverse, _ = dtrtri(lower, lower=True)
+        root[:n, :n], root[n:, n:] = self._root, inverse
+        root[n:, :n] = -inverse @ (across @ self._root)
+        self._root = root
+        for some in _blocks(len(self._left)):
+            explained = root[n:] @ self._rows.all[:, some]
+            self._left[some] -= np.einsum("ij,ij->j", explained, explained)
 
     def _useful(self, places, parts, steps, locked) -> list[np.ndarray]:
         """Features that may be of use, for each support.
@@ -85,15 +126,11 @@ class Outside:
         the loss in exchange for a feature that costs z^2 only if r^2 + 2 |r| |z|
         sqrt(G_jj - q) > z^2 q, which is |z| q < |r| (sqrt(G_jj - q) + sqrt(G_jj)).
         """
-        problem, known, rows = self.problem, self._known, self._rows
-        n_targets, p = problem.linear.shape
-        M = rows[:, known]
-        M[np.diag_indices_from(M)] += problem.ridge[known]
-        lower, info = dpotrf(M, lower=True)
-        chosen = np.zeros(p, np.bool_)
-        chosen[known] = True
-        if info != 0 or (lower.diagonal() ** 2 <= PIVOT * M.diagonal()).any():
-            return [np.flatnonzero(self._usable | chosen)] * len(places)
+        known, everything = self._known, self._usable.copy()
+        everything[known] = True
+        if self._dependent:
+            return [np.flatnonzero(everything)] * len(places)
+        n_targets, p = self.problem.linear.shape
         coefs = np.zeros((len(places) * n_targets, len(known)))
         price = np.full(len(places), np.inf)
         for k, (at, part) in enumerate(zip(places, parts, strict=True)):
@@ -102,27 +139,22 @@ class Outside:
                 coefs[k * n_targets : (k + 1) * n_targets, at] = b
                 cost = (b**2).sum(axis=0) / H.diagonal()
                 price[k] = cost[_free(known[at], locked)].min(initial=np.inf)
-        step, pairs = np.maximum(np.array(steps), 0.0), []
-        for first in range(0, p, _FEATURES):
-            some = slice(first, min(first + _FEATURES, p))
-            G = rows[:, some]
-            explained = dtrsm(1.0, lower, G.T, side=1, lower=1, trans_a=1)
-            d = self.diagonal[some]
-            q = d - np.einsum("ij,ij->i", explained, explained)
-            q = np.where(chosen[some], 0.0, np.maximum(q - _SLACK * d, 0.0))
-            R = (coefs @ G).reshape(len(places), n_targets, -1)
-            R -= problem.linear[:, some]
-            squares = np.einsum("ktj,ktj->kj", R, R)
-            reach = (np.sqrt(d - q) + np.sqrt(d)) ** 2
-            with np.errstate(invalid="ignore"):  # no cost of nothing that may leave
-                may = squares * reach > np.multiply.outer(price, q**2)
-                may |= squares > np.multiply.outer(step, q)
-            may |= q <= 0.0
-            may &= self._usable[some] | chosen[some]
-            k, j = np.nonzero(may)
-            pairs.append((k, j + first))
-        k, j = (np.concatenate(part) for part in zip(*pairs, strict=True))
-        return [j[k == i] for i in range(len(places))]
+        step, d = np.maximum(np.array(steps), 0.0), self.diagonal
+        q = np.maximum(self._left - _SLACK * d, 0.0)
+        share = (q / (np.sqrt(d - q) + np.sqrt(np.where(d > 0.0, d, 1.0)))) ** 2
+        q[~everything] = share[~everything] = np.inf
+        always = q <= 0.0
+        always[known] = True
+        found, counts = np.empty((len(places), p), np.int64), np.zeros_like(price, int)
+        for some in _blocks(p):
+            fitted = (coefs @ self._rows.all[:, some]).reshape(
+                len(places), n_targets, -1
+            )
+            _select(
+                fitted, self.problem.linear[:, some], q[some], share[some],
+                always[some], price, step, some.start, found, counts,
+            )  # fmt: skip
+        return [row[:n] for row, n in zip(found, counts, strict=True)]
 
     def _exactly(self, A, part, rows, J, locked):
         """`outside_changes` at some features, given what follows from the support."""
@@ -134,6 +166,11 @@ class Outside:
         r = c - b @ rows
         _changes(rows, V, h, _free(A, locked), b, r, d, least, change, gain)
         return change, gain
+
+
+def _blocks(n_features: int) -> list[slice]:
+    starts = range(0, n_features, _FEATURES)
+    return [slice(i, min(i + _FEATURES, n_features)) for i in starts]
 
 
 def outside_changes(
@@ -199,6 +236,31 @@ def _free(A: np.ndarray, locked: np.ndarray) -> np.ndarray:
     if len(locked) == 0:
         return np.ones(len(A), np.bool_)
     return np.isin(A, locked, invert=True)
+
+
+@kernel
+def _select(
+    fitted, linear, q, share, always, price, step, first, found, counts
+):  # fmt: skip
+    """List the features that may be of use at each support, as documented above."""
+    squares, may = np.empty(len(q)), np.empty(len(q), np.bool_)
+    for k in range(len(price)):
+        for j in range(len(q)):
+            squares[j] = 0.0
+        for t in range(len(linear)):
+            c, z = linear[t], fitted[k, t]
+            for j in range(len(q)):
+                squares[j] += (c[j] - z[j]) * (c[j] - z[j])
+        least, most = price[k], step[k]
+        for j in range(len(q)):
+            x = squares[j]
+            may[j] = (x > least * share[j]) | (x > most * q[j]) | always[j]
+        n, row = counts[k], found[k]
+        for j in range(len(q)):
+            if may[j]:
+                row[n] = first + j
+                n += 1
+        counts[k] = n
 
 
 @kernel

@@ -338,12 +338,23 @@ def best_swap(state, out):
     dropped, added = -1, -1
     price = np.empty(state.counts[1])
     costs(state, price)
-    gain = np.empty(len(state.inside))
+    gain, barred = np.empty(len(state.inside)), state.least.copy()
+    for k in range(state.counts[0]):
+        barred[state.active[k]] = np.inf
     for k in range(state.counts[1]):
         u = state.units[k]
         if state.locked[u]:
             continue
         if len(state.Q) == len(state.G):
+            i = state.place[u]
+            if i >= 0 and len(state.r) == 1 and out[0] < np.inf:
+                # Most rows of the table hold nothing better: one look without division.
+                scale = 1.0 / state.H[i, i]
+                slope, least = state.B[0, i] * scale, price[k] - out[0]
+                if not _exceeds(
+                    state.r[0], state.V[i], state.Q, barred, slope, scale, least
+                ):
+                    continue
             _gains_without(state, u, gain)
         else:
             _block_gains_without(state, u, gain)
@@ -433,6 +444,16 @@ def exchange_changes(state, going, coming, out):
                     x += half[i, a] * z[t, i]
                 rhs[a] = x
             out[k] -= _squares(block, m, rhs)
+
+
+@kernel
+def _exceeds(r, row, Q, least, slope, scale, bound):
+    """Whether any (r_j + slope V_ij)^2 / (Q_j + scale V_ij^2) exceeds a bound."""
+    n = 0
+    for j in range(len(r)):
+        x, q = r[j] + row[j] * slope, Q[j] + row[j] * row[j] * scale
+        n += (q > least[j]) & (x * x > bound * q)
+    return n > 0
 
 
 @kernel

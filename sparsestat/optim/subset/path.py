@@ -10,9 +10,7 @@ from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dpotri, dpotrs
 
-from sparsestat.optim.cholesky import PIVOT
 from sparsestat.optim.subset._groups import Groups
 from sparsestat.optim.subset._leaps_groups import ExactGroups
 from sparsestat.optim.subset._outside import Outside
@@ -20,7 +18,7 @@ from sparsestat.optim.subset._ridge import RidgeSearch, has_ridge
 from sparsestat.optim.subset._sweep import Options, Sweep
 from sparsestat.optim.subset._units import default_max_size, make_units
 from sparsestat.optim.subset.exact import ExactSearch
-from sparsestat.optim.subset.problem import SubsetProblem
+from sparsestat.optim.subset.problem import SubsetProblem, solve_moments
 from sparsestat.utils.criteria import price_of_parameters
 from sparsestat.utils.topk import top_k
 
@@ -30,8 +28,10 @@ __all__ = ["SubsetPath", "subset_path"]
 _UNIVERSE = 256
 # The universe is everything where that is not much more.
 _WHOLE = 600
-# Units that join the universe for each size that they improve on.
+# Units that join the universe for each size, by exchange and by addition.
 _JOINING = 16
+# Values that are sorted as a whole.
+_FEW = 1024
 # Rounds of them at most.
 _ROUNDS = 10
 # Features up to which "auto" tries to prove all sizes, or the chosen one.
@@ -231,6 +231,8 @@ class _Search:
         self.changes: dict[int, float] = {}
         self.n_nodes = self.n_iter = 0
         self._gram = None
+        self._place = np.full(p, -1)  # of features in it
+        self._evaluated: dict[int, tuple] = {}
         self._prices: dict[tuple, float] = {}
         self._clean: dict[int, np.ndarray] = {}
         self._has_ridge = has_ridge(problem)
@@ -266,7 +268,9 @@ class _Search:
                 joining = self._screened(top, 2 * len(universe))
             else:
                 joining = self._outside(universe)
-            joining = np.setdiff1d(joining, universe)
+            inside = np.zeros(n_units, np.bool_)
+            inside[universe] = True
+            joining = joining[~inside[joining]]
             if len(joining) == 0 or round_ == _ROUNDS:
                 break
             universe = np.concatenate([universe, joining])
@@ -348,9 +352,8 @@ class _Search:
             block = self.problem.gram(features)
         else:
             old, before = self._gram
-            new = np.setdiff1d(features, old)
-            joined = np.concatenate([old, new])
-            m = len(old)
+            new = features[self._place[features] < 0]
+            joined, m = np.concatenate([old, new]), len(old)
             block = np.empty((len(joined), len(joined)))
             block[:m, :m] = before
             rows = self.problem.source.block(new, joined)
@@ -358,10 +361,12 @@ class _Search:
             block[:m, m:] = rows[:, :m].T
             corner = np.arange(m, len(joined))
             block[corner, corner] += self.problem.ridge[new]
-            order = np.argsort(joined)
-            order = order[np.searchsorted(joined[order], features)]
-            block = block[np.ix_(order, order)]
+            if not np.array_equal(joined, features):
+                self._place[joined] = np.arange(len(joined))
+                order = self._place[features]
+                block = block[order[:, None], order]
         block = np.ascontiguousarray(block)
+        self._place[features] = np.arange(len(features))
         self._gram = features, block
         return block
 
@@ -404,17 +409,21 @@ class _Search:
         sizes = [
             s for s in sizes if not np.array_equal(self.found[s], self._clean.get(s))
         ]
-        joining = [np.array([], np.int64)]
+        joining, any_better = [np.array([], np.int64)], False
         found = self._changes_outside(sizes, [steps[s] for s in sizes])
         for size, (units, change, gain) in zip(sizes, found, strict=True):
             self.changes[size] = float(change.min(initial=np.inf))
-            better = np.flatnonzero((change < -margin) & outside[units])
-            more = np.flatnonzero((gain > steps[size] + margin) & outside[units])
-            joining.append(units[better[_largest(-change[better], _JOINING)]])
-            joining.append(units[more[_largest(gain[more], _JOINING)]])
-            if len(better) + len(more) == 0:
+            others = outside[units]
+            better = (change < -margin) | (gain > steps[size] + margin)
+            if (better & others).any():
+                any_better = True
+            else:
                 self._clean[size] = self.found[size]
-        return np.unique(np.concatenate(joining))
+            # The next best ones come along: exchanges lead to where they help.
+            for value, usable in ((-change, change < np.inf), (gain, gain > 0.0)):
+                some = np.flatnonzero(usable & others)
+                joining.append(units[some[_largest(value[some], _JOINING)]])
+        return np.unique(np.concatenate(joining)) if any_better else joining[0]
 
     def prove(self, exact: bool, max_nodes, time_limit, n_best) -> None:
         """Search exactly, as far as nodes go."""
@@ -503,31 +512,30 @@ class _Search:
     def _solved(self, size: int):
         """Features, coefficients and degrees of freedom of the subset of a size."""
         problem = self.problem
-        units = self.found[size]
-        features = np.sort(self._features(units))
+        features = np.sort(self._features(self.found[size]))
         linear = problem.linear[:, features]
         if len(features) == 0:
             return features, linear, 0.0
-        ids, block = self._gram
-        order = np.argsort(ids)
-        at = order[np.searchsorted(ids[order], features)]
-        M = block[np.ix_(at, at)]
-        coef, inverse = _solve(M, linear)
-        freedom = (
-            np.linalg.matrix_rank(M, hermitian=True)
-            if inverse is None
-            else (len(features) - float(problem.ridge[features] @ inverse))
-        )
-        return features, coef, float(freedom)
+        at = self._place[features]
+        M = self._gram[1][at[:, None], at]
+        return features, *solve_moments(M, linear, problem.ridge[features])
 
     def _values(self) -> dict[int, float]:
         return {size: self._evaluate(size)[2] for size in self._asked()}
 
     def _evaluate(self, size: int):
-        features, coef, freedom = self._solved(size)
-        D = self.problem.ridge[features]
-        rss = max(self.losses[size] - float(((coef**2) @ D).sum()), 0.0)
-        return features, coef, self._criterion(size, rss, freedom), rss
+        """Features, coefficients, criterion and residuals of the subset of a size."""
+        key, loss = self.found[size], self.losses[size]
+        known = self._evaluated.get(size)
+        if known is None or known[0] is not key or known[1] != loss:
+            features, coef, freedom = self._solved(size)
+            rss = loss
+            if self._has_ridge:
+                rss -= float(((coef**2) @ self.problem.ridge[features]).sum())
+            rss = max(rss, 0.0)
+            value = self._criterion(size, rss, freedom)
+            known = self._evaluated[size] = key, loss, (features, coef, value, rss)
+        return known[2]
 
     def path(self) -> SubsetPath:
         """What was found."""
@@ -578,15 +586,7 @@ class _Search:
 
 def _largest(values: np.ndarray, count: int) -> np.ndarray:
     """Indices of the largest values, largest first, ties to the lowest index."""
-    chosen = top_k(values, count)
-    return chosen[np.argsort(-values[chosen], kind="stable")]
-
-
-def _solve(M: np.ndarray, linear: np.ndarray):
-    """Least squares from second moments, and the diagonal of the inverse if any."""
-    lower, info = dpotrf(M, lower=True)
-    if info == 0 and (lower.diagonal() ** 2 > PIVOT * M.diagonal()).all():
-        coef, _ = dpotrs(lower, linear.T, lower=True)
-        inverse, _ = dpotri(lower, lower=True)
-        return np.ascontiguousarray(coef.T), inverse.diagonal()
-    return np.linalg.lstsq(M, linear.T, rcond=1e-10)[0].T, None
+    if len(values) > _FEW:
+        chosen = top_k(values, count)
+        return chosen[np.argsort(-values[chosen], kind="stable")]
+    return np.argsort(-values, kind="stable")[:count]

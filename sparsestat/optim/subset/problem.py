@@ -11,9 +11,12 @@ data on this machine or in shards elsewhere.
 from typing import NamedTuple, Protocol
 
 import numpy as np
+from scipy.linalg.lapack import dpotrf, dpotri, dpotrs
 
+from sparsestat.optim.cholesky import PIVOT
 from sparsestat.optim.design import Dense, Design, columns, correlate, with_norms
 from sparsestat.optim.moments import gram_block, gram_matrix
+from sparsestat.utils.dispatch import kernel
 
 __all__ = [
     "GramSource",
@@ -21,6 +24,7 @@ __all__ = [
     "SubsetProblem",
     "make_problem",
     "problem_of_design",
+    "solve_moments",
 ]
 
 # Means up to this many standard deviations lose no more than three digits.
@@ -30,7 +34,7 @@ _COLUMNS = 128
 
 
 class GramSource(Protocol):
-    """Where blocks of G come from."""
+    """Where blocks of G come from; they are not written to."""
 
     def block(self, rows: np.ndarray, cols: np.ndarray | None = None) -> np.ndarray:
         """Return G[rows][:, cols] in float64, all columns for None.
@@ -76,8 +80,11 @@ class SubsetProblem(NamedTuple):
 
     def gram(self, features: np.ndarray) -> np.ndarray:
         """G + D of some features, of shape (n, n) for n features."""
-        block = np.array(self.source.block(features, features))
-        block[np.diag_indices_from(block)] += self.ridge[features]
+        block = self.source.block(features, features)
+        ridge = self.ridge[features]
+        if ridge.any():
+            block = np.array(block)
+            block.flat[:: len(block) + 1] += ridge
         return block
 
     def blocks(self, groups: np.ndarray) -> np.ndarray:
@@ -114,7 +121,13 @@ class MatrixSource:
 
     def block(self, rows, cols=None):
         """Return G[rows][:, cols]."""
-        return self.matrix[rows] if cols is None else self.matrix[np.ix_(rows, cols)]
+        if cols is None:
+            return self.matrix[rows]
+        p = len(self.matrix)
+        if len(rows) == len(cols) == p and (np.diff(rows) == 1).all():
+            if cols is rows or (np.diff(cols) == 1).all():
+                return self.matrix
+        return self.matrix[rows[:, None], cols]
 
 
 class DesignSource:
@@ -157,8 +170,7 @@ class DesignSource:
         total = left.sum(axis=1)
         chosen = slice(None) if cols is None else cols
         block = left @ design.X[:, chosen]
-        block -= np.outer(total, design.mean[chosen])
-        block /= design.scale[chosen]
+        _centre(block, total, design.mean[chosen], design.scale[chosen])
         return block
 
     def blocks(self, groups):
@@ -264,3 +276,25 @@ def problem_of_design(
         float(n_samples),
         ridge.copy(),
     )
+
+
+def solve_moments(M: np.ndarray, linear: np.ndarray, ridge: np.ndarray):
+    """Least squares from G + D and c of some features, and its degrees of freedom."""
+    lower, info = dpotrf(M, lower=True)
+    if info == 0 and (lower.diagonal() ** 2 > PIVOT * M.diagonal()).all():
+        coef, _ = dpotrs(lower, linear.T, lower=True)
+        freedom = float(len(M))
+        if ridge.any():
+            freedom -= float(ridge @ dpotri(lower, lower=True)[0].diagonal())
+        return np.ascontiguousarray(coef.T), freedom
+    coef = np.linalg.lstsq(M, linear.T, rcond=1e-10)[0].T
+    return coef, float(np.linalg.matrix_rank(M, hermitian=True))
+
+
+@kernel
+def _centre(block, total, mean, scale):
+    """Products with raw columns to those with centred and scaled ones, in place."""
+    for i in range(len(block)):
+        row, x = block[i], total[i]
+        for j in range(len(row)):
+            row[j] = (row[j] - x * mean[j]) / scale[j]
