@@ -6,16 +6,15 @@ jmlr.org/papers/v13/mazumder12a.html.
 """
 
 from contextlib import nullcontext
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
-from threadpoolctl import ThreadpoolController
 
 from sparsestat.optim.log_det import minimise_log_det
+from sparsestat.utils.threads import one_blas_thread
 
 __all__ = ["Estimate", "solve_blocks"]
 
@@ -103,7 +102,7 @@ def solve_blocks(
 
     blocks = _blocks(labels, sizes)
     # One BLAS thread where blocks share the work, so that bits do not depend on n_jobs.
-    with _one_thread() if len(blocks) > 1 else nullcontext():
+    with one_blas_thread() if len(blocks) > 1 else nullcontext():
         found = Parallel(n_jobs=n_jobs, require="sharedmem")(
             delayed(run)(block) for block in blocks
         )
@@ -116,16 +115,6 @@ def solve_blocks(
     precision /= product
     inverse *= product
     return Estimate(precision, inverse, objective, gap, labels, n_iter)
-
-
-def _one_thread():
-    """Limit BLAS to one thread; looking for its libraries takes milliseconds."""
-    return _controller().limit(limits=1, user_api="blas")
-
-
-@cache
-def _controller() -> ThreadpoolController:
-    return ThreadpoolController()
 
 
 def _blocks(labels: np.ndarray, sizes: np.ndarray) -> list[np.ndarray]:

@@ -139,7 +139,7 @@ class BestSubsetRegressor(RegressorMixin, SubsetModel):
         Mean squared errors on held-out samples, only if `cv` is given.
     gram_inaccurate_ : bool
         Whether coefficients from second moments differ from those of least squares on
-        the columns of X by more than 1e-6.
+        the columns of X by more than 1e-6. Then nothing counts as proved.
     n_nodes_ : int
         Nodes of the exact search.
     n_iter_ : int
@@ -360,7 +360,7 @@ class MultiTaskBestSubset(RegressorMixin, SubsetModel):
         Mean squared errors on held-out samples, only if `cv` is given.
     gram_inaccurate_ : bool
         Whether coefficients from second moments differ from those of least squares on
-        the columns of X by more than 1e-6.
+        the columns of X by more than 1e-6. Then nothing counts as proved.
     n_nodes_ : int
         Nodes of the exact search.
     n_iter_ : int

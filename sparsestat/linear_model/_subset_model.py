@@ -6,16 +6,15 @@ from typing import ClassVar
 
 import numpy as np
 from joblib import Parallel, delayed
-from scipy import sparse
 from sklearn.callback import with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import check_cv
-from sklearn.utils import check_random_state
+from sklearn.utils import assert_all_finite, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
 
 from sparsestat.linear_model._base import FitProgress
 from sparsestat.linear_model._routing import CrossValidated
+from sparsestat.linear_model._subset_moments import SubsetMoments
 from sparsestat.linear_model._subset_path import SizesMixin, criterion_bounds
 from sparsestat.linear_model._subset_sizes import (
     checked_features,
@@ -25,16 +24,10 @@ from sparsestat.linear_model._subset_sizes import (
     path_columns,
     warn_of_end,
 )
-from sparsestat.optim.design import make_design
-from sparsestat.optim.moments import downdated_gram
-from sparsestat.optim.subset import (
-    MatrixSource,
-    SubsetPath,
-    problem_of_design,
-    subset_path,
-)
+from sparsestat.optim.subset import SubsetPath, subset_path
 from sparsestat.utils.criteria import SUBSET_CRITERIA
 from sparsestat.utils.feature_groups import FEATURE_GROUPS
+from sparsestat.utils.threads import one_blas_thread
 from sparsestat.utils.validation import (
     ArrayLike,
     Boolean,
@@ -82,8 +75,6 @@ SUBSET_RULES: dict[str, Rule] = {
     "n_jobs": Jobs,
     "verbose": Verbosity,
 }
-# The whole Gram matrix is formed at once up to this many features, dense and sparse.
-_WHOLE_GRAM, _WHOLE_SPARSE = 4000, 600
 # Coefficients from second moments and from columns agree up to this share.
 _INACCURATE = 1e-6
 # Swap gains below this share of the objective are out of reach of float32.
@@ -133,6 +124,7 @@ class SubsetModel(SizesMixin, CrossValidated, FitProgress):
             dtype=[np.float64, np.float32],
             y_numeric=True,
             multi_output=self._multi_output,
+            ensure_all_finite=False,
         )
         y = y.astype(np.float64, copy=False)
         given = check_sample_weight(sample_weight, X)
@@ -144,16 +136,19 @@ class SubsetModel(SizesMixin, CrossValidated, FitProgress):
         if self.cv is not None:
             splitter = check_cv(self.cv, y)
             folds = list(splitter.split(X, y, **self._route(sample_weight, groups)[0]))
+        with np.errstate(invalid="ignore", over="ignore"):
+            data = SubsetMoments.of(self, X, y, weight, [train for train, _ in folds])
+        if not data.finite:  # no pass over X of its own, for moments tell as well
+            assert_all_finite(X, input_name="X", estimator_name=type(self).__name__)
         context = self._begin(X, y, given, 1 + len(folds), sequential=False)
         task = context.subcontext("path", task_id=0, max_subtasks=0)
         task.call_on_fit_task_begin(estimator=self)
-        data = _Moments(self, X, y, weight)
         path = subset_path(data.problem, **options)
         task.call_on_fit_task_end(estimator=self)
         warn_of_end(self, options["sizes"], path.sizes, 4)
         chosen, extra = path.chosen, {}
         if folds:
-            errors = self._held_out(X, y, given, data, path, options, folds, context)
+            errors = self._held_out(y, given, data, path, options, folds, context)
             shares = errors[1]
             extra["mse_path_"] = errors[0]
             chosen = int(np.argmin(errors[0] @ (shares / shares.sum())))
@@ -259,7 +254,7 @@ class SubsetModel(SizesMixin, CrossValidated, FitProgress):
             "rng": np.random.default_rng(seed),
         }
 
-    def _held_out(self, X, y, given, data, path, options: dict, folds, context):
+    def _held_out(self, y, given, data, path, options: dict, folds, context):
         """Mean squared errors on held-out samples, and the weight of each fold."""
         rows = np.arange(len(y))
         sizes = {**options, "sizes": path.sizes, "path": "sequence", "n_restarts": 0}
@@ -279,14 +274,14 @@ class SubsetModel(SizesMixin, CrossValidated, FitProgress):
                     "sample_weight must not be all zero on the training or test "
                     "samples of a fold."
                 )
-            fold = data.fold(self, inside)
+            fold = data.fold(self, inside, k - 1)
             found = subset_path(fold.problem, **sizes)
-            errors = fold.errors(X, y, rows[test], held, found)
+            errors = fold.errors(y, rows[test], held, found)
             at = np.searchsorted(found.sizes, path.sizes, side="right") - 1
             task.call_on_fit_task_end(estimator=self)
             return errors[np.maximum(at, 0)], held.sum()
 
-        with threadpool_limits(limits=1, user_api="blas"):
+        with one_blas_thread():
             results = Parallel(n_jobs=self.n_jobs, require="sharedmem")(
                 delayed(run)(k, *fold) for k, fold in enumerate(folds, start=1)
             )
@@ -311,12 +306,14 @@ class SubsetModel(SizesMixin, CrossValidated, FitProgress):
         if self.gram_inaccurate_:
             warnings.warn(
                 f"{type(self).__name__}: second moments have lost digits, to a share "
-                f"of {error / size:.0e} of the coefficients, and certificates with "
-                "them. Centre sparse columns that are far from zero, and leave out "
-                "columns that are nearly dependent.",
+                f"of {error / size:.0e} of the coefficients, so that nothing is proved "
+                "and other features may be better. Leave out columns that are nearly "
+                "dependent.",
                 UserWarning,
                 stacklevel=4,
             )
+            nothing = np.zeros(len(path.sizes))
+            path = path._replace(optimal=nothing > 0.0, lower_bounds=nothing)
         p, n_targets = len(design.mean), len(target_mean)
         pairs = list(zip(path.supports, coefs, strict=True))
         slopes = [b / design.scale[A] for A, b in pairs]
@@ -356,82 +353,3 @@ class SubsetModel(SizesMixin, CrossValidated, FitProgress):
                 ConvergenceWarning,
                 stacklevel=4,
             )
-
-
-class _Moments:
-    """Data of a fit as a design, and their second moments."""
-
-    def __init__(self, model: SubsetModel, X, y, weight, gram=None) -> None:
-        share = weight / weight.sum()
-        self.weight = share
-        self.design = make_design(
-            X,
-            sample_weight=share,
-            fit_intercept=model.fit_intercept,
-            standardize=model.standardize,
-        )
-        targets = y.reshape(len(y), -1)
-        self.target_mean = np.zeros(targets.shape[1])
-        if model.fit_intercept:
-            self.target_mean = share @ targets
-        self.target = targets - self.target_mean
-        p, n = X.shape[1], len(y)
-        most = _WHOLE_SPARSE if sparse.issparse(X) else _WHOLE_GRAM
-        whole = gram is None and p <= min(n, most)
-        # Standardised designs have unit variances, so that the ridge is the same.
-        self.problem = problem_of_design(
-            self.design, self.target, share, weight.sum(), model.alpha, whole=whole
-        )
-        if gram is not None:
-            self.problem = self.problem._replace(source=MatrixSource(gram(self)))
-
-    def fold(self, model: SubsetModel, weight: np.ndarray) -> "_Moments":
-        """The moments of some rows, from those of all less the rows left out."""
-        source, X = self.problem.source, self._data()
-        y = self.target + self.target_mean
-        if not isinstance(source, MatrixSource):
-            return _Moments(model, X, y, weight)
-
-        def gram(fold):
-            return downdated_gram(
-                source.matrix, self.design, self.weight, fold.design, fold.weight
-            )
-
-        return _Moments(model, X, y, weight, gram)
-
-    def refit(self, support: np.ndarray) -> np.ndarray:
-        """Least squares on the columns of a support, by an orthogonal factorisation."""
-        columns = self._columns(support)
-        root = np.sqrt(self.weight)[:, None]
-        ridge = np.diag(np.sqrt(self.problem.ridge[support]))
-        if self.problem.ridge[support].any():
-            columns = np.vstack([root * columns, ridge])
-            zeros = np.zeros((len(support), self.target.shape[1]))
-            target = np.vstack([root * self.target, zeros])
-        else:
-            columns, target = root * columns, root * self.target
-        return np.linalg.lstsq(columns, target, rcond=1e-10)[0].T
-
-    def errors(self, X, y, test, held, path: SubsetPath) -> np.ndarray:
-        """Mean squared errors of the solutions of a path on some rows."""
-        used = np.unique(np.concatenate([np.array([], np.int64), *path.supports]))
-        Z = self._columns(used, test)
-        truth = y.reshape(len(y), -1)[test] - self.target_mean
-        errors = []
-        for A, b in zip(path.supports, path.coefs, strict=True):
-            left = truth - Z[:, np.searchsorted(used, A)] @ b.T
-            errors.append(held @ (left**2).mean(axis=1) / held.sum())
-        return np.array(errors)
-
-    def _data(self):
-        design = self.design
-        if hasattr(design, "X"):
-            return design.X
-        shape = (design.n_samples, len(design.mean))
-        return sparse.csc_array((design.data, design.indices, design.indptr), shape)
-
-    def _columns(self, features, rows=slice(None)) -> np.ndarray:
-        X = self._data()[:, features]
-        X = X.toarray() if sparse.issparse(X) else X
-        X = X[rows].astype(np.float64) - self.design.mean[features]
-        return X / self.design.scale[features]

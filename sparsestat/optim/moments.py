@@ -5,13 +5,24 @@ blocks before they are multiplied: the product form X.T S X - mean mean.T would 
 everything when means are large beside deviations.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy.linalg.blas import dsyrk
 
 from sparsestat.optim.design import CSC, Dense, Design, columns
 from sparsestat.utils.dispatch import kernel, operation
 
-__all__ = ["downdated_gram", "gram_block", "gram_matrix", "is_offset", "symmetrise"]
+__all__ = [
+    "Moments",
+    "downdated_gram",
+    "gram_block",
+    "gram_matrix",
+    "is_offset",
+    "keeps_spread",
+    "moments_of_rows",
+    "symmetrise",
+]
 
 # Rows of a centred copy, in bytes: it stays in the cache of a core.
 _BLOCK_BYTES = 1 << 22
@@ -103,13 +114,113 @@ def downdated_gram(
     gram /= 1.0 - weight[left_out].sum()
     shift = (fold.mean - design.mean) / design.scale
     gram -= np.outer(shift, shift)
-    spread, before = gram.diagonal(), whole.diagonal()
-    if (spread < _LEAST_SPREAD * before)[fold.norm != 0.0].any():
+    if not keeps_spread(gram, whole, fold.norm != 0.0):
         return gram_matrix(fold, fold_weight)
     ratio = design.scale / fold.scale
     if (ratio != 1.0).any():
         gram *= np.outer(ratio, ratio)
     return gram
+
+
+def keeps_spread(gram: np.ndarray, whole: np.ndarray, some: np.ndarray) -> bool:
+    """Whether differences lose at most one digit of the variances of some features."""
+    spread, before = gram.diagonal(), whole.diagonal()
+    return not (spread < _LEAST_SPREAD * before)[some].any()
+
+
+class Moments(NamedTuple):
+    """Sums over some samples, about centres that are the same for all samples.
+
+    Parameters
+    ----------
+    mass : float
+        Sum of the weights s_i.
+    mean : ndarray of shape (n_features,)
+        sum_i s_i x~_i.
+    gram : ndarray of shape (n_features, n_features)
+        sum_i s_i x~_i x~_i.T.
+    target : ndarray of shape (n_targets,)
+        sum_i s_i y_i.
+    linear : ndarray of shape (n_targets, n_features)
+        sum_i s_i y_i x~_i.T.
+    squares : float
+        sum_i s_i y_i^2, over all targets.
+    """
+
+    mass: float
+    mean: np.ndarray
+    gram: np.ndarray
+    target: np.ndarray
+    linear: np.ndarray
+    squares: float
+
+    def __add__(self, other: "Moments") -> "Moments":
+        """Sums over the samples of both."""
+        return Moments(*(a + b for a, b in zip(self, other, strict=True)))
+
+    def without(self, part: "Moments", centred: bool) -> "Moments":
+        """Weighted means over the samples that are not in a part of them.
+
+        Where `centred`, second moments are about the means of those samples.
+        """
+        share = 1.0 / (self.mass - part.mass)
+        mean, target = (
+            share * (self.mean - part.mean),
+            share * (self.target - part.target),
+        )
+        linear = share * (self.linear - part.linear)
+        squares = share * (self.squares - part.squares)
+        gram, shift = np.empty_like(self.gram), mean if centred else np.zeros_like(mean)
+        _less(self.gram, part.gram, shift, share, gram)
+        if centred:
+            linear -= np.outer(target, mean)
+            squares -= target @ target
+        return Moments(1.0, mean, gram, target, linear, squares)
+
+
+def moments_of_rows(
+    design: Dense, target: np.ndarray, weight: np.ndarray, rows: np.ndarray
+) -> Moments:
+    """Moments of some samples, about the centres of a design.
+
+    Those of the parts of all samples add up to those of all: folds cost no more than
+    one Gram matrix.
+
+    Parameters
+    ----------
+    design : Dense
+    target : ndarray of shape (n_samples, n_targets)
+        Less whatever centre.
+    weight : ndarray of shape (n_samples,)
+    rows : ndarray of int
+        Increasing.
+
+    Returns
+    -------
+    moments : Moments
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsestat.optim import make_design
+    >>> from sparsestat.optim.moments import moments_of_rows
+    >>> X, y = np.array([[0.0, 1.0], [2.0, 3.0], [1.0, 8.0]]), np.ones((3, 1))
+    >>> design, thirds = make_design(X), np.full(3, 1 / 3)
+    >>> parts = [moments_of_rows(design, y, thirds, np.array(k)) for k in ([0, 1], [2])]
+    >>> (parts[0] + parts[1]).gram.round(3)
+    array([[0.667, 0.667],
+           [0.667, 8.667]])
+    >>> (parts[0] + parts[1]).without(parts[1], centred=True).gram.round(3)
+    array([[1., 1.],
+           [1., 1.]])
+    """
+    y, share = target[rows], weight[rows]
+    extra = np.vstack([np.ones(len(rows)), y.T])
+    gram, sums = _gram_by_rows(design, weight, rows, extra)
+    return Moments(
+        float(share.sum()), sums[0], symmetrise(gram), share @ y, sums[1:],
+        float(share @ (y**2).sum(axis=1)),
+    )  # fmt: skip
 
 
 @operation
@@ -131,13 +242,18 @@ def _(design, weight, rows, cols):
 @gram_block.register(CSC)
 def _(design, weight, rows, cols):
     block = np.empty((len(rows), len(cols)))
-    _gram_block_csc(
-        design.data, design.indices, design.indptr, weight, rows, cols, block
-    )
     mean, scale = design.mean, design.scale
+    with np.errstate(divide="ignore", invalid="ignore"):
+        far = (mean / (design.norm * scale)) ** 2 > _HARMLESS_OFFSET
+    # Columns that are far from zero have hardly any zeros: the others are filled too.
+    filled = far[rows] | far[cols].any()
+    _gram_block_csc(
+        design.data, design.indices, design.indptr, weight, rows, cols, mean, filled,
+        block,
+    )  # fmt: skip
     if mean.any():
-        mass = weight.sum()
-        block -= mass * np.outer(mean[rows], mean[cols])
+        mass = np.where(filled, 0.0, weight.sum())
+        block -= np.outer(mass * mean[rows], mean[cols])
     if (scale != 1.0).any():
         block /= np.outer(scale[rows], scale[cols])
     return block
@@ -177,18 +293,22 @@ def _gram_of_products(design: Dense, weight: float) -> np.ndarray:
     return gram
 
 
-def _gram_by_rows(design: Dense, weight: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def _gram_by_rows(design: Dense, weight: np.ndarray, rows: np.ndarray, extra=None):
+    """The lower triangle; with the products sum_i s_i e_i x~_i of `extra` if given."""
     p = design.X.shape[1]
     gram = np.zeros((p, p), order="F")
+    sums = None if extra is None else np.zeros((len(extra), p))
     for part in _row_slices(len(rows), p):
         chosen = _as_slice(rows[part])
-        block = columns(design, slice(None), chosen)
-        block *= np.sqrt(weight[chosen])
+        block, root = columns(design, slice(None), chosen), np.sqrt(weight[chosen])
+        block *= root
         # The transpose is in Fortran order, so BLAS takes it without a copy.
         gram = dsyrk(
             1.0, block.T, beta=1.0, c=gram, trans=True, overwrite_c=True, lower=True
         )
-    return gram
+        if extra is not None:
+            sums += (extra[:, part] * root) @ block.T
+    return gram if extra is None else (gram, sums)
 
 
 def _as_slice(rows: np.ndarray) -> slice | np.ndarray:
@@ -217,16 +337,47 @@ def _row_slices(n_samples: int, width: int) -> list[slice]:
 
 
 @kernel
-def _gram_block_csc(data, indices, indptr, weight, rows, cols, block):
+def _gram_block_csc(data, indices, indptr, weight, rows, cols, mean, filled, block):
+    """Products of raw columns; of centred ones in rows that are `filled`."""
     scattered = np.zeros(len(weight))
     for a in range(len(rows)):
         start, stop = indptr[rows[a]], indptr[rows[a] + 1]
+        centre, rest = 0.0, 0.0
+        if filled[a]:
+            centre = mean[rows[a]]
+            for i in range(len(weight)):
+                scattered[i] = -centre * weight[i]
         for k in range(start, stop):
-            scattered[indices[k]] = data[k] * weight[indices[k]]
+            scattered[indices[k]] = (data[k] - centre) * weight[indices[k]]
+        if filled[a]:
+            rest = scattered.sum()
         for b in range(len(cols)):
+            first, last = indptr[cols[b]], indptr[cols[b] + 1]
             total = 0.0
-            for k in range(indptr[cols[b]], indptr[cols[b] + 1]):
-                total += data[k] * scattered[indices[k]]
+            if filled[a]:
+                other, zeros = mean[cols[b]], rest
+                for k in range(first, last):
+                    x = scattered[indices[k]]
+                    total += (data[k] - other) * x
+                    zeros -= x
+                if last - first < len(weight):
+                    total -= other * zeros
+            else:
+                for k in range(first, last):
+                    total += data[k] * scattered[indices[k]]
             block[a, b] = total
-        for k in range(start, stop):
-            scattered[indices[k]] = 0.0
+        if filled[a]:
+            for i in range(len(weight)):
+                scattered[i] = 0.0
+        else:
+            for k in range(start, stop):
+                scattered[indices[k]] = 0.0
+
+
+@kernel
+def _less(whole, part, shift, share, out):
+    """Set `out` to share (whole - part) - shift shift.T."""
+    for i in range(len(out)):
+        a, b, row, x = whole[i], part[i], out[i], shift[i]
+        for j in range(len(row)):
+            row[j] = share * (a[j] - b[j]) - x * shift[j]

@@ -1,7 +1,6 @@
 """Estimators of best subsets against golden values, equivalences and enumeration."""
 
 import warnings
-from contextlib import nullcontext
 from itertools import combinations
 
 import numpy as np
@@ -9,7 +8,7 @@ import pytest
 from scipy import sparse
 from sklearn.datasets import load_diabetes
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import GroupKFold, KFold
+from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit
 
 from sparsestat.linear_model import (
     BestSubsetRegressor,
@@ -166,6 +165,54 @@ def test_cross_validation_is_that_by_hand(diabetes, n_jobs):
     assert model.n_nonzero_coefs_ == model.sizes_[np.mean(errors, axis=0).argmin()]
 
 
+@pytest.mark.parametrize("standardize", [True, False])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize(
+    "splits",
+    [
+        KFold(4),  # all samples in turn
+        [(np.r_[20:442], np.r_[:20]), (np.r_[:40, 60:442], np.r_[40:60])],
+        ShuffleSplit(3, test_size=0.3, random_state=0),  # overlapping
+        ShuffleSplit(2, train_size=0.3, random_state=0),  # most samples left out
+    ],
+    ids=["partition", "parts", "overlapping", "small"],
+)
+def test_folds_by_differences_are_those_by_hand(
+    diabetes, splits, fit_intercept, standardize
+):
+    X, y = diabetes
+    weight = np.random.default_rng(0).integers(0, 3, len(y)).astype(float)
+    X, y = np.column_stack([X + 1.0, np.full(len(y), 3.0), np.arange(len(y)) < 25]), y
+    params = {"fit_intercept": fit_intercept, "standardize": standardize, "alpha": 0.1}
+    sizes = [1, 3, 6]
+    model = BestSubsetRegressor(sizes, cv=splits, **params).fit(X, y, weight)
+    pairs = splits if isinstance(splits, list) else splits.split(X)
+    errors = []
+    for train, test in pairs:
+        fold = BestSubsetRegressor(sizes, solver="swap", **params)
+        fold.fit(X[train], y[train], weight[train])
+        fitted = X[test] @ fold.path_coef_.toarray() + fold.path_intercept_
+        squares = (y[test, None] - fitted) ** 2
+        errors.append(np.average(squares, axis=0, weights=weight[test]))
+    np.testing.assert_allclose(model.mse_path_, np.transpose(errors), rtol=1e-8)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("weight", [1.0, 0.0])
+@pytest.mark.parametrize("make", [np.asfortranarray, np.array, sparse.csc_array])
+def test_data_that_are_not_finite_are_refused(value, fit_intercept, weight, make):
+    """Also on rows without weight, and where standardising takes no pass."""
+    X = np.random.default_rng(0).standard_normal((600, 5))
+    y, X[300, 3] = X[:, 0], value
+    weights = np.where(np.arange(600) // 256 == 1, weight, 1.0)
+    model = BestSubsetRegressor(
+        2, fit_intercept=fit_intercept, standardize=fit_intercept
+    )
+    with pytest.raises(ValueError, match="Input X contains"):
+        model.fit(make(X), y, weights)
+
+
 def test_groups_need_not_be_neighbours():
     X, y = wide_data(3)
     labels = np.repeat(np.arange(4), 3)
@@ -306,19 +353,30 @@ def test_path_ends_a_quarter_of_its_length_after_the_best_size(s, beyond):
     assert (model.n_nonzero_coefs_, model.sizes_[-1]) == (s, 80)
 
 
-def test_second_moments_that_lost_digits_are_told_of(diabetes):
-    """Sparse columns are centred by differences; coefficients come from X itself."""
+@pytest.mark.parametrize("offset", [0.0, 1e6])
+def test_sparse_columns_may_be_far_from_zero(diabetes, offset):
     X, y = diabetes
-    for offset, inaccurate in ((0.0, False), (1e5, True)):
-        moved = sparse.csc_array(X[:, :4] + offset)
-        told = pytest.warns(UserWarning, match="second moments have lost digits")
-        with told if inaccurate else nullcontext():
-            model = BestSubsetRegressor(4).fit(moved, y)
-        assert model.gram_inaccurate_ == inaccurate
-        centred = X[:, :4] - X[:, :4].mean(axis=0)
-        expected = np.linalg.lstsq(centred, y - y.mean())[0]
-        np.testing.assert_allclose(model.coef_, expected, rtol=1e-6)
-    assert not BestSubsetRegressor(4).fit(X[:, :4] + 1e5, y).gram_inaccurate_
+    X = X / X.std(axis=0)
+    Z = sparse.csc_array(X + offset)
+    for size in (3, 6):
+        model, centred = BestSubsetRegressor(size).fit(Z, y), BestSubsetRegressor(size)
+        centred.fit(X, y)
+        assert model.optimal_ and not model.gram_inaccurate_
+        assert model.support_.tolist() == centred.support_.tolist()
+        np.testing.assert_allclose(model.coef_, centred.coef_, rtol=1e-6, atol=1e-8)
+    assert not BestSubsetRegressor(4).fit(X + offset, y).gram_inaccurate_
+
+
+def test_second_moments_that_lost_digits_prove_nothing():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((80, 6))
+    X[:, 1] = X[:, 0] + 1.5e-5 * X[:, 1]
+    y = X[:, 0] + 1e5 * (X[:, 1] - X[:, 0]) + X[:, 2]
+    with pytest.warns(UserWarning, match="nothing is proved"):
+        model = BestSubsetRegressor(3).fit(X, y)
+    assert model.gram_inaccurate_ and not model.optimal_
+    assert model.lower_bound_ == 0.0
+    assert model.criterion_bounds_[0] == -np.inf
 
 
 def test_one_free_feature_is_proved_without_a_bound():

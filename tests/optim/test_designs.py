@@ -17,7 +17,12 @@ from sparsestat.optim.design import (
     predict,
     with_norms,
 )
-from sparsestat.optim.moments import downdated_gram, gram_block, gram_matrix
+from sparsestat.optim.moments import (
+    downdated_gram,
+    gram_block,
+    gram_matrix,
+    moments_of_rows,
+)
 from sparsestat.utils.dispatch import kernel
 from tests import naive
 from tests.optim.problems import STORAGES, freeze, make_data, shares
@@ -167,6 +172,48 @@ def test_gram_of_a_fold(storage, fit_intercept, standardize, weight, left_out):
     X = naive.transformed(raw, rest, fit_intercept, standardize)
     np.testing.assert_allclose(found, naive.gram(X, rest), atol=1e-12)
     np.testing.assert_array_equal(whole, kept)
+
+
+@pytest.mark.parametrize("storage", ["F", "C"])
+@modes
+def test_moments_of_parts_add_up(storage, fit_intercept, standardize, weight):
+    _, design, X, share = data(storage, fit_intercept, standardize, weight, 2.0)
+    Y = np.random.default_rng(3).standard_normal((N_SAMPLES, 2))
+    folds = np.arange(N_SAMPLES) % 7
+    parts = [moments_of_rows(design, Y, share, np.flatnonzero(folds == k))
+             for k in range(7)]  # fmt: skip
+    whole = sum(parts[1:], parts[0])
+    linear, squares = Y.T @ (share[:, None] * X), share @ (Y**2).sum(axis=1)
+    expected = (1.0, share @ X, naive.gram(X, share), share @ Y, linear, squares)
+    for found, value in zip(whole, expected, strict=True):
+        np.testing.assert_allclose(found, value, atol=1e-12)
+    rest = np.where(folds == 2, 0.0, share)
+    rest /= rest.sum()
+    left = whole.without(parts[2], fit_intercept)
+    mean, target = rest @ X, rest @ Y
+    if fit_intercept:
+        X, Y = X - mean, Y - target
+    linear, squares = Y.T @ (rest[:, None] * X), rest @ (Y**2).sum(axis=1)
+    expected = (1.0, mean, naive.gram(X, rest), target, linear, squares)
+    for found, value in zip(left, expected, strict=True):
+        np.testing.assert_allclose(found, value, atol=1e-12)
+
+
+@pytest.mark.parametrize("weight", [None, WEIGHT], ids=["uniform", "weighted"])
+def test_sparse_columns_far_from_zero_cost_no_digits(weight):
+    share = shares(weight, N_SAMPLES)
+    X = make_data(N_SAMPLES, N_FEATURES)[0]
+    X[:, 1] += 1e6
+    X[:, 4] -= 1e6
+    X[::3, 2] = 0.0
+    X[:5, 3] = 0.0
+    X[5:, 3] += 30.0
+    design = make_design(sparse.csc_array(X), sample_weight=weight)
+    gram = naive.gram(naive.transformed(X, share, True, False), share)
+    features = np.arange(N_FEATURES)
+    for rows, cols in ((features, features), (features[:1], features), (features, [3])):
+        found = gram_block(design, share, rows, np.asarray(cols))
+        np.testing.assert_allclose(found, gram[np.ix_(rows, cols)], atol=1e-9)
 
 
 @pytest.mark.parametrize("size", [10.0, 1e6, 1e12])
