@@ -8,7 +8,7 @@ from scipy.linalg import lapack
 from sklearn.model_selection import PredefinedSplit
 
 from sparsestat.distributed._engine import map_reduce
-from sparsestat.distributed._layout import checked, layout_of
+from sparsestat.distributed._layout import checked, checked_moments, layout_of
 from sparsestat.distributed._shards import Shard, as_shards, is_dask
 from sparsestat.optim.pooled_moments import (
     Moments,
@@ -187,14 +187,16 @@ def condense(
 
 def fold_moments(shard: Shard, message: dict) -> dict[int, Moments]:
     """Moments of the rows of each fold in a shard; all are fold 0 without folds."""
-    shard = checked(shard, message["layout"], whole=False)
+    layout = message["layout"]
+    if message["n_folds"] is None and shard.extra is None:
+        return {0: checked_moments(shard, layout, moments_of_rows)}
+    shard = checked(shard, layout, whole=False)
     n = shard.X.shape[0]
-    labels = np.zeros(n, np.int64)
     if message["n_folds"] is not None:
         labels = _neighbours(message["ends"], message["n_folds"], shard.number)
         if len(labels) != n:
             raise ValueError(f"X must have {len(labels)} rows as told; got {n}.")
-    elif shard.extra is not None:
+    else:
         labels = np.asarray(shard.extra)
         if labels.shape != (n,) or labels.dtype.kind not in "biu":
             raise ValueError(

@@ -1,5 +1,6 @@
 """Shards on a dask cluster: recomputable keys, a window of tasks, results in order."""
 
+import functools
 import itertools
 import math
 import time
@@ -7,6 +8,7 @@ from collections import deque
 from typing import Any
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from sparsestat.distributed._shards import (
     About,
@@ -286,10 +288,8 @@ def _apply(f, members, message, numbers) -> list:
 
     None for those that would make the answer too large.
     """
-    from threadpoolctl import threadpool_limits
-
     answers, size = [], 0
-    with threadpool_limits(limits=1, user_api="blas"):
+    with _libraries().limit(limits=1, user_api="blas"):
         for member, k in zip(members, numbers, strict=True):
             if size > _SHARED:
                 answers.append(None)
@@ -301,6 +301,12 @@ def _apply(f, members, message, numbers) -> list:
             else:
                 size += _bytes(answers[-1])
     return answers
+
+
+@functools.cache
+def _libraries() -> ThreadpoolController:
+    """The BLAS of this process: to look for it takes as long as a small shard."""
+    return ThreadpoolController()
 
 
 def _in_chunks(name: str, column, n_rows):

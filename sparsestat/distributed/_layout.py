@@ -1,5 +1,6 @@
 """What all shards have to look like, checked where they lie."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ from scipy import sparse
 from sparsestat.distributed._engine import map_reduce
 from sparsestat.distributed._shards import Shard, Shards, names_of
 
-__all__ = ["Layout", "checked", "layout_of"]
+__all__ = ["Layout", "checked", "checked_moments", "layout_of"]
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,9 @@ def layout_of(shards: Shards, missing: str = "raise", communication=None) -> Lay
     return Layout(n_features, names, about.n_targets, missing)
 
 
-def checked(shard: Shard, layout: Layout, whole: bool = True) -> Shard:
+def checked(
+    shard: Shard, layout: Layout, whole: bool = True, look: bool = True
+) -> Shard:
     """The shard as plain arrays: X float and in order, y and weights float64.
 
     Parameters
@@ -80,6 +83,8 @@ def checked(shard: Shard, layout: Layout, whole: bool = True) -> Shard:
         What it has to look like.
     whole : bool, default=True
         Whether X is to lie in one piece; else a slice of wider rows stays one.
+    look : bool, default=True
+        Whether to look for NaN in a dense X, which takes a pass over it.
 
     Returns
     -------
@@ -118,10 +123,43 @@ def checked(shard: Shard, layout: Layout, whole: bool = True) -> Shard:
         if (weight < 0.0).any():
             raise ValueError("sample_weight must be >= 0; got negative weights.")
     for name, array in (("X", X), ("y", y), ("sample_weight", weight)):
+        if array is X and not look and isinstance(X, np.ndarray):
+            continue
         values = array.data if sparse.issparse(array) else array
         if values is not None and not _all_finite(np.asarray(values)):
             raise ValueError(f"{name} must be finite; got NaN or infinity.")
     return Shard(X, y, weight, shard.extra, shard.number)
+
+
+def checked_moments(shard: Shard, layout: Layout, moments_of: Callable) -> Any:
+    """Moments of a shard, which show NaN by themselves: the rows are read once.
+
+    Parameters
+    ----------
+    shard : Shard
+        As it lies.
+    layout : Layout
+        What it has to look like.
+    moments_of : callable
+        ``moments_of(X, y, sample_weight)`` returns :class:`Moments`, of which NaN and
+        infinite values of X make some so.
+
+    Returns
+    -------
+    moments : Moments
+    """
+    shard = checked(shard, layout, whole=False, look=False)
+    weight = shard.sample_weight
+    if weight is None:
+        weight = np.ones(shard.X.shape[0])
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = moments_of(shard.X, shard.y, weight)
+    seen = found.counts[1] > 0.0  # rows that weigh nothing are not looked at
+    if not (seen and _all_finite(found.scatter)):
+        checked(shard, layout)  # says where
+    if not _all_finite(found.scatter):
+        raise ValueError("X and y must have finite second moments; got larger values.")
+    return found
 
 
 def _places(y: Any, classes: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from sparsestat.distributed import Shard, Shards, map_reduce
-from sparsestat.distributed._layout import Layout, checked
+from sparsestat.distributed._layout import Layout, checked, checked_moments
 from sparsestat.optim.design import (
     Design,
     correlate,
@@ -238,6 +238,10 @@ class ShardSource:
             found = np.array([self._kept[int(j)][cols] for j in rows])
         return found
 
+    def know(self, rows, block) -> None:
+        """Keep G[rows], that came along with something else."""
+        self._kept.update(zip(map(int, rows), block, strict=True))
+
     def _ask(self, rows, cols) -> None:
         square = np.array_equal(rows, cols)
         (found,) = self._rounds.ask(
@@ -358,8 +362,7 @@ def rows_of(
 
 
 def _moments(shard: Shard, message: dict) -> Moments:
-    X, y, weight = rows_of(shard, message, whole=False)
-    found = moments_of_rows(X, y[:, None], weight)
+    found = checked_moments(shard, message["layout"], moments_of_rows)
     return found if message["centred"] else about_zero(found)
 
 

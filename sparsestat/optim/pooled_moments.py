@@ -112,18 +112,27 @@ def _from_products(X, Y, weight, counts) -> Moments | None:
     n, p = X.shape
     y_mean = Y.mean(axis=0)
     centred = Y - y_mean
-    # NumPy multiplies a matrix by its own transpose at half the cost.
-    scatter = np.zeros((p + Y.shape[1],) * 2, order="F")
-    scatter[:p, :p] = X.T @ X
-    products = np.column_stack([np.ones(n), centred]).T @ X
+    others = np.vstack([np.ones(n), centred.T])
+    products = np.zeros((len(others), p))
+    scatter = np.zeros((p, p), order="F")
+    # All products of a block while it is in the cache: the rows are read once.
+    size = max(_BLOCK_BYTES // (8 * max(p, 1)), p, 16)
+    for start in range(0, n, size):
+        rows = X[start : start + size]
+        scatter = dsyrk(1.0, rows.T, beta=1.0, c=scatter, overwrite_c=True)
+        products += others[:, start : start + size] @ rows
     mean = products[0] / n
-    scatter[:p, :p] -= np.outer(mean, n * mean)
-    scatter[:p, p:] = products[1:].T - np.outer(mean, centred.sum(axis=0))
-    scatter[p:, p:] = centred.T @ centred
-    if not (n * mean**2 <= _HARMLESS_SHIFT * scatter.diagonal()[:p]).all():
+    squares = scatter.diagonal() - n * mean**2
+    if not (n * mean**2 <= _HARMLESS_SHIFT * squares).all():
         return None
-    scatter *= weight[0]
-    return Moments(counts, np.append(mean, y_mean), lapack.dtrttp(scatter)[0])
+    packed = dspr(p, -n, mean, lapack.dtrttp(scatter)[0], overwrite_ap=True)
+    cross = products[1:] - np.outer(centred.sum(axis=0), mean)
+    own = centred.T @ centred
+    for k, row in enumerate(cross):  # columns of the triangle, one after the other
+        packed = np.concatenate([packed, row, own[: k + 1, k]])
+    if weight[0] != 1.0:
+        packed *= weight[0]
+    return Moments(counts, np.append(mean, y_mean), packed)
 
 
 def _in_one_pass(X, Y, weight, counts) -> Moments | None:

@@ -226,6 +226,41 @@ def test_wrong_data_are_named():
         condense(X, y, n_shards=4)
 
 
+@pytest.mark.parametrize("offset", [0.0, 1e6])
+@pytest.mark.parametrize("weights", ["none", "ones", "uneven", "zero there", "zero"])
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(
+    "form",
+    [
+        np.ascontiguousarray,
+        np.asfortranarray,
+        np.float32,
+        lambda X: np.hstack([X, X])[:, :3],
+        sparse.csr_array,
+    ],
+)
+def test_not_finite_is_seen_in_the_moments(form, wrong, weights, offset):
+    """Whichever way moments are made, also in rows that weigh nothing."""
+    X, y = make(600, 3)
+    X += offset
+    X[501, 1] = wrong
+    weight = {
+        "none": None,
+        "ones": np.ones(600),
+        "uneven": np.linspace(1, 2, 600),
+        "zero there": np.where(np.arange(600) == 501, 0.0, 1.0),
+        "zero": np.where(np.arange(600) >= 300, 0.0, 1.0),
+    }[weights]
+    with pytest.raises(ValueError, match="Shard 1: X must be finite"):
+        condense(form(X), y, weight, n_shards=2)
+
+
+def test_moments_that_overflow_are_told():
+    X, y = make(60, 3)
+    with pytest.raises(ValueError, match="must have finite second moments"):
+        condense(1e200 * X, y)
+
+
 def test_merged_moments_with_nothing_in_them():
     X, y = make(10, 3)
     full = moments_of_rows(X, y[:, None], None)
