@@ -58,8 +58,9 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
     Around a model the likelihood is nearly a weighted least squares problem, whose
     second moments propose subsets of all sizes; the likelihood itself judges them, in
     rounds of Newton's method, and the next proposals are made around the best. At the
-    end the eight most promising exchanges of one feature are fitted, and the search
-    goes on from the best of them until none helps.
+    end the eight most promising exchanges of one feature are fitted, and two for each
+    other size that promise anything; the search goes on from the best of them until
+    none helps.
 
     Parameters
     ----------
@@ -95,7 +96,9 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
     max_rounds : int, default=8
         Proposals at most, and exchanges at most after them.
     max_bytes_per_round : int, default=67_108_864
-        Bytes from each shard up to which "auto" takes "gram".
+        Bytes from each shard up to which "auto" takes "gram", and up to which
+        exchanges are looked at for other sizes than the chosen one, the nearest first;
+        surrogates look at the chosen size only.
     n_shards : int, default=None
         Blocks that plain arrays are cut into; None is blocks of 65,536 rows.
     n_jobs : int, default=None
@@ -338,7 +341,9 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
             propose = partial(
                 self._by_moments, rounds, totals, ridge, algorithm == "gram", options
             )
-        found = self._follow(rounds, null, totals, ridge, scale, propose)
+        # What a look at all sizes takes is more than all else that surrogates send.
+        room = 0 if algorithm == "surrogate" else self.max_bytes_per_round
+        found = self._follow(rounds, null, totals, ridge, scale, propose, room)
         return {
             **found,
             "algorithm": algorithm,
@@ -347,13 +352,17 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
             "totals": totals,
         }
 
-    def _follow(self, rounds, null, totals, ridge, scale, propose) -> dict:
-        """The best fits of all sizes, and of the chosen size the best by exchanges.
+    def _follow(self, rounds, null, totals, ridge, scale, propose, room) -> dict:
+        """The best fits of all sizes, by proposals first and then by exchanges.
 
         Proposals are made around the null model first.
         """
         p, current, given = len(ridge), null, (totals, ridge, scale)
         best: dict[int, SoftmaxFit] = {}
+
+        def choose(fits):
+            return min(fits, key=lambda k: (self._criterion_of(fits[k], totals, p), k))
+
         seen: set[bytes] = set()
         n_iter, settled, size = 0, False, 0.0
         while not settled and n_iter < self.max_rounds:
@@ -374,16 +383,15 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
                 known = best[k].objective if k in best else np.inf
                 if fit.objective < known - _ROUNDING * abs(known if k in best else 0):
                     best[k], improved = fit, True
-            values = {k: self._criterion_of(best[k], totals, p) for k in sorted(best)}
-            chosen = min(values, key=values.get)
+            chosen = choose(best)
             same = np.array_equal(best[chosen].support, current.support)
             settled = same or not improved
             current = best[chosen]
-        best[chosen], swap_gap = exchange(
-            rounds, current, working if same else None, *given, self.tol * size, seen,
-            self.max_rounds, _ROUNDING,
+        best, chosen, swap_gap = exchange(
+            rounds, best, choose, working if same else None, *given, self.tol * size,
+            seen, self.max_rounds, _ROUNDING, room,
         )  # fmt: skip
-        values[chosen] = self._criterion_of(best[chosen], totals, p)
+        values = {k: self._criterion_of(best[k], totals, p) for k in sorted(best)}
         return {
             "fits": {k: (best[k], values[k]) for k in values},
             "chosen": chosen,

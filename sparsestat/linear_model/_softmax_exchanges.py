@@ -4,6 +4,8 @@ The quadratic model around a fit promises what exchanges save; the likelihood, m
 on the most promising ones in the same rounds, tells what they do save.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from sparsestat.linear_model._softmax_rounds import (
@@ -12,6 +14,7 @@ from sparsestat.linear_model._softmax_rounds import (
     fit_supports,
     hessian_of,
     working_problem,
+    working_problems,
 )
 from sparsestat.linear_model._subset_rounds import Rounds, Totals
 from sparsestat.optim.cholesky import PIVOT
@@ -20,24 +23,32 @@ __all__ = ["exchange", "exchange_changes", "listed_changes"]
 
 # Exchanges that are fitted before a subset counts as the best among them.
 _VERIFIED = 8
+# Exchanges of other sizes that are fitted, if they promise anything.
+_OTHERS = 2
 # Features from outside whose curvature is asked for where classes are several.
 _LISTED = 16
 
 
 def exchange(
-    rounds: Rounds, fit: SoftmaxFit, working: WorkingProblem | None, totals: Totals,
-    ridge: np.ndarray, scale: np.ndarray, tol: float, seen: set[bytes], most: int,
-    margin: float,
-) -> tuple[SoftmaxFit, float]:  # fmt: skip
+    rounds: Rounds, fits: dict[int, SoftmaxFit], choose: Callable,
+    working: WorkingProblem | None, totals: Totals, ridge: np.ndarray,
+    scale: np.ndarray, tol: float, seen: set[bytes], most: int, margin: float,
+    room: int = 0,
+) -> tuple[dict[int, SoftmaxFit], int, float]:  # fmt: skip
     """Exchange single features while one of the most promising ways lowers the loss.
+
+    Of the chosen size the eight most promising exchanges are fitted, whatever they
+    promise; of others the best two that promise anything, in the same rounds.
 
     Parameters
     ----------
     rounds : Rounds
-    fit : SoftmaxFit
-        Where to start.
+    fits : dict
+        The fit of each size to start from.
+    choose : callable
+        ``choose(fits)`` tells the size that matters most.
     working : WorkingProblem or None
-        Its quadratic model, if it is at hand.
+        The quadratic model of its fit, if it is at hand.
     totals, ridge, scale, tol
         As in `fit_supports`.
     seen : set of bytes
@@ -46,40 +57,85 @@ def exchange(
         Exchanges at most.
     margin : float
         Falls of the objective up to this share of it are rounding.
+    room : int, default=0
+        Bytes of a shard that a look at other sizes may take; the nearest come first.
 
     Returns
     -------
-    fit : SoftmaxFit
-        The last one.
+    fits : dict
+        The last one of each size.
+    chosen : int
+        The size that matters most.
     gap : float
-        Zero where no exchange helps any more, else what the last one saved, as a share
-        of the objective.
+        Zero where no exchange helps its fit any more, else what the last one saved, as
+        a share of the objective.
     """
-    gap = 0.0
+    fits, gap, chosen = dict(fits), 0.0, choose(fits)
+    looked: set[tuple] = set()  # supports, and whether they were the chosen ones
     for _ in range(most):
-        pairs = _promising(rounds, fit, working, totals, ridge, scale)
-        starts = []
-        for i, j in pairs:
-            A = np.append(np.delete(fit.support, i), j)
-            order = np.argsort(A)
-            if A[order].tobytes() in seen:
-                continue
-            seen.add(A[order].tobytes())
-            coef = np.vstack([np.delete(fit.coef, i, axis=0), 0.0 * fit.coef[:1]])
-            starts.append(
-                SoftmaxFit(A[order], coef[order], fit.intercept, *[np.inf] * 3)
-            )
+        fit, starts = fits[chosen], []
+        if _look(looked, fit, True):
+            pairs = _promising(rounds, fit, working, totals, ridge, scale)
+            starts += _exchanged(fit, pairs, seen)
+        others = [fits[k] for k in _near(fits, chosen, scale, room)]
+        others = [other for other in others if _look(looked, other, False)]
+        problems = working_problems(rounds, others, totals, ridge)
+        for other, problem in zip(others, problems, strict=True):
+            change = exchange_changes(problem, other.support)
+            change[:, scale == 0.0] = np.inf
+            pairs = _smallest(np.where(change < 0.0, change, np.inf), _OTHERS)
+            starts += _exchanged(other, pairs, seen)
         if not starts:
-            return fit, 0.0
-        bars = {len(fit.support): fit.objective}
-        found = fit_supports(rounds, starts, totals, ridge, scale, tol, bars)
-        best = min(found, key=lambda other: other.objective)
-        fall = fit.objective - best.objective
-        if not fall > margin * abs(fit.objective):
-            return fit, 0.0
-        gap = fall / max(fit.objective, np.finfo(np.float64).tiny)
-        fit, working = best, None
-    return fit, gap
+            return fits, chosen, 0.0
+        bars = {k: known.objective for k, known in fits.items()}
+        falls: dict[int, float] = {}
+        for found in fit_supports(rounds, starts, totals, ridge, scale, tol, bars):
+            k = len(found.support)
+            fall = fits[k].objective - found.objective
+            if fall > margin * abs(fits[k].objective):
+                first = max(bars[k], np.finfo(np.float64).tiny)
+                fits[k], falls[k] = found, (bars[k] - found.objective) / first
+        chosen, working = choose(fits), None
+        gap = falls.get(chosen, 0.0)
+        if not falls:
+            break
+    return fits, chosen, gap
+
+
+def _look(looked: set[tuple], fit: SoftmaxFit, chosen: bool) -> bool:
+    """Whether to look at a fit, which is done once, or twice if it is chosen later."""
+    key = fit.support.tobytes(), chosen
+    new = key not in looked
+    looked.add(key)
+    return new
+
+
+def _near(fits: dict, chosen: int, scale: np.ndarray, room: int) -> list[int]:
+    """Other sizes, the nearest first, as many as there is room for their rows."""
+    p, n_usable = len(scale), np.count_nonzero(scale)
+    near, used = [], 0
+    for k in sorted(fits, key=lambda k: (abs(k - chosen), k)):
+        if k == chosen or not 0 < k < n_usable:
+            continue
+        used += 8 * p * (k + 2)
+        if used > room:
+            break
+        near.append(k)
+    return near
+
+
+def _exchanged(fit: SoftmaxFit, pairs, seen: set[bytes]) -> list[SoftmaxFit]:
+    """The supports after exchanges, those that have not been fitted."""
+    starts = []
+    for i, j in pairs:
+        A = np.append(np.delete(fit.support, i), j)
+        order = np.argsort(A)
+        if A[order].tobytes() in seen:
+            continue
+        seen.add(A[order].tobytes())
+        coef = np.vstack([np.delete(fit.coef, i, axis=0), 0.0 * fit.coef[:1]])
+        starts.append(SoftmaxFit(A[order], coef[order], fit.intercept, *[np.inf] * 3))
+    return starts
 
 
 def _promising(rounds, fit, working, totals, ridge, scale) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sparsestat.linear_model._softmax_shards import (
+    Working,
     class_margins,
     contrasts_of,
     merge_class_margins,
@@ -19,6 +20,7 @@ from sparsestat.linear_model._softmax_shards import (
     working_block,
     working_margins,
     working_moments,
+    working_rows,
 )
 from sparsestat.linear_model._subset_rounds import (
     Margins,
@@ -39,6 +41,7 @@ __all__ = [
     "leader_problem",
     "null_fit",
     "working_problem",
+    "working_problems",
 ]
 
 _MOST_STEPS = 60
@@ -147,19 +150,62 @@ def working_problem(
         **told,
         mean=totals.mean,
     )
+    if whole:
+        gram = scatter_matrix(Moments(*found[:3])) / totals.weight
+        source, diagonal = MatrixSource(gram), gram.diagonal().copy()
+    else:
+        source, diagonal = _asking(rounds, fit, totals, found)
+    return _model_of(rounds, fit, totals, ridge, found, source, diagonal)
+
+
+def working_problems(
+    rounds: Rounds, fits: list[SoftmaxFit], totals: Totals, ridge: np.ndarray
+) -> list[WorkingProblem]:
+    """Those around several fits, with the blocks that exchanges of a feature need.
+
+    One round, with p (s + 2) numbers and more for a fit of s features.
+    """
+    if not fits:
+        return []
+    models = [(fit.support, fit.coef, fit.intercept) for fit in fits]
+    told = rounds.ask(working_rows, "working rows", models=models, mean=totals.mean)
+    ends = np.cumsum([len(fit.support) for fit in fits])
+    problems = []
+    for k, fit in enumerate(fits):
+        share, sums = float(told.total[k]), told.sums[k]
+        rows = told.rows[ends[k] - len(fit.support) : ends[k]]
+        mean, second = totals.mean, told.squares[k]
+        if rounds.centred:  # from the means of all rows to those of the weighted ones
+            mean, second = mean + sums / share, second - sums**2 / share
+            rows = rows - np.outer(sums[fit.support], sums / share)
+        counts = np.array([totals.n_rows, share])
+        found = Working(
+            counts, mean, second, told.gradient[k], told.shape[k], told.pearson[k],
+            None, told.size[[k]],
+        )  # fmt: skip
+        source, diagonal = _asking(rounds, fit, totals, found)
+        source.know(fit.support, rows / totals.weight)
+        problems.append(_model_of(rounds, fit, totals, ridge, found, source, diagonal))
+    return problems
+
+
+def _asking(rounds, fit, totals, found) -> tuple[ShardSource, np.ndarray]:
+    """Blocks of the Gram matrix on request, and its diagonal."""
+    mean = found.mean if rounds.centred else np.zeros(len(totals.mean))
+    place = Totals(totals.n_rows, totals.weight, mean, 0.0)
+    told = {name: getattr(fit, name) for name in ("support", "coef", "intercept")}
+    told["model_mean"] = totals.mean
+    source = ShardSource(rounds, place, None, working_block, told)
+    return source, found.second / totals.weight
+
+
+def _model_of(rounds, fit, totals, ridge, found, source, diagonal) -> WorkingProblem:
+    """The quadratic model from its first derivatives and a source of the second."""
     p, m = len(ridge), fit.coef.shape[1]
     total, share = totals.weight, float(found.counts[1])
     root = _root(symmetric(found.shape, m) / share)
     residual = np.linalg.solve(root, found.gradient) / total
     mean = found.mean if rounds.centred else np.zeros(p)
-    if whole:
-        gram = scatter_matrix(Moments(*found[:3])) / total
-        diagonal, source = gram.diagonal().copy(), MatrixSource(gram)
-    else:
-        diagonal = found.second / total
-        place = Totals(totals.n_rows, total, mean, 0.0)
-        told["model_mean"] = totals.mean
-        source = ShardSource(rounds, place, None, working_block, told)
     still = is_constant(mean, diagonal * (total / share), int(totals.n_rows))
     coef = root @ fit.coef.T
     linear, size = residual, float(np.trace(_scaled(root, found.pearson, m))) / total

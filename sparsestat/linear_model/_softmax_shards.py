@@ -24,6 +24,7 @@ from sparsestat.optim.design import correlate, make_design, predict
 from sparsestat.optim.pooled_moments import Moments, merge_moments, moments_of_rows
 
 __all__ = [
+    "Working",
     "class_margins",
     "contrasts_of",
     "merge_class_margins",
@@ -34,6 +35,7 @@ __all__ = [
     "working_block",
     "working_margins",
     "working_moments",
+    "working_rows",
 ]
 
 # Linear predictions beyond this say no more.
@@ -84,7 +86,7 @@ def unique_labels(shard: Shard, message: Any) -> tuple[np.ndarray]:
     return (np.unique(np.asarray(shard.y)),)
 
 
-class _Working(NamedTuple):
+class Working(NamedTuple):
     """Second moments with the weights of the likelihood, and its first derivatives.
 
     `second` is the packed scatter about the mean, or its diagonal; `shape` and
@@ -102,18 +104,18 @@ class _Working(NamedTuple):
     size: Any
 
 
-def merge_working_moments(first: _Working, second: _Working) -> _Working:
+def merge_working_moments(first: Working, second: Working) -> Working:
     merged = merge_moments(Moments(*first[:3]), Moments(*second[:3]))
-    return _Working(*merged, *_sums(first, second))
+    return Working(*merged, *_sums(first, second))
 
 
-def merge_working_margins(first: _Working, second: _Working) -> _Working:
+def merge_working_margins(first: Working, second: Working) -> Working:
     a, b = first.counts[1], second.counts[1]
     if a == 0.0 or b == 0.0:
         kept = first if b == 0.0 else second
-        return _Working(*kept[:3], *_sums(first, second))
+        return Working(*kept[:3], *_sums(first, second))
     gap = second.mean - first.mean
-    return _Working(
+    return Working(
         first.counts + second.counts,
         first.mean + gap * (b / (a + b)),
         first.second + second.second + (a * b / (a + b)) * gap**2,
@@ -121,7 +123,7 @@ def merge_working_margins(first: _Working, second: _Working) -> _Working:
     )
 
 
-def _sums(first: _Working, second: _Working) -> list:
+def _sums(first: Working, second: Working) -> list:
     return [a + b for a, b in zip(first[3:], second[3:], strict=True)]
 
 
@@ -180,8 +182,7 @@ def _working_rows(X, classes, message: dict, mean: np.ndarray) -> _Rows:
     return _Rows(share, curvature, level)
 
 
-def _working(shard: Shard, message: dict, second) -> _Working:
-    X, y, weight = rows_of(shard, message)
+def _working(X, y, weight, message: dict, second) -> Working:
     classes, contrasts = y.astype(np.intp), _contrasts(message)
     rows = _working_rows(X, classes, message, message["mean"])
     kept = weight * rows.level
@@ -191,7 +192,7 @@ def _working(shard: Shard, message: dict, second) -> _Working:
     gradient = np.array([correlate(design, values) for values in pull])
     gradient -= np.outer(pull.sum(axis=1), message["mean"])
     a, b = np.triu_indices(len(residual))
-    return _Working(
+    return Working(
         *second(X, kept, message["centred"]),
         gradient,
         rows.curvature @ weight,
@@ -201,28 +202,110 @@ def _working(shard: Shard, message: dict, second) -> _Working:
     )
 
 
-def working_moments(shard: Shard, message: dict) -> _Working:
+def working_moments(shard: Shard, message: dict) -> Working:
     """With the whole scatter of the features."""
 
     def scatter(X, kept, centred):
         found = moments_of_rows(X, np.empty((X.shape[0], 0)), kept)
         return found if centred else about_zero(found)
 
-    return _working(shard, message, scatter)
+    return _working(*rows_of(shard, message), message, scatter)
 
 
-def working_margins(shard: Shard, message: dict) -> _Working:
+def working_margins(shard: Shard, message: dict) -> Working:
     """With its diagonal."""
+    return _working(*rows_of(shard, message), message, _squares)
 
-    def squares(X, kept, centred):
-        total = float(kept.sum())
-        counts = np.array([np.count_nonzero(kept), total])
-        if total == 0.0:
-            return counts, np.zeros(X.shape[1]), np.zeros(X.shape[1])
-        design = weighted_design(X, kept / total, centred)
-        return counts, design.mean, total * design.norm**2
 
-    return _working(shard, message, squares)
+def _squares(X, kept: np.ndarray, centred: bool) -> tuple:
+    total = float(kept.sum())
+    counts = np.array([np.count_nonzero(kept), total])
+    if total == 0.0:
+        return counts, np.zeros(X.shape[1]), np.zeros(X.shape[1])
+    design = weighted_design(X, kept / total, centred)
+    return counts, design.mean, total * design.norm**2
+
+
+class WorkingRows(NamedTuple):
+    """What tells the exchanges of one feature of several models, about global means.
+
+    Parameters
+    ----------
+    total, size : ndarray of shape (n_models,)
+        Sums of the weights of the rows, and of the sizes of their residuals.
+    sums, squares : ndarray of shape (n_models, n_features)
+        Weighted sums of the features and of their squares.
+    gradient : ndarray of shape (n_models, n_contrasts, n_features)
+    shape, pearson : ndarray of shape (n_models, n_contrasts * (n_contrasts + 1) / 2)
+        Packed sums of curvatures and of squares of residuals.
+    rows : ndarray of shape (n_chosen, n_features)
+        Weighted products of the features of all supports with all features.
+    """
+
+    total: Any
+    size: Any
+    sums: Any
+    squares: Any
+    gradient: Any
+    shape: Any
+    pearson: Any
+    rows: Any
+
+
+def working_rows(shard: Shard, message: dict) -> WorkingRows:
+    """All models in one pass over the rows."""
+    X, y, weight = rows_of(shard, message)
+    models, mean, contrasts = message["models"], message["mean"], _contrasts(message)
+    classes = y.astype(np.intp)
+    a, b = np.triu_indices(contrasts.shape[1])
+    kept, pulls, shapes, pearsons = [], [], [], []
+    for support, coef, intercept in models:
+        told = message | {"support": support, "coef": coef, "intercept": intercept}
+        rows = _working_rows(X, classes, told, mean)
+        residual = contrasts.T @ (np.eye(len(contrasts))[:, classes] - rows.share)
+        kept.append(weight * rows.level)
+        pulls.append(weight * residual)
+        shapes.append(rows.curvature @ weight)
+        pearsons.append((residual[a] * residual[b]) @ (weight / rows.level))
+    kept, pulls = np.array(kept), np.array(pulls)
+    supports = [support for support, *_ in models]
+    sums, squares, gradient, rows = _products(X, mean, kept, pulls, supports)
+    return WorkingRows(
+        kept.sum(axis=1),
+        np.abs(pulls).sum(axis=(1, 2)),
+        sums,
+        squares,
+        gradient,
+        np.array(shapes),
+        np.array(pearsons),
+        rows,
+    )
+
+
+def _products(X, mean, kept, pulls, supports) -> tuple:
+    """Sums over rows of features about `mean`: k x, k x^2, u x, and k x_A x.
+
+    By blocks of rows that stay in the cache; a sparse matrix is one of blocks of dense
+    ones, too.
+    """
+    n, p = X.shape
+    n_models, m = pulls.shape[:2]
+    owner = np.repeat(np.arange(n_models), [len(A) for A in supports])
+    chosen = np.concatenate(supports)
+    left = [np.zeros((rows, p)) for rows in (n_models, n_models, n_models * m)]
+    found = np.zeros((len(chosen), p))
+    X = X.tocsr() if sparse.issparse(X) else X
+    size = max(2 * _HELD // max(p, len(chosen), 1), 16)
+    for start in range(0, n, size):
+        part = slice(start, start + size)
+        rows = X[part].toarray() if sparse.issparse(X) else X[part]
+        rows = rows - mean
+        k = kept[:, part]
+        left[0] += k @ rows
+        left[1] += k @ (rows * rows)
+        left[2] += pulls[:, :, part].reshape(n_models * m, -1) @ rows
+        found += (k[owner] * rows[:, chosen].T) @ rows
+    return left[0], left[1], left[2].reshape(n_models, m, p), found
 
 
 def working_block(shard: Shard, message: dict) -> tuple[np.ndarray]:

@@ -14,6 +14,7 @@ from sparsestat.linear_model import (
     DistributedBestSubsetClassifier,
 )
 from sparsestat.linear_model._softmax_exchanges import (
+    _near,
     exchange,
     exchange_changes,
     listed_changes,
@@ -100,8 +101,11 @@ def test_a_wrong_subset_is_mended(n_classes):
     wrong = np.setdiff1d(np.arange(9), best.support_)[:3]
     rounds, fit, given = fitted(X, y, wrong)
     seen = {fit.support.tobytes()}
-    found, gap = exchange(rounds, fit, None, *given, 1e-9, seen, 20, 1e-9)
-    assert gap == 0.0
+    fits, chosen, gap = exchange(
+        rounds, {3: fit}, min, None, *given, 1e-9, seen, 20, 1e-9
+    )
+    found = fits[3]
+    assert (chosen, gap) == (3, 0.0)
     assert found.objective < fit.objective
     others = []
     for i in range(3):
@@ -119,7 +123,8 @@ def test_one_exchange_tells_what_it_saved():
     best = BestSubsetClassifier(3, alpha=1e-3, standardize=False).fit(X, y)
     wrong = np.setdiff1d(np.arange(9), best.support_)[:3]
     rounds, fit, given = fitted(X, y, wrong)
-    found, gap = exchange(rounds, fit, None, *given, 1e-9, set(), 1, 1e-9)
+    fits, _, gap = exchange(rounds, {3: fit}, min, None, *given, 1e-9, set(), 1, 1e-9)
+    found = fits[3]
     assert gap == pytest.approx((fit.objective - found.objective) / fit.objective)
     assert gap > 0.0
 
@@ -202,3 +207,88 @@ def test_account_of_exchanges():
             row["up_bytes_total"] + row["down_bytes_total"]
             for row in model.communication_
         )
+
+
+def improvable(X, y, model):
+    """Sizes of the path that an exchange of one feature improves, by trying all."""
+    n, p = X.shape
+    shards = as_shards(X, y)
+    layout = replace(layout_of(shards), classes=model.classes_)
+    rounds = Rounds(shards, layout, True, [], 0, None)
+    ridge, scale = model.alpha * X.var(axis=0), X.std(axis=0)
+    given = Totals(n, float(n), X.mean(axis=0), 0.0), ridge, scale
+    m = contrasts_of(len(model.classes_)).shape[1]
+    coefs = model.path_coef_.toarray().reshape(-1, p, len(model.sizes_))
+    found = []
+    for k, s in enumerate(model.sizes_):
+        A = np.flatnonzero(coefs[:, :, k].any(axis=0))
+        others = [
+            np.sort([*np.delete(A, i), j])
+            for i in range(s)
+            for j in np.setdiff1d(np.arange(p), A)
+        ]
+        own, *fits = fit_supports(
+            rounds,
+            [
+                SoftmaxFit(B, np.zeros((s, m)), np.zeros(m), *[np.inf] * 3)
+                for B in (A, *others)
+            ],
+            *given,
+            1e-9,
+        )
+        lowest = min((fit.objective for fit in fits), default=np.inf)
+        if lowest < own.objective * (1.0 - 1e-8):
+            found.append(int(s))
+    return found
+
+
+@pytest.mark.parametrize("algorithm", ["gram", "columns"])
+def test_no_exchange_improves_any_size(algorithm):
+    X, y = draw(2, n=200, p=10)
+    options = {"criterion": "aic", "max_nonzero_coefs": 6, "n_shards": 3}
+    model = DistributedBestSubsetClassifier(algorithm=algorithm, **options).fit(X, y)
+    assert improvable(X, y, model) == []
+    purposes = [row["purpose"] for row in model.communication_]
+    assert "working rows" in purposes
+    # Without room for rows, and by surrogates, only the chosen size is looked at.
+    for few in ({"max_bytes_per_round": 200}, {"algorithm": "surrogate"}):
+        other = DistributedBestSubsetClassifier(
+            **{"algorithm": algorithm, **options, **few}
+        ).fit(X, y)
+        assert other.swap_gap_ == 0.0
+        left = improvable(X, y, other)
+        assert left and other.n_nonzero_coefs_ not in left
+        purposes = [row["purpose"] for row in other.communication_]
+        assert "working rows" not in purposes
+
+
+def test_the_nearest_sizes_come_first():
+    fits = dict.fromkeys(range(8))
+    scale = np.ones(7)
+    assert _near(fits, 3, scale, 10**6) == [2, 4, 1, 5, 6]
+    assert _near(fits, 3, scale, 8 * 7 * 10) == [2, 4]
+    assert _near(fits, 3, scale, 0) == []
+
+
+def test_another_size_may_be_chosen_by_its_exchanges():
+    """Proposals of one size are spoilt, so that it is chosen by exchanges only."""
+    X, y = draw(1, p=9)
+    best = BestSubsetClassifier([2, 3], alpha=1e-3, standardize=False).fit(X, y)
+    rounds, fit, given = fitted(X, y, np.setdiff1d(np.arange(9), best.support_)[:3])
+    _, two, _ = fitted(X, y, best.refit(2).support_)
+
+    def choose(fits):
+        return min(fits, key=lambda k: fits[k].objective + 1e-3 * k)
+
+    assert choose({2: two, 3: fit}) == 2
+    fits, chosen, gap = exchange(
+        rounds, {2: two, 3: fit}, choose, None, *given, 1e-9, set(), 20, 1e-9, 10**6
+    )
+    assert (chosen, gap) == (3, 0.0)
+    np.testing.assert_array_equal(fits[3].support, best.refit(3).support_)
+    # Cut short, the chosen size tells what its last exchange saved.
+    fits, chosen, gap = exchange(
+        rounds, {2: two, 3: fit}, choose, None, *given, 1e-9, set(), 1, 1e-9, 10**6
+    )
+    expected = (fit.objective - fits[3].objective) / fit.objective if chosen == 3 else 0
+    assert gap == pytest.approx(expected)

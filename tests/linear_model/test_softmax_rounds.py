@@ -9,7 +9,14 @@ from scipy import sparse
 from sparsestat.distributed import Shard, as_shards
 from sparsestat.distributed._layout import layout_of
 from sparsestat.linear_model import _softmax_shards
-from sparsestat.linear_model._softmax_rounds import SoftmaxFit, fit_supports, null_fit
+from sparsestat.linear_model._softmax_exchanges import exchange_changes
+from sparsestat.linear_model._softmax_rounds import (
+    SoftmaxFit,
+    fit_supports,
+    null_fit,
+    working_problem,
+    working_problems,
+)
 from sparsestat.linear_model._softmax_shards import contrasts_of, newton_sums
 from sparsestat.linear_model._subset_rounds import Rounds, Totals, symmetric
 from tests.linear_model.test_distributed_classifier import make_classes
@@ -120,3 +127,38 @@ def test_fits_that_are_given_up_would_not_have_been_the_best(n_classes):
         assert sent[1] <= sent[0] * (0.8 if begin is starts else 1.0)
     none = fit_supports(rounds, starts, *given, 1e-9, {2: 0.5 * values[best]})
     assert all(np.isinf(fit.objective) for fit in none)
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("centred", [True, False])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_working_problems_of_several_fits_are_those_of_each(n_classes, centred, form):
+    X, y = make_classes(4, n=300, p=8, n_classes=n_classes)
+    X, mean = form(X), X.mean(axis=0) * centred
+    m, rng = contrasts_of(n_classes).shape[1], np.random.default_rng(0)
+    totals, ridge = Totals(300, 300.0, mean, 0.0), np.linspace(0.1, 0.2, 8)
+    fits = [
+        SoftmaxFit(np.array(A), rng.normal(size=(len(A), m)), np.ones(m), *[0.0] * 3)
+        for A in ([1, 5], [0, 2, 7])
+    ]
+    rounds = rounds_of(X, y, centred)
+    found = working_problems(rounds, fits, totals, ridge)
+    assert len(rounds.communication) == 1
+    floats = rounds.communication[0]["up_floats_per_shard"]
+    assert floats == 8 * (5 + 2 * (m + 2)) + 2 * (2 + m * (m + 1))
+    for fit, one in zip(fits, found, strict=True):
+        other = working_problem(rounds, fit, totals, ridge, False)
+        for name in ("root", "coef", "residual", "size"):
+            np.testing.assert_allclose(
+                getattr(one, name), getattr(other, name), rtol=1e-9, atol=1e-12
+            )
+        for name in ("linear", "diagonal", "variance", "ridge"):
+            np.testing.assert_allclose(
+                getattr(one.problem, name), getattr(other.problem, name), rtol=1e-9
+            )
+        np.testing.assert_allclose(
+            exchange_changes(one, fit.support),
+            exchange_changes(other, fit.support),
+            rtol=1e-7,
+            atol=1e-12,
+        )
