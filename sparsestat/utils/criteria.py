@@ -98,7 +98,7 @@ def price_of_parameters(
     """What a criterion adds to minus twice the log-likelihood, c(k) above.
 
     Besides those above, GIC adds k log(p) log(log n), with p >= 3 and n >= 16, and
-    "ebic_abess" k log n + 2 gamma s log p.
+    "ebic_abess" k log n + 2 gamma s log p. Elsewhere n is at least 1.
 
     Parameters
     ----------
@@ -139,6 +139,7 @@ def price_of_parameters(
         with np.errstate(divide="ignore", invalid="ignore"):
             correction = np.where(left > 0.0, 2.0 * k * (k + 1.0) / left, np.inf)
         return 2.0 * k + correction
+    n = max(n, 1.0)  # weights may sum to less, and events be none
     if criterion == "bic":
         return k * np.log(n)
     if criterion == "gic":

@@ -426,6 +426,14 @@ def test_selector_keeps_the_subset_of_the_model(kind, loss):
     assert not stopped.fit(X, y).optimal_
 
 
+def test_hazards_without_an_event():
+    X, y, model = drawn("cox")
+    model.fit(X, np.column_stack([y[:, 0], np.zeros(len(y))]))
+    assert model.sizes_.tolist() == [0]
+    assert model.criterion_.tolist() == [0.0]
+    assert not model.predict(X).any()
+
+
 def test_fits_that_fail_prove_nothing():
     X, y, model = drawn("binary")
     with warnings.catch_warnings():

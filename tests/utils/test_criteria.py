@@ -68,6 +68,14 @@ def test_prices_of_best_subsets(n, p):
     np.testing.assert_allclose(grouped, 7 * math.log(n) + 2 * math.log(p))
 
 
+@pytest.mark.parametrize("criterion", ["bic", "ebic", "ebic_abess"])
+def test_prices_never_fall_however_few_samples(criterion):
+    options = {"n_features": 4, "n_intercepts": 0}
+    prices = price_of_parameters(criterion, [0, 1], n_samples=0.0, **options)
+    assert prices[0] == 0.0
+    assert 0.0 <= prices[1] < 3.0
+
+
 def test_unknown_criterion_is_named():
     with pytest.raises(ValueError, match=r"criterion must be one of .* got 'cp'"):
         values("cp", [1.0], [1], noise_variance=1.0)
