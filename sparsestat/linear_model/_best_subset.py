@@ -488,8 +488,9 @@ def best_subset_path(X, y, *, sample_weight=None, **params) -> Bunch:
     -------
     path : Bunch
         With `sizes`, `supports`, `coefs` of shape (n_sizes, n_features) in compressed
-        rows, `intercepts`, `rss`, `criterion`, `optimal`, `lower_bounds`, and `chosen`,
-        the index of the smallest criterion.
+        rows, target after target where there are several, `intercepts`, `rss`,
+        `criterion`, `optimal`, `lower_bounds`, and `chosen`, the index of the smallest
+        criterion or held-out error.
 
     Raises
     ------

@@ -136,7 +136,8 @@ class DistributedBestSubsetRegressor(SizesMixin, RegressorMixin, DistributedMode
     optimality_gap_ : float
         (reached - ``lower_bound_``) / reached.
     swap_gap_ : float
-        Share of the sum of squares that the best exchange of one feature would save.
+        Share of the sum of squares that the best exchange of one feature would save; 1
+        for other sizes than the chosen one if `algorithm` is "surrogate".
     stationarity_ : float
         The same; `tol` bounds it.
     sparse_coef_ : csr_array of shape (1, n_features)
@@ -374,7 +375,7 @@ class DistributedBestSubsetRegressor(SizesMixin, RegressorMixin, DistributedMode
         self.criterion_bounds_ = criterion_bounds(known, totals.weight)
         self._objectives = totals.weight * path.losses
         # Of other sizes, exchanges with features that were no candidates are not known.
-        gaps = path.swap_gaps if exact else np.full(len(path.sizes), np.inf)
+        gaps = path.swap_gaps if exact else np.ones(len(path.sizes))
         self._swap_gaps = np.array(gaps, dtype=np.float64)
         self._swap_gaps[k] = found["swap_gap"]
         self._certify(k)

@@ -152,11 +152,11 @@ class SubsetModel(SizesMixin, CrossValidated, FitProgress):
             shares = errors[1]
             extra["mse_path_"] = errors[0]
             chosen = int(np.argmin(errors[0] @ (shares / shares.sum())))
-        coef = data.refit(path.supports[chosen])
         vars(self).pop("mse_path_", None)
         for name, value in extra.items():
             setattr(self, name, value)
-        self._take(path, chosen, data.design, data.target_mean, total, coef, X.dtype)
+        scale = data.design, data.target_mean, total
+        self._take(path, chosen, *scale, data.refit, X.dtype)
         if self.verbose:
             print(
                 f"{type(self).__name__}: {self.n_nonzero_coefs_} chosen, criterion "
@@ -289,21 +289,20 @@ class SubsetModel(SizesMixin, CrossValidated, FitProgress):
         return np.column_stack(errors), np.array(shares)
 
     def _take(
-        self, path: SubsetPath, chosen: int, design, target_mean, total, coef, dtype
+        self, path: SubsetPath, chosen: int, design, target_mean, total, refit, dtype
     ) -> None:
         """Keep a path and the solution that is chosen of it.
 
-        `coef`, of shape (n_targets, n_chosen), are the coefficients of the chosen
-        support on the scale of the design, if they are known better than from the path.
+        `refit` maps a support to coefficients of shape (n_targets, n_chosen) on the
+        scale of the design, by least squares on its columns.
         """
-        coefs = list(path.coefs)
-        self.gram_inaccurate_ = False
-        if coef is not None:
-            size = np.abs(coef).max(initial=0.0)
-            error = np.abs(coef - coefs[chosen]).max(initial=0.0)
-            self.gram_inaccurate_ = bool(error > _INACCURATE * size)
-            coefs[chosen] = coef
+        coefs, coef = list(path.coefs), refit(path.supports[chosen])
+        size = np.abs(coef).max(initial=0.0)
+        error = np.abs(coef - coefs[chosen]).max(initial=0.0)
+        self.gram_inaccurate_ = bool(error > _INACCURATE * size)
+        coefs[chosen] = coef
         if self.gram_inaccurate_:
+            coefs = [refit(support) for support in path.supports]
             warnings.warn(
                 f"{type(self).__name__}: second moments have lost digits, to a share "
                 f"of {error / size:.0e} of the coefficients, so that nothing is proved "

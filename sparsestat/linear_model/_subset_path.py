@@ -37,6 +37,15 @@ class SizesMixin:
         ValueError
             For a size that is not on the path.
 
+        Notes
+        -----
+        Certificates are those of that size. Where nothing is known, as of sizes that a
+        search on shards did not verify, `lower_bound_` is 0, and `swap_gap_` 1: an
+        exchange cannot save more than all.
+
+        Least squares of other sizes than the chosen one are those of second moments,
+        unless these have been found to be inaccurate.
+
         Examples
         --------
         >>> from sklearn.datasets import load_diabetes

@@ -373,10 +373,15 @@ def test_second_moments_that_lost_digits_prove_nothing():
     X[:, 1] = X[:, 0] + 1.5e-5 * X[:, 1]
     y = X[:, 0] + 1e5 * (X[:, 1] - X[:, 0]) + X[:, 2]
     with pytest.warns(UserWarning, match="nothing is proved"):
-        model = BestSubsetRegressor(3).fit(X, y)
+        model = BestSubsetRegressor([2, 3]).fit(X, y)
     assert model.gram_inaccurate_ and not model.optimal_
     assert model.lower_bound_ == 0.0
-    assert model.criterion_bounds_[0] == -np.inf
+    assert model.criterion_bounds_[1] == -np.inf
+    for size in (2, 3):  # coefficients of all sizes are those of columns
+        other = model.refit(size)
+        Z = np.column_stack([np.ones(80), X[:, other.support_]])
+        coef = np.linalg.lstsq(Z, y, rcond=1e-14)[0][1:]
+        np.testing.assert_allclose(other.coef_[other.support_], coef, rtol=1e-9)
 
 
 def test_one_free_feature_is_proved_without_a_bound():

@@ -100,6 +100,9 @@ def test_other_sizes_and_table_are_those_of_rows_in_one_place(algorithm):
         np.testing.assert_allclose(found.predict(X), expected.predict(X), atol=1e-7)
         assert found.n_nonzero_coefs_ == size
         assert found.optimal_ == (expected.optimal_ and algorithm != "surrogate")
+        known = algorithm != "surrogate" or size == model.n_nonzero_coefs_
+        assert found.swap_gap_ == found.stationarity_
+        assert found.swap_gap_ <= (1e-9 if known else 1.0)
     table, expected = model.to_frame(), pooled.to_frame()
     assert table["support"].tolist() == expected["support"].tolist()
     np.testing.assert_allclose(table["criterion"], expected["criterion"], rtol=1e-9)
