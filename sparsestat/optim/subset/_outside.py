@@ -27,7 +27,7 @@ class _Rows:
         """Add some below."""
         n = len(self.all)
         if n + len(rows) > len(self._room):
-            self._room = np.empty((2 * n + len(rows), rows.shape[1]))
+            self._room = np.empty((2 * (n + len(rows)), rows.shape[1]))
             self._room[:n] = self.all
         self._room[n : n + len(rows)] = rows
         self.all = self._room[: n + len(rows)]
@@ -75,14 +75,14 @@ class Outside:
         change, gain : ndarray
             As by `outside_changes`.
         """
-        self._read(np.unique(np.concatenate([self._known[:0], *supports])))
+        n_new = self._read(np.unique(np.concatenate([self._known[:0], *supports])))
         places = [self._place[A] for A in supports]
         rows = self._rows.all
         parts = [
             _solve(self.problem, A, rows[at[:, None], A])
             for A, at in zip(supports, places, strict=True)
         ]
-        useful = self._useful(places, parts, steps, locked)
+        useful = self._useful(n_new, places, parts, steps, locked)
         p = self.problem.n_features
         for A, at, part, J in zip(supports, places, parts, useful, strict=True):
             if part is None:
@@ -90,17 +90,18 @@ class Outside:
                 continue
             yield J, *self._exactly(A, part, rows[at[:, None], J], J, locked)
 
-    def _read(self, features: np.ndarray) -> None:
-        """Read rows of G, and take what they explain off what is left of all others."""
+    def _read(self, features: np.ndarray) -> int:
+        """Read rows of G that are not known; returns how many are new."""
         new, n = features[self._place[features] < 0], len(self._known)
         if len(new) == 0:
-            return
+            return 0
         rows = self.problem.source.block(new)
         self._rows.append(rows)
         self._place[new] = np.arange(n, n + len(new))
+        self._left[new] = -np.inf  # not judged, but always listed
         self._known = np.concatenate([self._known, new])
         if self._dependent:
-            return
+            return len(new)
         M, root = rows[:, new], np.zeros((n + len(new), n + len(new)))
         M.flat[:: len(new) + 1] += self.problem.ridge[new]
         least = PIVOT * M.diagonal()
@@ -108,17 +109,14 @@ class Outside:
         M -= across @ across.T
         lower, info = dpotrf(M, lower=True)
         self._dependent = info != 0 or bool((lower.diagonal() ** 2 <= least).any())
-        if self._dependent:
-            return
-        inverse, _ = dtrtri(lower, lower=True)
-        root[:n, :n], root[n:, n:] = self._root, inverse
-        root[n:, :n] = -inverse @ (across @ self._root)
-        self._root = root
-        for some in _blocks(len(self._left)):
-            explained = root[n:] @ self._rows.all[:, some]
-            self._left[some] -= np.einsum("ij,ij->j", explained, explained)
+        if not self._dependent:
+            inverse, _ = dtrtri(lower, lower=True)
+            root[:n, :n], root[n:, n:] = self._root, inverse
+            root[n:, :n] = -inverse @ (across @ self._root)
+            self._root = root
+        return len(new)
 
-    def _useful(self, places, parts, steps, locked) -> list[np.ndarray]:
+    def _useful(self, n_new, places, parts, steps, locked) -> list[np.ndarray]:
         """Features that may be of use, for each support.
 
         Let q be what all known rows leave of G_jj, and r what a support leaves of c_j.
@@ -139,20 +137,15 @@ class Outside:
                 coefs[k * n_targets : (k + 1) * n_targets, at] = b
                 cost = (b**2).sum(axis=0) / H.diagonal()
                 price[k] = cost[_free(known[at], locked)].min(initial=np.inf)
-        step, d = np.maximum(np.array(steps), 0.0), self.diagonal
-        q = np.maximum(self._left - _SLACK * d, 0.0)
-        share = (q / (np.sqrt(d - q) + np.sqrt(np.where(d > 0.0, d, 1.0)))) ** 2
-        q[~everything] = share[~everything] = np.inf
-        always = q <= 0.0
-        always[known] = True
+        left = np.concatenate([self._root[len(known) - n_new :], coefs])
+        steps = np.maximum(np.array(steps), 0.0)
         found, counts = np.empty((len(places), p), np.int64), np.zeros_like(price, int)
-        for some in _blocks(p):
-            fitted = (coefs @ self._rows.all[:, some]).reshape(
-                len(places), n_targets, -1
-            )
+        for first in range(0, p, _FEATURES):
+            some = slice(first, min(first + _FEATURES, p))
             _select(
-                fitted, self.problem.linear[:, some], q[some], share[some],
-                always[some], price, step, some.start, found, counts,
+                left @ self._rows.all[:, some], n_new, self.problem.linear[:, some],
+                self._left[some], self.diagonal[some], everything[some], price, steps,
+                first, found, counts,
             )  # fmt: skip
         return [row[:n] for row, n in zip(found, counts, strict=True)]
 
@@ -166,11 +159,6 @@ class Outside:
         r = c - b @ rows
         _changes(rows, V, h, _free(A, locked), b, r, d, least, change, gain)
         return change, gain
-
-
-def _blocks(n_features: int) -> list[slice]:
-    starts = range(0, n_features, _FEATURES)
-    return [slice(i, min(i + _FEATURES, n_features)) for i in starts]
 
 
 def outside_changes(
@@ -240,23 +228,39 @@ def _free(A: np.ndarray, locked: np.ndarray) -> np.ndarray:
 
 @kernel
 def _select(
-    fitted, linear, q, share, always, price, step, first, found, counts
+    products, n_new, linear, left, diagonal, usable, price, step, first, found, counts
 ):  # fmt: skip
-    """List the features that may be of use at each support, as documented above."""
-    squares, may = np.empty(len(q)), np.empty(len(q), np.bool_)
+    """List the features that may be of use at each support, as documented above.
+
+    Products of rows of G with what makes new ones explain more, which is taken off
+    `left`, and with the coefficients of the supports.
+    """
+    p, n_targets = len(left), len(linear)
+    q, share, always = np.empty(p), np.empty(p), np.empty(p, np.bool_)
+    squares, may = np.empty(p), np.empty(p, np.bool_)
+    for i in range(n_new):
+        x = products[i]
+        for j in range(p):
+            left[j] -= x[j] * x[j]
+    for j in range(p):
+        d = diagonal[j]
+        q[j] = max(left[j] - _SLACK * d, 0.0) if usable[j] else np.inf
+        reach = np.sqrt(max(d - q[j], 0.0)) + np.sqrt(d)
+        share[j] = q[j] * q[j] / (reach * reach) if usable[j] else np.inf
+        always[j] = q[j] <= 0.0
     for k in range(len(price)):
-        for j in range(len(q)):
+        for j in range(p):
             squares[j] = 0.0
-        for t in range(len(linear)):
-            c, z = linear[t], fitted[k, t]
-            for j in range(len(q)):
+        for t in range(n_targets):
+            c, z = linear[t], products[n_new + k * n_targets + t]
+            for j in range(p):
                 squares[j] += (c[j] - z[j]) * (c[j] - z[j])
         least, most = price[k], step[k]
-        for j in range(len(q)):
+        for j in range(p):
             x = squares[j]
             may[j] = (x > least * share[j]) | (x > most * q[j]) | always[j]
         n, row = counts[k], found[k]
-        for j in range(len(q)):
+        for j in range(p):
             if may[j]:
                 row[n] = first + j
                 n += 1

@@ -109,12 +109,28 @@ class Sweep:
         units = self._book.units
         return {size: units[size, :size].copy() for size in self.losses}
 
-    def start(self, supports) -> None:
-        """Improve on given sets of units."""
-        for units in supports:
-            move_to(self.state, units)
-            if _visit(self.state, self._book, *self._rules) and self._weighs:
-                self._value(len(units))
+    def start(self, supports, settled) -> None:
+        """Improve on given sets of units.
+
+        Parameters
+        ----------
+        supports : list of ndarray of int
+        settled : list of tuple or None
+            Loss and change by the best exchange of those that none improves.
+        """
+        book = self._book
+        for units, known in zip(supports, settled, strict=True):
+            size = len(units)
+            if known is None or self._weighs:
+                move_to(self.state, units)
+            if known is None:
+                better = _visit(self.state, book, *self._rules)
+            else:
+                book.losses[size], book.changes[size] = known
+                book.units[size, :size] = units
+                better = book.settled[size] = True
+            if better and self._weighs:
+                self._value(size)
 
     def run(self, sizes, known=frozenset()) -> None:
         """Sweep over sizes up to the largest, or where the criterion ends it.

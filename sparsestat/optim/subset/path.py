@@ -28,8 +28,8 @@ __all__ = ["SubsetPath", "subset_path"]
 _UNIVERSE = 256
 # The universe is everything where that is not much more.
 _WHOLE = 600
-# Units that join the universe for each size, by exchange and by addition.
-_JOINING = 16
+# Features that join the universe for each size by exchange and by addition, and units.
+_JOINING, _FEWEST_JOINING = 24, 8
 # Values that are sorted as a whole.
 _FEW = 1024
 # Rounds of them at most.
@@ -233,6 +233,7 @@ class _Search:
         self._gram = None
         self._place = np.full(p, -1)  # of features in it
         self._evaluated: dict[int, tuple] = {}
+        self._width = max(p // max(self.n_units, 1), 1)  # features of a unit
         self._prices: dict[tuple, float] = {}
         self._clean: dict[int, np.ndarray] = {}
         self._has_ridge = has_ridge(problem)
@@ -280,10 +281,9 @@ class _Search:
     def _screened(self, top: int, count: int | None = None) -> np.ndarray:
         """The units of largest marginal gain, increasing."""
         n_units = self.n_units
-        width = max(self.problem.n_features // n_units, 1)
-        first = max(_UNIVERSE // width, 1)
+        first = max(_UNIVERSE // self._width, 1)
         most = max(first, min(4 * top, 4 * first)) if count is None else count
-        if n_units <= max(most, _WHOLE // width):
+        if n_units <= max(most, _WHOLE // self._width):
             return np.arange(n_units)
         if self.groups is None:
             usable = self.problem.diagonal > 0.0
@@ -339,12 +339,20 @@ class _Search:
             self.options, value,
         )  # fmt: skip
         known = [np.union1d(units, self.locked) for units in known]
-        sweep.start([place[units] for units in known if len(units) <= most])
+        known = [units for units in known if len(units) <= most]
+        settled = [self._settled(units) for units in known]
+        sweep.start([place[units] for units in known], settled)
         sizes = self.sizes
         if sizes is None or not self.options.golden:
             sizes = np.arange(len(self.locked), most + 1)
         sweep.run(sizes[sizes <= most], {len(units) for units in self.resume})
         return sweep
+
+    def _settled(self, units: np.ndarray) -> tuple | None:
+        """Loss and best exchange of a support that no exchange improves, if known."""
+        size = len(units)
+        clean = np.array_equal(units, self._clean.get(size))
+        return (self.losses[size], self.changes[size]) if clean else None
 
     def _block(self, features: np.ndarray) -> np.ndarray:
         """G + D of the features of a universe, reading only what is new."""
@@ -406,10 +414,9 @@ class _Search:
         steps = dict(zip(sizes, [*(-np.diff(losses)), np.inf], strict=True))
         outside = np.ones(self.n_units, np.bool_)
         outside[universe] = False
-        sizes = [
-            s for s in sizes if not np.array_equal(self.found[s], self._clean.get(s))
-        ]
+        sizes = [s for s in sizes if self._settled(self.found[s]) is None]
         joining, any_better = [np.array([], np.int64)], False
+        count = max(_JOINING // self._width, _FEWEST_JOINING)
         found = self._changes_outside(sizes, [steps[s] for s in sizes])
         for size, (units, change, gain) in zip(sizes, found, strict=True):
             self.changes[size] = float(change.min(initial=np.inf))
@@ -422,7 +429,7 @@ class _Search:
             # The next best ones come along: exchanges lead to where they help.
             for value, usable in ((-change, change < np.inf), (gain, gain > 0.0)):
                 some = np.flatnonzero(usable & others)
-                joining.append(units[some[_largest(value[some], _JOINING)]])
+                joining.append(units[some[_largest(value[some], count)]])
         return np.unique(np.concatenate(joining)) if any_better else joining[0]
 
     def prove(self, exact: bool, max_nodes, time_limit, n_best) -> None:
