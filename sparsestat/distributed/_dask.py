@@ -1,6 +1,5 @@
 """Shards on a dask cluster: recomputable keys, a window of tasks, results in order."""
 
-import functools
 import itertools
 import math
 import time
@@ -8,14 +7,15 @@ from collections import deque
 from typing import Any
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
+from sparsestat.distributed._sealed import Sealed, sealed
 from sparsestat.distributed._shards import (
     About,
     LocalShards,
     Shard,
     Shards,
     _of_shard,
+    gathered,
     is_dask,
     late_shards,
     loaded,
@@ -24,6 +24,7 @@ from sparsestat.distributed._shards import (
     names_of,
     warn_rechunk,
 )
+from sparsestat.utils.threads import one_blas_thread
 
 __all__ = ["from_collections", "from_delayed"]
 
@@ -45,23 +46,37 @@ class DaskShards(Shards):
     stay apart, so that the merge does not depend on it.
     """
 
-    def __init__(self, members, about, client: Any, held: bool = False):
+    def __init__(self, members, about, client: Any, sealed: list | None = None):
         super().__init__(members, about)
-        self._client, self._held = client, held
+        self._client, self._sealed, self._held = client, sealed, False
         self._placed: tuple[dict, list] | None = None
 
     def persist(self):
         """The same shards, kept by the workers if they have room."""
         if self._held or not self._fits():
             return self
-        members = self._client.persist(self._members)
-        return DaskShards(list(members), self.about, self._client, True)
+        held = DaskShards(self._lazy(range(len(self))), self.about, self._client)
+        held._members, held._held = list(self._client.persist(held._members)), True
+        return held
 
     def without(self, lost):
         """The other shards."""
         others = super().without(lost)
         others._placed = None
+        if self._sealed is not None:
+            kept = [s for k, s in enumerate(self._sealed) if k not in set(lost)]
+            others._sealed = kept
         return others
+
+    def _lazy(self, group) -> list:
+        """Shards as dask computes them."""
+        from dask import delayed
+
+        if self._held:
+            return [self._members[k] for k in group]
+        return [
+            delayed(gathered, pure=False)(_as_graph(self._members[k])) for k in group
+        ]
 
     def payloads(self, f, message, counter, max_retries, timeout):
         """What `f` returns for each shard, in order; see `map_reduce`."""
@@ -73,7 +88,12 @@ class DaskShards(Shards):
         ahead = len(groups) if self._held else max(_AHEAD * sum(threads.values()), 2)
 
         def submit(group):
-            members = [self._members[k] for k in group]
+            if self._sealed is not None:
+                members = [self._sealed[k] for k in group]
+                return client.submit(
+                    _apply, f, members, told.message, group, pure=False, retries=0
+                )
+            members = self._lazy(group)
             task = delayed(_apply, pure=False)(f, members, told.message, group)
             return client.compute(task, retries=0, optimize_graph=False)
 
@@ -256,31 +276,23 @@ def from_collections(columns, n_jobs, client) -> Shards:
     members = [Shard(*member) for member in zip(*parts, strict=True)]
     n_features = X.shape[1] if hasattr(X, "chunks") else len(X.columns)
     about = About(n_rows, n_features, names_of(X), n_targets(columns[1]))
-    return _on_cluster(members, about, n_jobs, client)
+    return _on_cluster(members, about, n_jobs, client, columns)
 
 
 def from_delayed(members: list, n_jobs, client) -> Shards:
     """Shards from Delayed or Futures of tuples."""
-    return _on_cluster(members, About(), n_jobs, client)
+    return _on_cluster(members, About(), n_jobs, client, members)
 
 
-def _on_cluster(members, about: About, n_jobs, client) -> Shards:
+def _on_cluster(members, about: About, n_jobs, client, collections) -> Shards:
     client = client or _current_client()
     if client is None:
         return LocalShards(members, about, n_jobs)
-    from dask import delayed
-
-    lazy = [delayed(_gathered, pure=False)(_as_graph(m)) for m in members]
-    return DaskShards(lazy, about, client)
+    return DaskShards(members, about, client, sealed(members, collections))
 
 
 def _as_graph(member):
     return list(member[:-1]) if isinstance(member, Shard) else member
-
-
-def _gathered(member) -> Shard:
-    """On the worker: the parts of a shard, side by side."""
-    return Shard(*member) if isinstance(member, tuple | list) else Shard(member)
 
 
 def _apply(f, members, message, numbers) -> list:
@@ -289,12 +301,13 @@ def _apply(f, members, message, numbers) -> list:
     None for those that would make the answer too large.
     """
     answers, size = [], 0
-    with _libraries().limit(limits=1, user_api="blas"):
+    with one_blas_thread():
         for member, k in zip(members, numbers, strict=True):
             if size > _SHARED:
                 answers.append(None)
                 continue
             try:
+                member = member.opened() if isinstance(member, Sealed) else member
                 answers.append(f(loaded(member, k), message))
             except Exception as error:
                 answers.append(error)
@@ -303,16 +316,12 @@ def _apply(f, members, message, numbers) -> list:
     return answers
 
 
-@functools.cache
-def _libraries() -> ThreadpoolController:
-    """The BLAS of this process: to look for it takes as long as a small shard."""
-    return ThreadpoolController()
-
-
 def _in_chunks(name: str, column, n_rows):
     """y or weights in chunks as those of X, where these are known."""
     if not hasattr(column, "chunks") or n_rows is None:
         return column
+    if math.isnan(column.shape[0]):
+        return column  # checked where they meet
     if sum(n_rows) != column.shape[0]:
         raise ValueError(
             f"{name} must have as many rows as X; got {column.shape[0]} and "

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from joblib import Parallel, delayed
 from scipy import sparse
-from threadpoolctl import threadpool_limits
+
+from sparsestat.utils.threads import one_blas_thread
 
 __all__ = ["LocalShards", "Shard", "Shards", "as_shards"]
 
@@ -85,6 +86,13 @@ class Shards:
     def __len__(self) -> int:
         return len(self._members)
 
+    def __repr__(self) -> str:
+        rows, width = self.about.n_rows, self.about.n_features
+        told = [f"{len(self)} shards"]
+        told += [] if rows is None else [f"{sum(rows):,} rows"]
+        told += [] if width is None else [f"{width:,} features"]
+        return f"<{type(self).__name__}: {', '.join(told)}>"
+
     def payloads(
         self, f: Callable, message: Any, counter: Any, max_retries: int, timeout
     ) -> Iterator[tuple]:
@@ -142,7 +150,7 @@ class LocalShards(Shards):
                         raise lost_shards([k], tries + 1, error) from error
 
         # One BLAS thread whatever n_jobs, so that the bits do not depend on it.
-        with threadpool_limits(limits=1, user_api="blas"):
+        with one_blas_thread():
             parallel = Parallel(
                 n_jobs=self._n_jobs, require="sharedmem", return_as="generator"
             )
@@ -232,7 +240,7 @@ def is_shard_list(X: Any) -> bool:
     if not (isinstance(X, list | tuple) and len(X)):
         return False
     first = X[0]
-    if isinstance(first, tuple) and len(first):
+    if isinstance(first, tuple | list) and len(first):
         first = first[0]
     return is_dask(first) or len(getattr(first, "shape", ())) == 2
 
@@ -240,12 +248,16 @@ def is_shard_list(X: Any) -> bool:
 def loaded(member: Any, number: int) -> Any:
     """A shard in memory: lazy parts are computed in this thread."""
     if is_dask(member):
-        member = member.compute(scheduler="sync")
-        member = Shard(*member) if isinstance(member, tuple | list) else Shard(member)
+        member = gathered(member.compute(scheduler="sync"))
     if not isinstance(member, Shard):
         return member
     parts = (p.compute(scheduler="sync") if is_dask(p) else p for p in member[:-1])
     return Shard(*parts, number)
+
+
+def gathered(parts: Any) -> Shard:
+    """A shard of what a task returns: a tuple of its parts, or X alone."""
+    return Shard(*parts) if isinstance(parts, tuple | list) else Shard(parts)
 
 
 def lost_shards(shards: Sequence[int], tries: int, error: BaseException):
@@ -329,7 +341,7 @@ def _from_list(members: list, n_jobs, client) -> Shards:
         return from_delayed(members, n_jobs, client)
     shards = []
     for k, member in enumerate(members):
-        shard = Shard(*member) if isinstance(member, tuple) else Shard(member)
+        shard = gathered(member)
         n = shard.X.shape[0]
         if n == 0:
             raise ValueError(f"Shard {k}: X has no rows; a listed shard needs some.")
