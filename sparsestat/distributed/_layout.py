@@ -180,7 +180,13 @@ def _all_finite(values: np.ndarray) -> bool:
 
 def _matrix(X: Any, layout: Layout, whole: bool):
     if hasattr(X, "columns"):
-        X = _in_order(X, layout).to_numpy()
+        frame = _in_order(X, layout)
+        words = [str(k) for k, kind in frame.dtypes.items() if kind.kind not in "biuf"]
+        X = frame.to_numpy()
+        try:
+            X = _numbers(X, "X")
+        except ValueError:
+            raise ValueError(f"X must hold numbers; {words} hold others.") from None
     if sparse.issparse(X):
         X = X.tocsc()
     elif not isinstance(X, np.ndarray):

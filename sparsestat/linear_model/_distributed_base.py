@@ -10,7 +10,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sparsestat.distributed import Shards, ShardsLost, as_shards
 from sparsestat.distributed._layout import Layout, layout_of
-from sparsestat.distributed._shards import is_dask, is_shard_list
+from sparsestat.distributed._shards import is_dask
+from sparsestat.linear_model._distributed_scores import is_in_parts
 from sparsestat.linear_model._subset_rounds import Rounds
 from sparsestat.utils.criteria import SUBSET_CRITERIA
 from sparsestat.utils.validation import (
@@ -90,7 +91,7 @@ class DistributedModel(BaseEstimator):
             If a shard or the cluster fails for good.
         """
         check_parameters(self, self._rules)
-        lazy = is_dask(X) or is_shard_list(X) or isinstance(X, Shards)
+        lazy = is_in_parts(X)
         dtype = np.float64
         if not lazy:
             X, y = validate_data(
@@ -187,6 +188,10 @@ class DistributedModel(BaseEstimator):
         """The columns of all shards; a new account begins."""
         del communication[:]
         layout = layout_of(shards, self.missing_features, communication)
+        if layout.n_targets == 0:
+            raise ValueError(
+                "Shards must hold targets, as tuples (X_k, y_k); got X_k alone."
+            )
         if layout.n_targets != 1:
             raise ValueError(f"y must have one column; got {layout.n_targets}.")
         return layout

@@ -19,6 +19,10 @@ from sparsestat.linear_model._distributed_base import (
     SIZE_RULES,
     DistributedModel,
 )
+from sparsestat.linear_model._distributed_scores import (
+    accuracy_on_shards,
+    is_in_parts,
+)
 from sparsestat.linear_model._softmax_exchanges import exchange
 from sparsestat.linear_model._softmax_rounds import (
     SoftmaxFit,
@@ -297,6 +301,29 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
         z = self.decision_function(X)
         places = z.argmax(axis=1) if n_classes > 2 else (z > 0.0).astype(int)
         return self.classes_[places]
+
+    def score(self, X, y=None, sample_weight=None):
+        """Accuracy of the predicted classes.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix, dask collection, list of shards or Shards
+            Of shape (n_samples, n_features), as in `fit`; on shards and on dask
+            collections the score is made where the rows lie, in one round.
+        y : array-like or dask collection of shape (n_samples,), default=None
+            Labels; None only where X are shards, which hold their own.
+        sample_weight : array-like or dask collection, default=None
+            Weights >= 0 of shape (n_samples,).
+
+        Returns
+        -------
+        score : float
+            Share of the rows, by weight.
+        """
+        check_is_fitted(self)
+        if is_in_parts(X):
+            return accuracy_on_shards(self, X, y, sample_weight)
+        return super().score(X, y, sample_weight)
 
     def _n_classes(self) -> int:
         check_is_fitted(self)

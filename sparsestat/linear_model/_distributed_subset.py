@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted
 
 from sparsestat.linear_model._distributed_base import (
     POSITIVE,
@@ -16,6 +17,7 @@ from sparsestat.linear_model._distributed_base import (
     SIZE_RULES,
     DistributedModel,
 )
+from sparsestat.linear_model._distributed_scores import is_in_parts, r2_on_shards
 from sparsestat.linear_model._subset_available import available_problem
 from sparsestat.linear_model._subset_path import SizesMixin, criterion_bounds
 from sparsestat.linear_model._subset_rounds import column_problem, gram_problem
@@ -258,6 +260,29 @@ class DistributedBestSubsetRegressor(SizesMixin, RegressorMixin, DistributedMode
             Predictions; lazy for lazy samples.
         """
         return self._linear(X, self.predict)
+
+    def score(self, X, y=None, sample_weight=None):
+        """R^2 of the predictions.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix, dask collection, list of shards or Shards
+            Of shape (n_samples, n_features), as in `fit`; on shards and on dask
+            collections the score is made where the rows lie, in one round.
+        y : array-like or dask collection of shape (n_samples,), default=None
+            Target; None only where X are shards, which hold their own.
+        sample_weight : array-like or dask collection, default=None
+            Weights >= 0 of shape (n_samples,).
+
+        Returns
+        -------
+        score : float
+            1 - (residual sum of squares) / (sum of squares about the mean).
+        """
+        check_is_fitted(self)
+        if is_in_parts(X):
+            return r2_on_shards(self, X, y, sample_weight)
+        return super().score(X, y, sample_weight)
 
     def _search(self, shards, communication: list[dict]) -> dict:
         """Search and refit on some shards; nothing is kept on the estimator."""
