@@ -25,7 +25,11 @@ from sparsestat.linear_model._subset_sizes import (
     warn_of_end,
 )
 from sparsestat.optim.design import make_design, with_norms
-from sparsestat.optim.subset import LikelihoodProblem, likelihood_path
+from sparsestat.optim.subset import (
+    LikelihoodProblem,
+    likelihood_path,
+    make_likelihood_problem,
+)
 from sparsestat.optim.subset._units import default_max_size, make_units
 from sparsestat.utils.validation import Rule
 
@@ -172,7 +176,7 @@ class LikelihoodSubset(SizesMixin, CrossValidated, FitProgress):
         if not self.standardize:
             ridge /= design.scale**2
         units = None if labels is None else make_units(labels)
-        return LikelihoodProblem(
+        return make_likelihood_problem(
             design,
             self._likelihood(y, weight),
             ridge,

@@ -1,5 +1,6 @@
 """Best subsets of features, from second moments alone or from likelihoods."""
 
+from sparsestat.optim.subset._many_classes import make_likelihood_problem
 from sparsestat.optim.subset._newton import LikelihoodProblem, Point
 from sparsestat.optim.subset.branch import BranchResult, branch_and_bound
 from sparsestat.optim.subset.exact import SubsetResult, exact_subset
@@ -38,6 +39,7 @@ __all__ = [
     "branch_and_bound",
     "exact_subset",
     "likelihood_path",
+    "make_likelihood_problem",
     "make_problem",
     "problem_of_design",
     "subset_path",

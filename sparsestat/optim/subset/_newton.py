@@ -120,7 +120,7 @@ class LikelihoodProblem:
             nothing, nothing, coef, intercept, self.null_loss, self.null_loss, 0.0, 0.0,
             z, False,
         )  # fmt: skip
-        self.null = maximise(self, nothing, start, promised=False)
+        self.null = self.maximise(nothing, start, promised=False)
 
     def features(self, units: np.ndarray) -> np.ndarray:
         """Features of some units, unit after unit."""
@@ -162,6 +162,24 @@ class LikelihoodProblem:
             self.tol,
             self.scale,
         )
+
+    def maximise(self, units, near: Point, **options) -> Point | None:
+        """See `optim.subset._newton.maximise`."""
+        return maximise(self, units, near, **options)
+
+    def improve(self, point: Point, units=None, **options) -> "Improved":
+        """See `optim.subset._newton.improve`."""
+        return improve(self, point, units, **options)
+
+    def predictions_without(self, around: "Improved", dropped) -> list:
+        """See `optim.subset._newton.predictions_without`."""
+        return predictions_without(self, around, dropped)
+
+    def remember(self, key: bytes, floor: float) -> None:
+        """Remember that some units do not promise to get below an objective."""
+        self.floors[key] = floor
+        while len(self.floors) > _FLOORS:
+            del self.floors[next(iter(self.floors))]
 
     def theta(self, point: Point) -> np.ndarray:
         """Parameters of a point, those of the intercept first if there is one."""
@@ -389,9 +407,7 @@ def _better(problem, now, trials, table, limit) -> _Fit | None:
     )  # fmt: skip
     problem.n_fits += len(trials) if which < 0 else which + 1
     for k in new if which < 0 else new[:which]:
-        problem.floors[keys[k]] = limit
-    while len(problem.floors) > _FLOORS:
-        del problem.floors[next(iter(problem.floors))]
+        problem.remember(keys[k], limit)
     return None if which < 0 else _Fit(trials[which], *found)
 
 

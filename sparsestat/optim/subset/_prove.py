@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sparsestat.optim.subset._newton import LikelihoodProblem, Point, improve, maximise
+from sparsestat.optim.subset._newton import LikelihoodProblem, Point
 
 __all__ = ["Proof", "prove"]
 
@@ -74,7 +74,7 @@ def prove(
         return Proof(best, best.objective, True, 0)
     if max_nodes < 1:
         return Proof(best, 0.0, False, 0)
-    root = maximise(problem, everything, best)
+    root = problem.maximise(everything, best)
     open_ = [(root, frozenset(locked.tolist()))]
     while open_:
         point, forced = open_.pop()
@@ -86,7 +86,7 @@ def prove(
         children = []
         for unit, kept in _order(problem, point, forced, size):
             units = point.units[point.units != unit]
-            child = maximise(problem, units, point)
+            child = problem.maximise(units, point)
             if _bound(child) >= best.objective - margin:
                 continue
             if len(units) == size:
@@ -109,7 +109,7 @@ def _bound(point: Point) -> float:
 
 def _order(problem, point, forced, size):
     """Units to drop, strongest first, with what is forced once they are."""
-    costs = improve(problem, point).costs
+    costs = problem.improve(point).costs
     free = [k for k, unit in enumerate(point.units) if int(unit) not in forced]
     free.sort(key=lambda k: -costs[k])
     kept = set(forced)

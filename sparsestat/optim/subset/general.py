@@ -20,8 +20,6 @@ from sparsestat.optim.subset._newton import (
     Improved,
     LikelihoodProblem,
     Point,
-    improve,
-    predictions_without,
 )
 from sparsestat.optim.subset._prove import prove
 from sparsestat.optim.subset._units import default_max_size
@@ -44,8 +42,8 @@ _JOINING, _ROUNDS = 16, 3
 _CHEAPEST = 2
 # Share of a cost that a unit outside seems to regain if it is to be looked at.
 _PROMISING = 0.8
-# Points whose surroundings are remembered, each with predictions of all samples.
-_REMEMBERED = 64
+# Points whose surroundings are remembered, fewer where predictions take more memory.
+_REMEMBERED, _FEWEST, _MEMORY = 64, 8, 2**27
 # Gains that agree to so many digits are the same.
 _DIGITS = 9
 
@@ -414,13 +412,14 @@ class _Search:
 
     def _remember(self, found: Improved) -> None:
         self._around.pop(found.point.units.tobytes(), None)
-        if len(self._around) == _REMEMBERED:
+        size = max(found.point.z.nbytes, 1)
+        if len(self._around) >= min(max(_MEMORY // size, _FEWEST), _REMEMBERED):
             self._around.pop(next(iter(self._around)))
         self._around[found.point.units.tobytes()] = found
 
     def _improve(self, point, units, exchange_max, swap, max_iter, known) -> Improved:
-        return improve(
-            self.problem, point, units, locked=self.locked, exchange_max=exchange_max,
+        return self.problem.improve(
+            point, units, locked=self.locked, exchange_max=exchange_max,
             swap=swap, max_iter=max_iter, margin=self._margin, known=known,
         )  # fmt: skip
 
@@ -428,7 +427,7 @@ class _Search:
         """What is known around a point."""
         found = self._around.get(point.units.tobytes())
         if found is None or len(found.gains) < len(self.problem.loaded):
-            found = improve(self.problem, point, known=self._around)
+            found = self.problem.improve(point, known=self._around)
             self._remember(found)
         return found
 
@@ -497,7 +496,7 @@ class _Search:
         size = max(float(h[0].sum()), 1e-300)
         blocks = [(u, size)]
         if len(dropped):
-            for z in predictions_without(self.problem, around, dropped):
+            for z in self.problem.predictions_without(around, dropped):
                 blocks.append((likelihood.derivatives(z)[1], size))
         return blocks
 

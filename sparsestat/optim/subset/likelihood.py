@@ -30,6 +30,9 @@ __all__ = [
     "SoftmaxLikelihood",
 ]
 
+# Columns of predictions above which the curvature of all their pairs is not formed.
+MANY = 20
+
 _KINDS = {
     Quadratic: _loss.GAUSSIAN,
     Logistic: _loss.LOGISTIC,
@@ -181,6 +184,49 @@ class SoftmaxLikelihood(_Compiled):
 
     def deviance(self, value):
         return 2.0 * self.n_samples * value
+
+    def softmax(self, scores: np.ndarray):
+        """Loss, probabilities and minus the gradient at scores less offsets.
+
+        Parameters
+        ----------
+        scores : ndarray of shape (n_classes, n_kept)
+            Changed in place.
+
+        Returns
+        -------
+        value : float
+        P, U : ndarray of shape (n_classes, n_kept)
+        """
+        y, weight = self.loss.y.astype(np.int64), self.loss.weight
+        own = y, np.arange(len(y))
+        if len(self.loss.offset):
+            scores += self.loss.offset
+        # Relative to the observed class, so that small losses keep their accuracy.
+        scores -= scores[own]
+        top = np.maximum(scores.max(axis=0), 0.0)
+        scores -= top
+        P = np.exp(scores, out=scores)
+        share = P[own]
+        P[own] = 0.0
+        rest = P.sum(axis=0)
+        total = share + rest
+        losses = np.where(top == 0.0, np.log1p(rest), top + np.log(total))
+        value = float(weight @ losses)
+        P /= total
+        U = P * -weight
+        U[own] = weight * rest / total
+        P[own] = share / total
+        return (value if np.isfinite(value) else np.inf), P, U
+
+    def derivatives(self, z):
+        if self.n_columns <= MANY:
+            return super().derivatives(z)
+        C = self.contrasts
+        value, P, U = self.softmax(C @ np.asarray(z, np.float64).T)
+        mean = C[:, 0] @ P
+        h = self.loss.weight * (C[:, 0] ** 2 @ P - mean * mean)
+        return value, U.T @ C, h[None], np.zeros((2, 0))
 
 
 class HazardLikelihood(_Compiled):
