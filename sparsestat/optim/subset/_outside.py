@@ -23,14 +23,14 @@ class _Rows:
     def __init__(self, width: int) -> None:
         self.all = self._room = np.empty((0, width))
 
-    def append(self, rows: np.ndarray) -> None:
-        """Add some below."""
+    def more(self, count: int) -> np.ndarray:
+        """Add some below, which are returned for the caller to fill."""
         n = len(self.all)
-        if n + len(rows) > len(self._room):
-            self._room = np.empty((2 * (n + len(rows)), rows.shape[1]))
+        if n + count > len(self._room):
+            self._room = np.empty((2 * (n + count), self.all.shape[1]))
             self._room[:n] = self.all
-        self._room[n : n + len(rows)] = rows
-        self.all = self._room[: n + len(rows)]
+        self.all = self._room[: n + count]
+        return self.all[n:]
 
 
 class Outside:
@@ -95,8 +95,8 @@ class Outside:
         new, n = features[self._place[features] < 0], len(self._known)
         if len(new) == 0:
             return 0
-        rows = self.problem.source.block(new)
-        self._rows.append(rows)
+        rows = self._rows.more(len(new))
+        self.problem.fill_rows(new, rows)
         self._place[new] = np.arange(n, n + len(new))
         self._left[new] = -np.inf  # not judged, but always listed
         self._known = np.concatenate([self._known, new])

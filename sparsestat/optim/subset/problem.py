@@ -87,6 +87,13 @@ class SubsetProblem(NamedTuple):
             block.flat[:: len(block) + 1] += ridge
         return block
 
+    def fill_rows(self, features: np.ndarray, out: np.ndarray) -> None:
+        """Set `out`, of shape (n, n_features), to the rows of G of n features."""
+        if hasattr(self.source, "fill_rows"):
+            self.source.fill_rows(features, out)
+        else:
+            out[:] = self.source.block(features)
+
     def blocks(self, groups: np.ndarray) -> np.ndarray:
         """G + D of each of several groups of features.
 
@@ -161,16 +168,32 @@ class DesignSource:
             return gram_block(
                 design, weight, rows, np.arange(p) if cols is None else cols
             )
-        left = columns(design, rows, slice(None))
         if cols is rows:
+            left = columns(design, rows, slice(None))
             left *= np.sqrt(weight)
             return left @ left.T
+        if cols is None:
+            block = np.empty((len(rows), p))
+            self.fill_rows(rows, block)
+            return block
+        return self._product(rows, design.X[:, cols], cols)
+
+    def fill_rows(self, features, out):
+        """Set `out` to the rows of G of some features."""
+        if self._plain:
+            self._product(features, self.design.X, slice(None), out)
+        else:
+            everything = np.arange(len(self.design.mean))
+            out[:] = self.block(features, everything)
+
+    def _product(self, rows, X, cols, out=None):
+        """G[rows][:, cols] by a product with some columns as they are."""
+        left = columns(self.design, rows, slice(None))
         # Rows are centred, so the others need not be, up to the rounding of their sum.
-        left *= weight
+        left *= self.weight
         total = left.sum(axis=1)
-        chosen = slice(None) if cols is None else cols
-        block = left @ design.X[:, chosen]
-        _centre(block, total, design.mean[chosen], design.scale[chosen])
+        block = np.matmul(left, X, out=out)
+        _centre(block, total, self.design.mean[cols], self.design.scale[cols])
         return block
 
     def blocks(self, groups):
