@@ -153,16 +153,16 @@ class SubsetMoments(NamedTuple):
 
     def refit(self, support: np.ndarray) -> np.ndarray:
         """Least squares on the columns of a support, by an orthogonal factorisation."""
-        columns = self._columns(support)
-        root = np.sqrt(self.weight)[:, None]
-        ridge = np.diag(np.sqrt(self.problem.ridge[support]))
-        if self.problem.ridge[support].any():
-            columns = np.vstack([root * columns, ridge])
-            zeros = np.zeros((len(support), self.target.shape[1]))
-            target = np.vstack([root * self.target, zeros])
-        else:
-            columns, target = root * columns, root * self.target
-        return np.linalg.lstsq(columns, target, rcond=1e-10)[0].T
+        varies = self.problem.diagonal[support] > 0.0
+        used, root = support[varies], np.sqrt(self.weight)[:, None]
+        columns, target = root * self._columns(used), root * self.target
+        ridge = self.problem.ridge[used]
+        if ridge.any():
+            columns = np.vstack([columns, np.diag(np.sqrt(ridge))])
+            target = np.vstack([target, np.zeros((len(used), target.shape[1]))])
+        coef = np.zeros((target.shape[1], len(support)))
+        coef[:, varies] = np.linalg.lstsq(columns, target, rcond=1e-10)[0].T
+        return coef
 
     def errors(self, y, test, held, path: SubsetPath) -> np.ndarray:
         """Mean squared errors of the solutions of a path on some rows."""

@@ -482,6 +482,45 @@ def test_groups_of_samples_callbacks_and_verbosity(kind, capsys):
     assert kind.__name__ in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"always_select": [5]},
+        {"feature_groups": [0, 0, 1, 1, 2, 2, 4, 5]},
+        {"feature_groups": [0, 0, 1, 1, 2, 3, 4, 5], "always_select": [5]},
+        {"always_select": [5], "solver": "swap", "cv": 3},
+    ],
+)
+def test_rounding_of_weighted_constants_explains_nothing(params):
+    model = BestSubsetRegressor([1, 2, 3, 4, 5], solver="exact").set_params(**params)
+    for seed in range(20):
+        X, y = wide_data(seed, n=40, p=8)
+        X[:, 5] = 3.0
+        weight = np.random.default_rng(seed).integers(0, 3, len(y)).astype(float)
+        model.fit(X, y, sample_weight=weight)
+        coef = model.path_coef_.toarray()
+        assert np.abs(coef[5]).max() <= 1e-12
+        residuals = y[:, None] - X @ coef - model.path_intercept_
+        np.testing.assert_allclose(weight @ residuals**2, model.rss_, rtol=1e-9)
+
+
+def test_locked_features_that_change_nothing_do_not_prevent_proofs():
+    X, y = wide_data(p=9)
+    constant, repeated = np.full((len(y), 1), 3.0), X[:, [2]]
+    wide = np.hstack([X, constant, repeated])
+    sizes = np.arange(1, 8)
+    plain = BestSubsetRegressor(sizes, always_select=[2], solver="exact").fit(X, y)
+    for locked in ([10], [9, 2], [2, 10], [9, 10], [2, 9, 10]):
+        idle = len(locked) - 1
+        model = BestSubsetRegressor(sizes[:5] + idle, always_select=locked)
+        model.set_params(solver="exact").fit(wide, y)
+        assert model.optimal_path_.all()
+        np.testing.assert_allclose(model.rss_, plain.rss_[:5], rtol=1e-9)
+        residuals = y[:, None] - wide @ model.path_coef_ - model.path_intercept_
+        np.testing.assert_allclose((residuals**2).sum(axis=0), model.rss_, rtol=1e-9)
+
+
 def test_constant_features_that_are_always_selected_take_part_in_wide_searches():
     rng = np.random.default_rng(0)
     X = rng.standard_normal((100, 700))

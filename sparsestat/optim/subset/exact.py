@@ -133,6 +133,8 @@ class ExactSearch:
         self.gram, self.linear, self.variance = gram, linear, float(variance)
         self.locked = locked
         self.kept = _distinct(gram, locked) if merge else np.arange(len(gram))
+        # Locked features that are not searched, as they change nothing.
+        self.idle = np.setdiff1d(np.flatnonzero(locked), self.kept)
         ids = self.kept
         self.M = np.ascontiguousarray(gram[np.ix_(ids, ids)], dtype=np.float64)
         self.c = np.ascontiguousarray(linear[:, ids])
@@ -148,16 +150,18 @@ class ExactSearch:
         """Search for the best subsets of some sizes; returns a `SubsetResult`."""
         sizes = np.asarray(sizes, dtype=np.int64)
         p, kept = len(self.gram), self.kept
-        max_size = int(min(sizes.max(), len(kept)))
+        searched = sizes - len(self.idle)
+        max_size = int(min(searched.max(), len(kept)))
         best = np.full((max_size + 1, n_best), np.inf)
         sets = np.zeros((max_size + 1, n_best, max(max_size, 1)), np.int64)
         place = np.full(p, -1)
         place[kept] = np.arange(len(kept))
         for size, known in (start or {}).items():
-            if size in sizes and size <= max_size:
-                self._take(place, known, best[size], sets[size])
+            k = size - len(self.idle)
+            if size in sizes and k <= max_size:
+                self._take(place, known, best[k], sets[k])
         wanted = np.zeros(max_size + 1, np.bool_)
-        wanted[np.minimum(sizes, max_size)] = True
+        wanted[np.minimum(searched, max_size)] = True
         bounds, n_nodes = np.full(max_size + 1, -np.inf), 0
         if self.definite:
             search = make_search(
@@ -167,11 +171,11 @@ class ExactSearch:
             n_nodes = search_until(search, max_nodes, time_limit)
             open_bounds(search, bounds)
         parts = []
-        for size in sizes:
-            k = min(size, max_size)
+        for size, n_searched in zip(sizes, searched, strict=True):
+            k = min(n_searched, max_size)
             found = np.flatnonzero(best[k] < np.inf)
-            supports = [np.sort(kept[sets[k, i, :k]]) for i in found]
-            supports = [_padded(support, size, p) for support in supports]
+            supports = [np.append(kept[sets[k, i, :k]], self.idle) for i in found]
+            supports = [_padded(np.sort(support), size, p) for support in supports]
             bound = max(min(best[k, -1], bounds[k]), 0.0)
             complete = bounds[k] >= best[k, -1] * (1.0 - 1e-9)
             parts.append((supports, np.maximum(best[k, found], 0.0), bound, complete))
@@ -184,7 +188,7 @@ class ExactSearch:
         """Note known subsets of a size, with their losses."""
         rows = []
         for support in known:
-            inside = np.sort(place[support])
+            inside = np.sort(place[np.setdiff1d(support, self.idle)])
             if len(inside) and inside[0] < 0:
                 continue
             block, c = self.M[np.ix_(inside, inside)], self.c[:, inside].T
@@ -226,16 +230,15 @@ def search_until(search, max_nodes: int, time_limit: float | None) -> int:
 
 
 def _distinct(gram: np.ndarray, locked: np.ndarray) -> np.ndarray:
-    """Features without those that are zero or repeat an earlier one."""
+    """Features without those that are zero or repeat one that is locked or earlier."""
+    order = np.argsort(~locked, kind="stable")
+    gram = gram[np.ix_(order, order)]
     diagonal = gram.diagonal()
-    useful = (diagonal > 0.0) | locked
+    useful = diagonal > 0.0
     for j in range(1, len(gram)):
-        if not useful[j] or locked[j]:
-            continue
         same = gram[j, :j] ** 2 >= (1.0 - PIVOT) * diagonal[j] * diagonal[:j]
-        if (same & useful[:j]).any():
-            useful[j] = False
-    return np.flatnonzero(useful)
+        useful[j] &= not (same & useful[:j]).any()
+    return np.sort(order[useful])
 
 
 def _padded(support: np.ndarray, size: int, p: int) -> np.ndarray:

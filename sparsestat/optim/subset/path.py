@@ -181,8 +181,8 @@ def subset_path(
     (array([1, 2]), np.True_)
     """
     search = _Search(
-        problem, labels, locked, criterion, ic_coef, n_intercepts, start or [],
-        resume or [],
+        problem.without_rounding(), labels, locked, criterion, ic_coef, n_intercepts,
+        start or [], resume or [],
     )  # fmt: skip
     search.options = Options(
         swap=solver != "splicing",

@@ -78,6 +78,14 @@ class SubsetProblem(NamedTuple):
         """Number of features."""
         return self.linear.shape[1]
 
+    def without_rounding(self) -> "SubsetProblem":
+        """The same with all moments of constant features zero, as their variances."""
+        idle = self.diagonal <= 0.0
+        if not idle.any():
+            return self
+        linear = np.where(idle, 0.0, self.linear)
+        return self._replace(linear=linear, source=ZeroedSource(self.source, idle))
+
     def gram(self, features: np.ndarray) -> np.ndarray:
         """G + D of some features, of shape (n, n) for n features."""
         block = self.source.block(features, features)
@@ -135,6 +143,26 @@ class MatrixSource:
             if cols is rows or (np.diff(cols) == 1).all():
                 return self.matrix
         return self.matrix[rows[:, None], cols]
+
+
+class ZeroedSource:
+    """A source with zeros for some features, whose moments are but rounding.
+
+    Parameters
+    ----------
+    source : GramSource
+    idle : ndarray of shape (n_features,), bool
+    """
+
+    def __init__(self, source: GramSource, idle: np.ndarray) -> None:
+        self.source, self.idle = source, idle
+
+    def block(self, rows, cols=None):
+        """Return G[rows][:, cols]."""
+        block = np.array(self.source.block(rows, cols))
+        block[self.idle[rows]] = 0.0
+        block[:, self.idle if cols is None else self.idle[cols]] = 0.0
+        return block
 
 
 class DesignSource:
