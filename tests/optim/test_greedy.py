@@ -78,6 +78,16 @@ def test_iterative_thresholding_descends_to_a_fixed_point(complex_):
         assert result.residual_norm < np.linalg.norm(A @ x)
 
 
+@pytest.mark.parametrize("solver", ["iht", "niht"])
+def test_least_squares_at_the_end_may_be_all_that_was_missing(solver):
+    A, x = draw(0, s=4)
+    A = A[:10]
+    result = recover(make_sensing(A), A @ x, 10, solver, max_iter=20)
+    assert result.n_iter == 20
+    assert result.residual_norm <= 1e-8 * np.linalg.norm(A @ x)
+    assert result.converged
+
+
 @pytest.mark.parametrize("complex_", [False, True])
 @pytest.mark.parametrize("method", [_iht, _niht])
 def test_every_thresholded_step_descends(method, complex_):
