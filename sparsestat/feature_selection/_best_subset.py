@@ -129,7 +129,8 @@ class BestSubsetSelector(SelectorMixin, BaseEstimator):
     optimality_gap_ : float
         How far the objective may be above the optimum, as a share of it.
     swap_gap_ : float
-        What the best exchange of one feature would save, as a share of the objective.
+        What the best exchange of one feature would save, as a share of the objective,
+        or the best of the most promising ones if `loss` is not "squared".
     n_features_in_ : int
         Number of features seen in fit.
     feature_names_in_ : ndarray of shape (n_features,)

@@ -84,7 +84,7 @@ class BestSubsetRegressor(RegressorMixin, SubsetModel):
     time_limit : float, default=None
         Seconds of the exact search, at most.
     tol : float, default=1e-9
-        Bound of `stationarity_`.
+        Bound of `stationarity_`; of float32 data 1e-5 at least.
     max_iter : int, default=100
         Exchanges from one start, at most.
     init_support : array-like of int or str, default=None
@@ -161,6 +161,8 @@ class BestSubsetRegressor(RegressorMixin, SubsetModel):
     UserWarning
         Where fewer features than asked for are independent, or fit perfectly, and
         where `gram_inaccurate_`.
+    ConvergenceWarning
+        If `max_iter` ended the exchanges before `stationarity_` was below `tol`.
 
     See Also
     --------
@@ -306,7 +308,7 @@ class MultiTaskBestSubset(RegressorMixin, SubsetModel):
     time_limit : float, default=None
         Seconds of the exact search, at most.
     tol : float, default=1e-9
-        Bound of `stationarity_`.
+        Bound of `stationarity_`; of float32 data 1e-5 at least.
     max_iter : int, default=100
         Exchanges from one start, at most.
     init_support : array-like of int or str, default=None
@@ -382,6 +384,8 @@ class MultiTaskBestSubset(RegressorMixin, SubsetModel):
     UserWarning
         Where fewer features than asked for are independent, or fit perfectly, and
         where `gram_inaccurate_`.
+    ConvergenceWarning
+        If `max_iter` ended the exchanges before `stationarity_` was below `tol`.
 
     See Also
     --------

@@ -160,6 +160,18 @@ class BestSubsetClassifier(ClassPredictions, LikelihoodSubset):
     feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, only if X has string column names.
 
+    Raises
+    ------
+    ValueError
+        For one class, and sizes that no subset can have.
+
+    Warns
+    -----
+    UserWarning
+        Where fewer features than asked for help, and where `separated_`.
+    ConvergenceWarning
+        If `stationarity_` is above `tol`.
+
     See Also
     --------
     BestSubsetRegressor : Least squares.

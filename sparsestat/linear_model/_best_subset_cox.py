@@ -163,6 +163,13 @@ class BestSubsetCox(HazardPredictions, RegressorMixin, LikelihoodSubset):
     ValueError
         For targets of another form, and sizes that no subset can have.
 
+    Warns
+    -----
+    UserWarning
+        Where fewer features than asked for help, and where `separated_`.
+    ConvergenceWarning
+        If `stationarity_` is above `tol`.
+
     See Also
     --------
     SparseCoxRegressor : The convex relaxation.

@@ -168,6 +168,13 @@ class BestSubsetGLM(RegressorMixin, Offsets, LikelihoodSubset):
     ValueError
         For a target that the family cannot have, and sizes that no subset can have.
 
+    Warns
+    -----
+    UserWarning
+        Where fewer features than asked for help, and where `separated_`.
+    ConvergenceWarning
+        If `stationarity_` is above `tol`.
+
     See Also
     --------
     BestSubsetRegressor : Least squares.

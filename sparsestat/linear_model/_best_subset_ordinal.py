@@ -180,7 +180,10 @@ class BestSubsetOrdinal(ClassPredictions, LikelihoodSubset):
     Warns
     -----
     UserWarning
-        Where more than two classes are strings whose order is not given.
+        Where more than two classes are strings whose order is not given, where fewer
+        features than asked for help, and where `separated_`.
+    ConvergenceWarning
+        If `stationarity_` is above `tol`.
 
     See Also
     --------
