@@ -64,7 +64,7 @@ def layout_of(shards: Shards, missing: str = "raise", communication=None) -> Lay
             purpose="layout",
             communication=communication,
         )
-        names, n_features = list(found) or None, int(width[0])
+        names, n_features = list(found) or names, int(width[0])
         if names is not None:
             n_features = len(names)
     return Layout(n_features, names, about.n_targets, missing)

@@ -14,13 +14,16 @@ from sparsestat.distributed._shards import is_dask
 from sparsestat.linear_model._distributed_scores import is_in_parts
 from sparsestat.linear_model._subset_rounds import Rounds
 from sparsestat.utils.criteria import SUBSET_CRITERIA
+from sparsestat.utils.feature_groups import check_features
 from sparsestat.utils.validation import (
+    ArrayLike,
     Boolean,
     Each,
     Interval,
     Jobs,
     OneOf,
     Rule,
+    Verbosity,
     check_parameters,
     check_sample_weight,
 )
@@ -35,6 +38,7 @@ SIZE_RULES: dict[str, Rule] = {
     "max_nonzero_coefs": COUNT | None,
     "criterion": OneOf(*SUBSET_CRITERIA),
     "ic_coef": Interval(0, inf, closed="left"),
+    "always_select": ArrayLike | None,
     "alpha": Interval(0, inf, closed="left"),
     "fit_intercept": Boolean,
     "standardize": Boolean,
@@ -51,7 +55,25 @@ SHARD_RULES: dict[str, Rule] = {
     "timeout": Interval(0, inf, closed="neither") | None,
     "on_failure": OneOf("raise", "drop"),
     "missing_features": OneOf("raise", "zero", "available"),
+    "verbose": Verbosity,
 }
+
+
+class _Told(list):
+    """An account that is told while it grows."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+
+    def append(self, row: dict) -> None:
+        super().append(row)
+        retries = f", {row['retries']} tried again" if row["retries"] else ""
+        print(
+            f"[{self._name}] round {len(self)}, {row['purpose']}: "
+            f"{row['up_floats_per_shard']:,} numbers from a shard in "
+            f"{row['seconds']:.2f} s{retries}"
+        )
 
 
 class DistributedModel(BaseEstimator):
@@ -113,7 +135,11 @@ class DistributedModel(BaseEstimator):
             n_shards=self.n_shards,
             n_jobs=self.n_jobs,
         )
-        communication: list[dict] = []
+        if not lazy and hasattr(self, "feature_names_in_"):  # X is an array by now
+            names = list(self.feature_names_in_)
+            shards.about = shards.about._replace(names=names)
+        name = type(self).__name__
+        communication = _Told(name) if self.verbose else []
         kept, dropped = np.arange(len(shards)), []
         while True:
             try:
@@ -125,8 +151,7 @@ class DistributedModel(BaseEstimator):
                     raise
                 dropped += kept[lost].tolist()
                 warnings.warn(
-                    f"{type(self).__name__}: going on without shards "
-                    f"{kept[lost].tolist()}. {error}",
+                    f"{name}: going on without shards {kept[lost].tolist()}. {error}",
                     RuntimeWarning,
                     stacklevel=2,
                 )
@@ -134,7 +159,7 @@ class DistributedModel(BaseEstimator):
         if lazy:
             self._take_names(found["layout"])
         self.dropped_shards_ = np.array(dropped, dtype=np.int64)
-        self.communication_ = communication
+        self.communication_ = list(communication)
         self.n_rounds_ = len(communication)
         self.bytes_total_ = sum(
             row["up_bytes_total"] + row["down_bytes_total"] for row in communication
@@ -206,16 +231,32 @@ class DistributedModel(BaseEstimator):
             self.timeout,
         )
 
-    def _sizes(self, n_features: int, n_rows: float) -> np.ndarray | None:
+    def _locked(self, layout: Layout) -> np.ndarray:
+        """Features that are in every subset."""
+        given = [] if self.always_select is None else self.always_select
+        return check_features(given, "always_select", layout.n_features, layout.names)
+
+    def _sizes(self, n_features: int, n_rows: float, n_locked: int):
         """The sizes that are asked for, checked against the data."""
+        most = min(n_features, int(n_rows) - int(bool(self.fit_intercept)))
+        top = self.max_nonzero_coefs
+        if top is not None and top < n_locked:
+            raise ValueError(
+                f"max_nonzero_coefs must be at least {n_locked}, the number of "
+                f"features in always_select; got {top}."
+            )
         if self.n_nonzero_coefs is None:
             return None
         sizes = np.unique(np.atleast_1d(self.n_nonzero_coefs)).astype(np.int64)
-        most = min(n_features, int(n_rows) - int(bool(self.fit_intercept)))
         if sizes[-1] > most:
             raise ValueError(
                 f"n_nonzero_coefs must be at most {most} for {n_features} features and "
                 f"{int(n_rows)} rows; got {int(sizes[-1])}."
+            )
+        if sizes[0] < n_locked:
+            raise ValueError(
+                f"n_nonzero_coefs must be at least {n_locked}, the number of features "
+                f"in always_select; got {int(sizes[0])}."
             )
         return sizes
 

@@ -86,6 +86,9 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
           shards propose; fewest numbers where p is large, nearly always the same
           support.
         - "auto": "gram" as long as it keeps to `max_bytes_per_round`, else "columns".
+    always_select : array-like of int or str, default=None
+        Features that are in every subset, by their indices or, where the data are
+        dataframes, the names of their columns; k counts them.
     alpha : float, default=1e-6
         Ridge penalty; the default keeps coefficients of classes finite that can be
         separated.
@@ -115,6 +118,8 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
         Whether to start again without shards that are lost for good.
     missing_features : {"raise", "zero"}, default="raise"
         What to do where a shard's dataframe lacks columns: an error, or zeros.
+    verbose : bool or int, default=0
+        Print a line for each round.
 
     Attributes
     ----------
@@ -210,6 +215,7 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
         criterion="ebic",
         ic_coef=1.0,
         algorithm="auto",
+        always_select=None,
         alpha=1e-6,
         fit_intercept=True,
         standardize=True,
@@ -223,12 +229,14 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
         timeout=None,
         on_failure="raise",
         missing_features="raise",
+        verbose=0,
     ):
         self.n_nonzero_coefs = n_nonzero_coefs
         self.max_nonzero_coefs = max_nonzero_coefs
         self.criterion = criterion
         self.ic_coef = ic_coef
         self.algorithm = algorithm
+        self.always_select = always_select
         self.alpha = alpha
         self.fit_intercept = fit_intercept
         self.standardize = standardize
@@ -242,6 +250,7 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
         self.timeout = timeout
         self.on_failure = on_failure
         self.missing_features = missing_features
+        self.verbose = verbose
 
     def decision_function(self, X):
         """Log-odds of the second of two classes, or a score for each of several.
@@ -332,7 +341,7 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
     def _search(self, shards, communication: list[dict]) -> dict:
         """Propose around a model, judge by the likelihood, until nothing improves."""
         layout = self._layout(shards, communication)
-        p = layout.n_features
+        p, locked = layout.n_features, self._locked(layout)
         algorithm = self.algorithm
         fits = 4 * p * (p + 1) <= self.max_bytes_per_round
         if algorithm == "auto":
@@ -358,9 +367,9 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
         scale = np.sqrt(np.where(still, 0.0, variance))
         alpha = float(self.alpha)
         ridge = alpha * scale**2 if self.standardize else np.full(p, alpha)
-        sizes = self._sizes(p, n_rows)
-        top = self._top(sizes, totals, p, algorithm)
-        options = self._path_options(sizes, top)
+        sizes = self._sizes(p, n_rows, len(locked))
+        top = max(self._top(sizes, totals, p, algorithm), len(locked))
+        options = self._path_options(sizes, top) | {"locked": locked}
         if algorithm == "surrogate":
             asked = leaders(rounds, max(top, 1)), fits, max(top, 1)
             propose = partial(self._by_surrogate, rounds, totals, ridge, asked, options)
@@ -370,7 +379,8 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
             )
         # What a look at all sizes takes is more than all else that surrogates send.
         room = 0 if algorithm == "surrogate" else self.max_bytes_per_round
-        found = self._follow(rounds, null, totals, ridge, scale, propose, room)
+        ends = {"room": room, "locked": locked}
+        found = self._follow(rounds, null, totals, ridge, scale, propose, ends)
         return {
             **found,
             "algorithm": algorithm,
@@ -379,7 +389,7 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
             "totals": totals,
         }
 
-    def _follow(self, rounds, null, totals, ridge, scale, propose, room) -> dict:
+    def _follow(self, rounds, null, totals, ridge, scale, propose, ends) -> dict:
         """The best fits of all sizes, by proposals first and then by exchanges.
 
         Proposals are made around the null model first.
@@ -416,7 +426,7 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
             current = best[chosen]
         best, chosen, swap_gap = exchange(
             rounds, best, choose, working if same else None, *given, self.tol * size,
-            seen, self.max_rounds, _ROUNDING, room,
+            seen, self.max_rounds, _ROUNDING, **ends,
         )  # fmt: skip
         values = {k: self._criterion_of(best[k], totals, p) for k in sorted(best)}
         return {
@@ -442,14 +452,15 @@ class DistributedBestSubsetClassifier(ClassifierMixin, DistributedModel):
         own = leader_problem(rounds, fit, totals, working, leader, whole)
 
         def propose(surrogate, sizes):
-            return subset_path(surrogate, **(options | {"sizes": sizes}))
+            own = {"sizes": sizes, "locked": None}
+            return subset_path(surrogate, **(options | own))
 
         def judge(candidates):
             return subset_path(candidates, **options)
 
         path = candidate_path(
             own, problem, propose, judge, fit.support, working.coef, working.residual,
-            top, self.max_rounds, self.tol,
+            top, self.max_rounds, self.tol, options["locked"],
         )  # fmt: skip
         return working, path.supports, [working.coefs_of(c) for c in path.coefs]
 

@@ -65,6 +65,9 @@ class DistributedBestSubsetRegressor(SizesMixin, RegressorMixin, DistributedMode
         - "auto": "gram" as long as it keeps to `max_bytes_per_round`, else "columns".
     solver : {"auto", "splicing", "swap", "exact"}, default="auto"
         Search among subsets, see :func:`sparsestat.optim.subset.subset_path`.
+    always_select : array-like of int or str, default=None
+        Features that are in every subset, by their indices or, where the data are
+        dataframes, the names of their columns; k counts them.
     alpha : float, default=0.0
         Ridge penalty.
     fit_intercept : bool, default=True
@@ -104,6 +107,8 @@ class DistributedBestSubsetRegressor(SizesMixin, RegressorMixin, DistributedMode
         the shards that have both, with "gram" only. These are clipped, with a warning,
         where they are those of no data; criteria count the rows that have the rarest
         feature; and coefficients are found as by ``refine=None``.
+    verbose : bool or int, default=0
+        Print a line for each round.
 
     Attributes
     ----------
@@ -206,6 +211,7 @@ class DistributedBestSubsetRegressor(SizesMixin, RegressorMixin, DistributedMode
         ic_coef=1.0,
         algorithm="auto",
         solver="auto",
+        always_select=None,
         alpha=0.0,
         fit_intercept=True,
         standardize=True,
@@ -222,6 +228,7 @@ class DistributedBestSubsetRegressor(SizesMixin, RegressorMixin, DistributedMode
         timeout=None,
         on_failure="raise",
         missing_features="raise",
+        verbose=0,
     ):
         self.n_nonzero_coefs = n_nonzero_coefs
         self.max_nonzero_coefs = max_nonzero_coefs
@@ -229,6 +236,7 @@ class DistributedBestSubsetRegressor(SizesMixin, RegressorMixin, DistributedMode
         self.ic_coef = ic_coef
         self.algorithm = algorithm
         self.solver = solver
+        self.always_select = always_select
         self.alpha = alpha
         self.fit_intercept = fit_intercept
         self.standardize = standardize
@@ -245,6 +253,7 @@ class DistributedBestSubsetRegressor(SizesMixin, RegressorMixin, DistributedMode
         self.timeout = timeout
         self.on_failure = on_failure
         self.missing_features = missing_features
+        self.verbose = verbose
 
     def predict(self, X):
         """Predict the target: ``X @ coef_ + intercept_``.
@@ -287,7 +296,7 @@ class DistributedBestSubsetRegressor(SizesMixin, RegressorMixin, DistributedMode
     def _search(self, shards, communication: list[dict]) -> dict:
         """Search and refit on some shards; nothing is kept on the estimator."""
         layout = self._layout(shards, communication)
-        p = layout.n_features
+        p, locked = layout.n_features, self._locked(layout)
         algorithm = self.algorithm
         fits = 4 * p * (p + 1) <= self.max_bytes_per_round
         if algorithm == "auto":
@@ -308,13 +317,15 @@ class DistributedBestSubsetRegressor(SizesMixin, RegressorMixin, DistributedMode
         else:
             make = gram_problem if algorithm == "gram" else column_problem
             problem, totals = make(*given)
-        sizes = self._sizes(p, totals.n_rows)
+        sizes = self._sizes(p, totals.n_rows, len(locked))
         if algorithm == "surrogate":
-            path, swap_gap = self._by_surrogates(rounds, problem, totals, sizes, fits)
+            path, swap_gap = self._by_surrogates(
+                rounds, problem, totals, sizes, locked, fits
+            )
         else:
             limit = self.max_nonzero_coefs
             limit = None if limit is None else min(limit, p)
-            path = self._path(problem, sizes, max_size=limit)
+            path = self._path(problem, sizes, max_size=limit, locked=locked)
             swap_gap = path.swap_gaps[path.chosen]
         support, coef = path.supports[path.chosen], path.coefs[path.chosen][0]
         if len(support) and complete and self.refine == "pooled":
@@ -356,7 +367,7 @@ class DistributedBestSubsetRegressor(SizesMixin, RegressorMixin, DistributedMode
         }
         return subset_path(problem, sizes, **options)
 
-    def _by_surrogates(self, rounds, problem, totals, sizes, whole_gram):
+    def _by_surrogates(self, rounds, problem, totals, sizes, locked, whole_gram):
         p = problem.n_features
         if sizes is not None:
             top = int(sizes[-1])
@@ -364,16 +375,19 @@ class DistributedBestSubsetRegressor(SizesMixin, RegressorMixin, DistributedMode
             top = min(self.max_nonzero_coefs, p)
         else:
             top = min(default_max_size(totals.weight, p), _SURROGATE_SIZE)
+            top = max(top, len(locked))
         # Nothing is proved within candidates, so no search for proofs.
         solver = "splicing" if self.solver == "splicing" else "swap"
 
         def judge(candidates):
-            return self._path(candidates, sizes, max_size=top, solver=solver)
+            return self._path(
+                candidates, sizes, max_size=top, solver=solver, locked=locked
+            )
 
         propose = partial(self._path, solver=solver)
         return surrogate_path(
             rounds, propose, judge, problem, totals, max(top, 1), self.max_rounds,
-            self.tol, whole_gram,
+            self.tol, whole_gram, locked,
         )  # fmt: skip
 
     def _take(self, found: dict, dtype) -> None:

@@ -33,7 +33,7 @@ def exchange(
     rounds: Rounds, fits: dict[int, SoftmaxFit], choose: Callable,
     working: WorkingProblem | None, totals: Totals, ridge: np.ndarray,
     scale: np.ndarray, tol: float, seen: set[bytes], most: int, margin: float,
-    room: int = 0,
+    room: int = 0, locked: np.ndarray | None = None,
 ) -> tuple[dict[int, SoftmaxFit], int, float]:  # fmt: skip
     """Exchange single features while one of the most promising ways lowers the loss.
 
@@ -59,6 +59,8 @@ def exchange(
         Falls of the objective up to this share of it are rounding.
     room : int, default=0
         Bytes of a shard that a look at other sizes may take; the nearest come first.
+    locked : ndarray of int, default=None
+        Features that stay.
 
     Returns
     -------
@@ -71,18 +73,20 @@ def exchange(
         a share of the objective.
     """
     fits, gap, chosen = dict(fits), 0.0, choose(fits)
+    locked = np.array([], np.int64) if locked is None else locked
     looked: set[tuple] = set()  # supports, and whether they were the chosen ones
     for _ in range(most):
         fit, starts = fits[chosen], []
         if _look(looked, fit, True):
-            pairs = _promising(rounds, fit, working, totals, ridge, scale)
+            pairs = _promising(rounds, fit, working, totals, ridge, scale, locked)
             starts += _exchanged(fit, pairs, seen)
-        others = [fits[k] for k in _near(fits, chosen, scale, room)]
+        others = [fits[k] for k in _near(fits, chosen, scale, room, len(locked))]
         others = [other for other in others if _look(looked, other, False)]
         problems = working_problems(rounds, others, totals, ridge)
         for other, problem in zip(others, problems, strict=True):
             change = exchange_changes(problem, other.support)
             change[:, scale == 0.0] = np.inf
+            change[np.isin(other.support, locked)] = np.inf
             pairs = _smallest(np.where(change < 0.0, change, np.inf), _OTHERS)
             starts += _exchanged(other, pairs, seen)
         if not starts:
@@ -110,12 +114,12 @@ def _look(looked: set[tuple], fit: SoftmaxFit, chosen: bool) -> bool:
     return new
 
 
-def _near(fits: dict, chosen: int, scale: np.ndarray, room: int) -> list[int]:
+def _near(fits, chosen: int, scale, room: int, n_locked: int = 0) -> list[int]:
     """Other sizes, the nearest first, as many as there is room for their rows."""
     p, n_usable = len(scale), np.count_nonzero(scale)
     near, used = [], 0
     for k in sorted(fits, key=lambda k: (abs(k - chosen), k)):
-        if k == chosen or not 0 < k < n_usable:
+        if k == chosen or not n_locked < k < n_usable:
             continue
         used += 8 * p * (k + 2)
         if used > room:
@@ -138,14 +142,16 @@ def _exchanged(fit: SoftmaxFit, pairs, seen: set[bytes]) -> list[SoftmaxFit]:
     return starts
 
 
-def _promising(rounds, fit, working, totals, ridge, scale) -> np.ndarray:
+def _promising(rounds, fit, working, totals, ridge, scale, locked) -> np.ndarray:
     """Positions on the support and features for them, most promising first."""
-    if len(fit.support) == 0:
+    stay = np.isin(fit.support, locked)
+    if stay.all():
         return np.empty((0, 2), np.int64)
     if working is None:
         working = working_problem(rounds, fit, totals, ridge, False)
     change = exchange_changes(working, fit.support)
     change[:, scale == 0.0] = np.inf
+    change[stay] = np.inf
     m = fit.coef.shape[1]
     if m == 1:
         return _smallest(change, _VERIFIED)
@@ -154,7 +160,9 @@ def _promising(rounds, fit, working, totals, ridge, scale) -> np.ndarray:
     listed = np.sort(listed[np.isfinite(best[listed])])
     if len(listed) == 0:
         return np.empty((0, 2), np.int64)
-    pairs = _smallest(listed_changes(rounds, fit, listed, totals, ridge), _VERIFIED)
+    change = listed_changes(rounds, fit, listed, totals, ridge)
+    change[stay] = np.inf
+    pairs = _smallest(change, _VERIFIED)
     return np.column_stack([pairs[:, 0], listed[pairs[:, 1]]])
 
 

@@ -75,6 +75,7 @@ def candidate_path(
     max_size: int,
     max_rounds: int,
     tol: float,
+    locked: np.ndarray,
 ) -> SubsetPath:
     """Best subsets of a quadratic model of all, among candidates of the leader's.
 
@@ -86,7 +87,7 @@ def candidate_path(
         As in `surrogate_path`.
     support, coef, residual : ndarray
         Where the model is made, and minus its gradient there.
-    max_size, max_rounds, tol
+    max_size, max_rounds, tol, locked
         As in `surrogate_path`.
 
     Returns
@@ -97,8 +98,9 @@ def candidate_path(
     found = propose(surrogate, np.arange(1, max_size + 1))
     pooled = _Candidates(whole)
     scores = _scores(residual, whole.diagonal, 2 * max_size)
-    pooled.join(np.unique(np.concatenate([support, _union(found.supports), scores])))
-    path, _ = _certified(judge, pooled, judge(pooled.problem), max_rounds, tol)
+    proposed = [support, _union(found.supports), scores, locked]
+    pooled.join(np.unique(np.concatenate(proposed)))
+    path, _ = _certified(judge, pooled, judge(pooled.problem), max_rounds, tol, locked)
     return path
 
 
@@ -112,6 +114,7 @@ def surrogate_path(
     max_rounds: int,
     tol: float,
     whole_gram: bool,
+    locked: np.ndarray,
 ) -> tuple[SubsetPath, float]:
     """Best subsets from gradients of all and second moments of a few features.
 
@@ -132,6 +135,8 @@ def surrogate_path(
         Share of the loss that an exchange of one feature may still save.
     whole_gram : bool
         Whether the leader may tell all of its second moments at once.
+    locked : ndarray of int
+        Features that `judge` has in every subset; they are candidates always.
 
     Returns
     -------
@@ -149,7 +154,7 @@ def surrogate_path(
         own_problem, _ = make(rounds, 0.0, False, leader)
     sizes = np.arange(1, max_size + 1)
     first = propose(own_problem, sizes)
-    start = _union(first.supports)
+    start = np.union1d(_union(first.supports), locked)
     support, coef = first.supports[first.chosen], first.coefs[first.chosen]
     best, damping = None, 0.0
     for round_ in range(max_rounds):
@@ -171,10 +176,10 @@ def surrogate_path(
         best, support, coef = path, new, path.coefs[path.chosen]
         if settled:
             break
-    return _certified(judge, pooled, best, max_rounds, tol)
+    return _certified(judge, pooled, best, max_rounds, tol, locked)
 
 
-def _certified(judge, pooled, path, max_rounds, tol):
+def _certified(judge, pooled, path, max_rounds, tol, locked):
     """Let features join that improve the chosen subset by an exchange."""
     problem = pooled.whole
     everything = problem.diagonal + problem.ridge
@@ -183,7 +188,6 @@ def _certified(judge, pooled, path, max_rounds, tol):
         if loss <= _PERFECT * problem.variance:
             return path, 0.0
         rows = problem.source.block(support)
-        locked = np.array([], np.int64)
         change, _ = outside_changes(problem, support, rows, everything, locked)
         gap = abs(min(float(change.min(initial=0.0)), 0.0)) / loss
         better = np.flatnonzero(-change > tol * loss)

@@ -99,3 +99,15 @@ def test_wrong_data_are_named():
     with pytest.raises(ValueError, match=r"hold numbers; \['colour'\] hold others"):
         model.fit([(frame, y)])
     assert model.score([(X, np.ones(300))]) == 0.0
+
+
+def test_rounds_are_told(capsys):
+    X, y = data()
+    model = DistributedBestSubsetRegressor(2, n_shards=2, verbose=True).fit(X, y)
+    first, second = capsys.readouterr().out.splitlines()
+    told = "[DistributedBestSubsetRegressor] round 1, gram: 37 numbers from a shard in"
+    assert first.startswith(told)
+    assert "round 2, refit: 6 numbers" in second
+    assert type(model.communication_) is list
+    model.set_params(verbose=0).fit(X, y)
+    assert capsys.readouterr().out == ""
