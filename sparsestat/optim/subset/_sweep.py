@@ -103,11 +103,9 @@ class Sweep:
         losses = self._book.losses
         return {int(s): float(losses[s]) for s in np.flatnonzero(losses < np.inf)}
 
-    @property
-    def units(self) -> dict[int, np.ndarray]:
-        """Its units."""
-        units = self._book.units
-        return {size: units[size, :size].copy() for size in self.losses}
+    def units(self, size: int) -> np.ndarray:
+        """The units of the best known support of a size."""
+        return self._book.units[size, :size].copy()
 
     def start(self, supports, settled) -> None:
         """Improve on given sets of units.

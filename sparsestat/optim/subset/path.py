@@ -338,7 +338,8 @@ class _Search:
             G, c, self.problem.variance, starts, usable, locked, max(capacity, 1),
             self.options, value,
         )  # fmt: skip
-        known = [np.union1d(units, self.locked) for units in known]
+        if len(self.locked):
+            known = [np.union1d(units, self.locked) for units in known]
         known = [units for units in known if len(units) <= most]
         settled = [self._settled(units) for units in known]
         sweep.start([place[units] for units in known], settled)
@@ -399,11 +400,10 @@ class _Search:
 
     def _adopt(self, sweep: Sweep, universe: np.ndarray) -> None:
         margin = 1e-12 * self.problem.variance
-        units_of = sweep.units
         for size, loss in sweep.losses.items():
             if loss < self.losses.get(size, np.inf) - margin:
-                self.losses[size], units = loss, units_of[size]
-                self.found[size] = np.sort(universe[units])
+                self.losses[size] = loss
+                self.found[size] = np.sort(universe[sweep.units(size)])
 
     def _outside(self, universe: np.ndarray) -> np.ndarray:
         """Units outside the universe that improve on some size."""
