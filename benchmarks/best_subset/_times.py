@@ -16,6 +16,9 @@ from benchmarks._case import Case, Settings, Skip
 from benchmarks._tables import seconds
 from benchmarks.best_subset import _parts
 
+# Seconds of all timed calls together, at least: short ones are disturbed easily.
+_LONG_ENOUGH = 0.3
+
 
 class Problem(NamedTuple):
     """A regression, and what either package is asked for."""
@@ -113,10 +116,10 @@ def _child(call: str, settings: Settings, **kwargs) -> list[dict]:
 
 
 def best_time(call: Callable, repeat: int):
-    """Best of the calls after one, and what the last returned."""
+    """Best of the calls after one, more of short ones, and what the last returned."""
     call()
-    times = []
-    for _ in range(repeat):
+    times: list[float] = []
+    while len(times) < repeat or sum(times) < _LONG_ENOUGH:
         start = time.perf_counter()
         result = call()
         times.append(time.perf_counter() - start)
