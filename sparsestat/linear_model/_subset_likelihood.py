@@ -23,6 +23,7 @@ from sparsestat.linear_model._subset_sizes import (
     last_supports,
     path_columns,
     warn_of_end,
+    with_proof,
 )
 from sparsestat.optim.design import make_design, with_norms
 from sparsestat.optim.subset import (
@@ -113,6 +114,15 @@ class LikelihoodSubset(SizesMixin, CrossValidated, FitProgress):
         if folds:
             deviances, shares = self._held_out(X, y, labels, folds, path, context)
             chosen = int(np.argmin(deviances @ (shares / shares.sum())))
+            if self.solver == "auto":
+                one = {"path": "sequence", "n_restarts": 0, "resume": None}
+
+                def again(k):
+                    one.update(sizes=path.sizes[[k]], start=[path.points[k].units])
+                    return likelihood_path(problem, **{**options, **one})
+
+                path = with_proof(path, chosen, again)
+                path = path._replace(n_iter=problem.n_fits - path.n_nodes)
         vars(self).pop("deviance_path_", None)
         if deviances is not None:
             self.deviance_path_ = deviances

@@ -23,6 +23,7 @@ from sparsestat.linear_model._subset_sizes import (
     last_supports,
     path_columns,
     warn_of_end,
+    with_proof,
 )
 from sparsestat.optim.subset import SubsetPath, subset_path
 from sparsestat.utils.criteria import SUBSET_CRITERIA
@@ -152,6 +153,14 @@ class SubsetModel(SizesMixin, CrossValidated, FitProgress):
             shares = errors[1]
             extra["mse_path_"] = errors[0]
             chosen = int(np.argmin(errors[0] @ (shares / shares.sum())))
+            if self.solver == "auto":
+                one = {"path": "sequence", "n_restarts": 0, "resume": None}
+
+                def again(k):
+                    one.update(sizes=path.sizes[[k]], start=[path.supports[k]])
+                    return subset_path(data.problem, **{**options, **one})
+
+                path = with_proof(path, chosen, again)
         vars(self).pop("mse_path_", None)
         for name, value in extra.items():
             setattr(self, name, value)

@@ -15,6 +15,7 @@ __all__ = [
     "last_supports",
     "path_columns",
     "warn_of_end",
+    "with_proof",
 ]
 
 
@@ -122,6 +123,37 @@ def warn_of_end(model, asked, sizes, stacklevel: int) -> None:
         UserWarning,
         stacklevel=stacklevel,
     )
+
+
+def with_proof(path, chosen: int, search):
+    """A path that also proves the size that folds chose, as that of the criterion.
+
+    Parameters
+    ----------
+    path : SubsetPath or LikelihoodPath
+        Of `solver="auto"`, which has proved the size of the smallest criterion.
+    chosen : int
+        Index of the size that the folds chose.
+    search : callable
+        Makes a path of one size, given its index.
+
+    Returns
+    -------
+    path : SubsetPath or LikelihoodPath
+    """
+    if path.optimal[chosen] or not path.optimal[path.chosen]:
+        return path
+    one = search(chosen)
+    if one.sizes[0] != path.sizes[chosen]:
+        return path
+    fields = {
+        "n_nodes": path.n_nodes + one.n_nodes,
+        "n_iter": path.n_iter + one.n_iter,
+    }
+    for name in set(path._fields) - {"sizes", "chosen", "n_universe", *fields}:
+        fields[name] = getattr(path, name).copy()
+        fields[name][chosen] = getattr(one, name)[0]
+    return path._replace(**fields)
 
 
 def last_supports(model) -> list[np.ndarray]:

@@ -137,6 +137,33 @@ def test_features_by_name(kind):
         copy_of(model, init_support=["a"]).fit(X, y)
 
 
+@each_kind
+def test_size_that_folds_choose_is_proved(kind):
+    X, y, model = problem(kind, n=60, p=12)
+    folds = [(np.arange(30), np.arange(30, 60)), (np.arange(30, 60), np.arange(30))]
+    model.set_params(cv=folds, criterion="aic", max_nonzero_coefs=7, max_nodes=10_000)
+    model.set_params(early_stopping=False)
+    for ic_coef in (0.0, 100.0):  # the criterion chooses most features, or none
+        model.set_params(ic_coef=ic_coef).fit(X, y)
+        assert model.optimal_
+        assert model.optimality_gap_ == 0.0
+        assert (np.diff(objectives(model)) <= 1e-9).all()
+        swap = copy_of(model, solver="swap").fit(X, y)
+        assert model.n_nonzero_coefs_ == swap.n_nonzero_coefs_
+        at = np.flatnonzero(model.sizes_ == model.n_nonzero_coefs_)
+        assert objectives(model)[at] <= objectives(swap)[at] * (1 + 1e-9)
+
+
+def test_size_that_folds_choose_among_many_features_is_proved():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 120))
+    y = X[:, :6].sum(axis=1) + 2 * rng.standard_normal(300)
+    model = BestSubsetRegressor(cv=5, max_nonzero_coefs=12, ic_coef=3.0).fit(X, y)
+    assert model.sizes_[model.criterion_.argmin()] == 6
+    assert model.n_nonzero_coefs_ == 7
+    assert model.optimal_
+
+
 def test_wrong_paths():
     X, y, model = problem("squares")
     with pytest.raises(ValueError, match="path must be 'sequence' or 'golden'"):
