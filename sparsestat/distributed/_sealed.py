@@ -5,6 +5,7 @@ scheduler sees one task where it saw six, and a worker holds one chunk for each 
 """
 
 from collections.abc import Sequence
+from pickle import PicklingError
 from typing import Any
 
 from sparsestat.distributed._shards import Shard, gathered, is_dask
@@ -42,7 +43,7 @@ class Sealed:
 
 
 def sealed(members: Sequence, collections: Sequence) -> list[Sealed] | None:
-    """Shards with the graphs of their own; None where they have tasks in common.
+    """Shards with the graphs of their own; None where they have results in common.
 
     Parameters
     ----------
@@ -56,7 +57,9 @@ def sealed(members: Sequence, collections: Sequence) -> list[Sealed] | None:
     shards : list of Sealed or None
         None also where tasks have been computed already, are annotated, or hold data.
     """
+    from dask.core import istask
     from dask.distributed import futures_of
+    from dask.sizeof import sizeof
     from dask.utils import ensure_dict
     from distributed.protocol.pickle import dumps
 
@@ -76,10 +79,16 @@ def sealed(members: Sequence, collections: Sequence) -> list[Sealed] | None:
                 own = own.cull({part.key}) if hasattr(own, "cull") else own
                 graph.update(ensure_dict(own))
                 keys[place], parts[place] = part.key, None
-        if any(owner.setdefault(key, k) != k for key in graph):
-            return None
+        for key, value in graph.items():
+            # What a file is known by may be in all of them, a result may not.
+            common = istask(value) and owner.setdefault(key, k) != k
+            if common or (not istask(value) and sizeof(value) > _LARGEST):
+                return None
         parts = parts if isinstance(member, Shard) else None
-        content = dumps((graph, keys, parts))
+        try:
+            content = dumps((graph, keys, parts))
+        except (TypeError, PicklingError):  # dask may know how
+            return None
         if len(content) > _LARGEST:
             return None
         found.append(Sealed(content))

@@ -50,11 +50,31 @@ def test_delayed_tuples_and_matrices_are_sealed():
     assert one.opened().y is None
 
 
-@pytest.mark.parametrize("why", ["common", "annotated", "data"])
+class File:
+    """Rows that are read slice by slice."""
+
+    shape, ndim, dtype = (12, 2), 2, np.dtype(float)
+
+    def __init__(self, handle=None):
+        self.handle = handle
+
+    def __getitem__(self, part):
+        return np.arange(24.0).reshape(12, 2)[part]
+
+
+def test_chunks_of_one_file_are_sealed():
+    X, (_, y) = da.from_array(File(), chunks=(4, 2)), made()
+    shards = sealed(members_of(X, y), [X, y])
+    np.testing.assert_array_equal(shards[1].opened().X, File()[4:8])
+
+
+@pytest.mark.parametrize("why", ["common", "annotated", "data", "handle"])
 def test_what_is_not_sealed(why):
     X, y = made()
     if why == "common":  # every chunk needs the means of all
         X = X - X.mean(axis=0)
+    elif why == "handle":  # that cannot be pickled
+        X = da.from_array(File(k for k in range(2)), chunks=(4, 2), name="file")
     elif why == "annotated":
         with dask.annotate(resources={"GPU": 1}):
             X = X + 1.0
