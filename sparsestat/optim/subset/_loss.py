@@ -80,8 +80,9 @@ def n_drags(L):
 @kernel
 def aux_width(L):
     """Columns of what `evaluate` leaves for `drag`."""
-    n = len(L.weight)
-    return n + 2 * n_drags(L) if L.kind == ORDINAL else n
+    if L.kind == ORDINAL:
+        return len(L.weight) + 2 * n_drags(L)
+    return len(L.weight) if L.kind == HAZARD else 0
 
 
 @kernel

@@ -159,6 +159,29 @@ def _between(start, weight, z, theta):
 
 
 @kernel
+def _side(z, weight, threshold, sign, u, curve):
+    """Losses of samples on one side of a threshold: above it, or below with sign -1.
+
+    Returns
+    -------
+    value, slope, bend : float
+        Sums of losses, of minus their derivatives by sign times z, and of curvatures.
+    """
+    value, slope, bend = 0.0, 0.0, 0.0
+    for i in range(len(z)):
+        a, w = sign * (threshold - z[i]), weight[i]
+        e = exp(-abs(a))
+        share = 1.0 / (1.0 + e)
+        s = w * share * (e if a > 0.0 else 1.0)
+        value += w * (log1p(e) - min(a, 0.0))
+        u[i] -= sign * s
+        curve[i] = w * e * share * share
+        slope += s
+        bend += curve[i]
+    return value, slope, bend
+
+
+@kernel
 def _evaluate(start, weight, z, theta, u, h, aux, g):
     """Loss at some thresholds; its derivatives by them in g, and T in aux."""
     n, q = len(z), len(theta)
@@ -168,47 +191,35 @@ def _evaluate(start, weight, z, theta, u, h, aux, g):
     diagonal, value = aux[0, n : n + q], 0.0
     for k in range(q):
         g[k] = diagonal[k] = aux[1, n + k] = 0.0
+    for i in range(n):
+        u[i] = aux[0, i] = aux[1, i] = 0.0
     for k in range(q + 1):
-        mass = 0.0
-        for i in range(start[k], start[k + 1]):
-            w = weight[i]
-            mass += w
-            loss, slope, bend, low, high = 0.0, 0.0, 0.0, 0.0, 0.0
-            if k < q:
-                a = theta[k] - z[i]
-                e = exp(-abs(a))
-                share = 1.0 / (1.0 + e)
-                loss += log1p(e) - min(a, 0.0)
-                high = w * e * share * share
-                s = w * share * (e if a > 0.0 else 1.0)
-                slope -= s
-                g[k] -= s
-                diagonal[k] += high
-            if k > 0:
-                b = theta[k - 1] - z[i]
-                e = exp(-abs(b))
-                share = 1.0 / (1.0 + e)
-                loss += log1p(e) + max(b, 0.0)
-                low = w * e * share * share
-                s = w * share * (1.0 if b > 0.0 else e)
-                slope += s
-                g[k - 1] += s
-                diagonal[k - 1] += low
-            bend = low + high
-            value += w * loss
-            u[i], h[i] = slope, bend
-            aux[0, i], aux[1, i] = high, low
+        i, j = start[k], start[k + 1]
+        for side in range(2):
+            t = k - side
+            if 0 <= t < q:
+                found, slope, bend = _side(
+                    z[i:j], weight[i:j], theta[t], 1.0 - 2.0 * side, u[i:j],
+                    aux[side, i:j],
+                )  # fmt: skip
+                value += found
+                g[t] -= (1.0 - 2.0 * side) * slope
+                diagonal[t] += bend
         if 0 < k < q:
             gap = theta[k] - theta[k - 1]
             e = np.exp(-gap)
-            room = -np.expm1(-gap)
+            room, mass = -np.expm1(-gap), 0.0
+            for s in range(i, j):
+                mass += weight[s]
             value -= mass * np.log(room)
-            s, curve = mass * e / room, mass * e / (room * room)
-            g[k] -= s
-            g[k - 1] += s
+            slope, curve = mass * e / room, mass * e / (room * room)
+            g[k] -= slope
+            g[k - 1] += slope
             diagonal[k] += curve
             diagonal[k - 1] += curve
             aux[1, n + k] = -curve
+    for i in range(n):
+        h[i] = aux[0, i] + aux[1, i]
     return value
 
 

@@ -463,6 +463,9 @@ def attempt(
     rows, new, R, at_z = old_rows, theta, nothing, np.empty(z.shape)
     at_T, at_H = nothing, nothing
     at_u, at_h, at_aux = room(M)
+    for row in range(len(aux)):  # with thresholds to start from
+        for i in range(aux.shape[1]):
+            at_aux[row, i] = aux[row, i]
     found = False, separated, 0.0, 0.0, 0.0, 0.0
     for i in range(len(trials)):
         rows = _rows_of(M, starts, trials[i])
