@@ -246,3 +246,19 @@ def test_far_predictions_keep_thresholds_finite():
             assert np.isfinite(value)
             assert abs(u.sum()) <= 1e-10
             assert (np.diff(likelihood.thresholds(z)) > 0).all()
+
+
+@pytest.mark.parametrize("weight", [1e-6, 1e-12])
+def test_class_of_a_tiny_weight(weight):
+    X, y = drawn()
+    y[y == 2] = 1
+    without = BestSubsetOrdinal(2).fit(np.delete(X, 7, 0), np.delete(y, 7))
+    y[7] = 2
+    weights = np.ones(len(y))
+    weights[7] = weight
+    model = BestSubsetOrdinal(2).fit(X, y, sample_weight=weights)
+    assert model.optimal_
+    np.testing.assert_allclose(model.coef_, without.coef_, rtol=1e2 * weight + 1e-9)
+    np.testing.assert_allclose(
+        model.thresholds_, without.thresholds_[[0, 1, 1]], rtol=1e2 * weight + 1e-9
+    )

@@ -18,8 +18,8 @@ _STEPS, _QUICK, _HALVINGS = 200, 12, 60
 # Newton's decrement at which thresholds are at their best, and the longest step, as
 # predictions may be far apart as well.
 _BEST, _LONGEST = 1e-24, 20.0
-# Pivots of T are at least this share of its diagonal.
-_PIVOT = 1e-14
+# Steps below this share of the thresholds are rounding.
+_BLIND = 1e-15
 # Thresholds to start from are apart by at least this.
 _NARROWEST = 1e-6
 _ARMIJO, _ROUNDING = 1e-4, 1e-13
@@ -67,7 +67,9 @@ def ordinal(start, weight, z, u, h, aux):
         if n_steps == (_QUICK if known else 0):
             value = _begin(start, weight, z, theta, value, old, u, h, aux, g)
         decrement, length = _newton(aux, n, g, step)
-        if not decrement > _BEST:
+        # A class of a tiny weight ties thresholds that rounding moves.
+        blind = length <= _BLIND * max(abs(theta[0]), abs(theta[q - 1]))
+        if not decrement > _BEST or blind or n_steps == _STEPS - 1:
             break
         length = min(1.0, longest / length)
         for k in range(q):
@@ -183,7 +185,10 @@ def _side(z, weight, threshold, sign, u, curve):
 
 @kernel
 def _evaluate(start, weight, z, theta, u, h, aux, g):
-    """Loss at some thresholds; its derivatives by them in g, and T in aux."""
+    """Loss at some thresholds; its derivatives by them in g, and T in aux.
+
+    What thresholds have in common is left off T's diagonal.
+    """
     n, q = len(z), len(theta)
     for k in range(1, q):
         if not theta[k] > theta[k - 1]:
@@ -215,8 +220,6 @@ def _evaluate(start, weight, z, theta, u, h, aux, g):
             slope, curve = mass * e / room, mass * e / (room * room)
             g[k] -= slope
             g[k - 1] += slope
-            diagonal[k] += curve
-            diagonal[k - 1] += curve
             aux[1, n + k] = -curve
     for i in range(n):
         h[i] = aux[0, i] + aux[1, i]
@@ -225,17 +228,22 @@ def _evaluate(start, weight, z, theta, u, h, aux, g):
 
 @kernel
 def _newton(aux, n, g, step):
-    """Factor T, and set Newton's step; returns its decrement and its largest entry."""
-    q = len(g)
+    """Factor T, and set Newton's step; returns its decrement and its largest entry.
+
+    The rows of T sum to what each threshold has alone, so that what is left of a
+    pivot is a sum as well, however strongly a small class ties its thresholds.
+    """
+    q, own = len(g), 0.0
     for k in range(q):
         step[k] = -g[k]
-        least = _PIVOT * aux[0, n + k]
+        tie = -aux[1, n + k + 1] if k < q - 1 else 0.0
         if k > 0:
-            above = aux[1, n + k]
-            aux[1, n + k] = above / aux[0, n + k - 1]
-            aux[0, n + k] -= above * aux[1, n + k]
-            step[k] -= aux[1, n + k] * step[k - 1]
-        aux[0, n + k] = max(aux[0, n + k], max(least, 1e-300))
+            share = -aux[1, n + k] / aux[0, n + k - 1]
+            aux[1, n + k] = -share
+            step[k] += share * step[k - 1]
+            own *= share
+        own += aux[0, n + k]
+        aux[0, n + k] = max(own + tie, 1e-300)
     longest, decrement = 1e-300, 0.0
     for k in range(q - 1, -1, -1):
         decrement += step[k] * step[k] / aux[0, n + k]
