@@ -409,7 +409,7 @@ class _Table:
         """The exchanges of one unit that promise most, best first."""
         found, units = [], self.fit.units
         alone = len(self.state.Q) == len(self.state.G)
-        without = _state._gains_without if alone else _state._block_gains_without
+        without = _state.gains_without if alone else _state.block_gains_without
         gains = np.empty(len(self.gains))
         for k, unit in enumerate(units):
             if self.stays[unit]:

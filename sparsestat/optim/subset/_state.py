@@ -23,10 +23,12 @@ from sparsestat.utils.dispatch import kernel
 __all__ = [
     "State",
     "best_swap",
+    "block_gains_without",
     "costs",
     "enter_unit",
     "exchange_changes",
     "gains",
+    "gains_without",
     "leave_unit",
     "make_state",
     "move_to",
@@ -355,9 +357,9 @@ def best_swap(state, out):
                     state.r[0], state.V[i], state.Q, barred, slope, scale, least
                 ):
                     continue
-            _gains_without(state, u, gain)
+            gains_without(state, u, gain)
         else:
-            _block_gains_without(state, u, gain)
+            block_gains_without(state, u, gain)
         best = 0.0
         for j in range(len(gain)):
             best = max(best, gain[j])
@@ -457,7 +459,7 @@ def _exceeds(r, row, Q, least, slope, scale, bound):
 
 
 @kernel
-def _gains_without(state, u, out):
+def gains_without(state, u, out):
     """What adding each feature gains once feature u is dropped."""
     for j in range(len(out)):
         out[j] = 0.0
@@ -481,7 +483,8 @@ def _gains_without(state, u, out):
 
 
 @kernel
-def _block_gains_without(state, u, out):
+def block_gains_without(state, u, out):
+    """What adding each unit gains once unit u is dropped."""
     width = _widest(state)
     inverse, rows = np.empty((width, width)), np.empty(width, np.int64)
     block, rhs = np.empty((width, width)), np.empty(width)
